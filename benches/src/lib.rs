@@ -1,0 +1,1 @@
+//! Verve against its peers: the same work, in one run.

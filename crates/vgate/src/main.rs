@@ -1,0 +1,4 @@
+//! The gateway: one binary, one TOML file.
+#![forbid(unsafe_code)]
+
+fn main() {}

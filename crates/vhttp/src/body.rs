@@ -56,7 +56,7 @@ impl std::error::Error for BodyError {
 /// let body = Body::full("hello");
 /// assert_eq!(body.size_hint().exact(), Some(5));
 /// let same = Body::new(body);
-/// assert_eq!(same.as_bytes().map(|b| &b[..]), Some(&b"hello"[..]));
+/// assert_eq!(same.as_bytes().as_deref(), Some(&b"hello"[..]));
 /// ```
 #[derive(Default)]
 pub struct Body(Kind);

@@ -2,11 +2,26 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod cache_control;
 mod connection;
+pub mod date;
+mod etag;
+mod forwarded;
+mod forwarding;
+pub mod hop;
+pub mod list;
+mod network;
 mod reject;
 mod timeline;
+pub mod weighted;
 
 pub use body::{Body, BodyError, BoxError};
+pub use cache_control::{CacheControl, Fields};
 pub use connection::Connection;
+pub use etag::{EntityTag, EntityTags};
+pub use forwarded::{ClientAddr, TrustedProxies};
+pub use forwarding::Forwarding;
+pub use network::{Network, NetworkError};
 pub use reject::{Reason, Reject};
 pub use timeline::{CacheVerdict, LimitVerdict, Phase, Record, Timeline};
+pub use weighted::Weighted;

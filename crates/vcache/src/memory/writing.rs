@@ -1,0 +1,187 @@
+//! One writer's turn at a shard: making room, storing, removing.
+
+use std::hash::Hash;
+use std::sync::atomic::Ordering;
+use std::sync::{PoisonError, RwLockWriteGuard, TryLockError};
+
+use super::engine::{Cell, Engine};
+use super::entry::Entry;
+use super::shard::{Cause, Shard};
+use super::stats::Counters;
+
+/// Slots that every insertion looks at for expired entries.
+const SWEPT: u32 = 4;
+/// Attempts to find room while all that could leave is locked by other threads.
+const ATTEMPTS: u32 = 256;
+
+/// A shard under its write lock. What was removed is dropped after the lock is released, because
+/// destructors are the caller's code. Fields are dropped from top to bottom.
+pub(super) struct Writing<'a, K, V> {
+    pub(super) shard: RwLockWriteGuard<'a, Shard<K, V>>,
+    removed: Removed<K, V>,
+    engine: &'a Engine<K, V>,
+    pub(super) cell: &'a Cell<K, V>,
+    home: usize,
+}
+
+/// Removed entries; most writers remove one at most, which takes no allocation.
+struct Removed<K, V> {
+    one: Option<Entry<K, V>>,
+    more: Vec<Entry<K, V>>,
+}
+
+impl<K, V> Removed<K, V> {
+    fn push(&mut self, entry: Entry<K, V>) {
+        match self.one {
+            None => self.one = Some(entry),
+            Some(_) => self.more.push(entry),
+        }
+    }
+}
+
+impl<'a, K, V> Writing<'a, K, V> {
+    pub(super) fn new(engine: &'a Engine<K, V>, cell: &'a Cell<K, V>, home: usize) -> Self {
+        Self {
+            shard: cell.shard.write().unwrap_or_else(PoisonError::into_inner),
+            removed: Removed {
+                one: None,
+                more: Vec::new(),
+            },
+            engine,
+            cell,
+            home,
+        }
+    }
+
+    /// Removes the entry at `at` and counts it.
+    pub(super) fn take_out(&mut self, at: u32, count: fn(&Counters)) -> Option<&Entry<K, V>> {
+        let entry = self.shard.remove(at)?;
+        self.engine.release(entry.weight);
+        count(&self.cell.counters);
+        self.removed.push(entry);
+        self.removed.more.last().or(self.removed.one.as_ref())
+    }
+
+    /// Frees the weight of one entry, of this shard if it has its share; false if nothing can
+    /// leave now.
+    fn free_one(&mut self, now: u64) -> bool {
+        let shards = u64::try_from(self.engine.cells.len()).unwrap_or(u64::MAX);
+        let share = self.engine.weight() / shards;
+        // An eighth below is still its share, or half of all insertions would take two locks.
+        let poor = shards > 1 && self.shard.weight() < share - share / 8;
+        (poor && self.free_elsewhere(share, now))
+            || self.free_here(now)
+            || self.free_elsewhere(1, now)
+    }
+
+    fn free_here(&mut self, now: u64) -> bool {
+        let Some((entry, cause)) = self.shard.evict(now) else {
+            return false;
+        };
+        settle(self.engine, self.cell, &entry, cause);
+        self.removed.push(entry);
+        true
+    }
+
+    /// Frees one entry of another shard that weighs `least` or more. It only tries their locks:
+    /// two writers that waited for each other's shard would wait for ever.
+    fn free_elsewhere(&mut self, least: u64, now: u64) -> bool {
+        let cells = &self.engine.cells;
+        let start = self.engine.turn.fetch_add(1, Ordering::Relaxed) % cells.len();
+        let others = cells.iter().enumerate().cycle().skip(start);
+        for (at, cell) in others.take(cells.len()) {
+            if at == self.home || cell.weight.load(Ordering::Relaxed) < least.max(1) {
+                continue;
+            }
+            let mut shard = match cell.shard.try_write() {
+                Ok(shard) => shard,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => continue,
+            };
+            if let Some((entry, cause)) = shard.evict(now) {
+                cell.weight.store(shard.weight(), Ordering::Relaxed);
+                settle(self.engine, cell, &entry, cause);
+                self.removed.push(entry);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn make_room(&mut self, weight: u64, now: u64) -> bool {
+        if weight > self.engine.max_weight {
+            return false;
+        }
+        let mut attempts = 0;
+        while !self.engine.reserve(weight) {
+            if self.free_one(now) {
+                continue;
+            }
+            attempts += 1;
+            if attempts == ATTEMPTS {
+                return false;
+            }
+            std::thread::yield_now();
+        }
+        true
+    }
+}
+
+impl<K: Hash + Eq, V> Writing<'_, K, V> {
+    /// Stores `entry` in place of the one with its key, which is gone in any case; whether it
+    /// was stored. `dead` says that its time is over before it began.
+    pub(super) fn replace(&mut self, mut entry: Entry<K, V>, dead: bool, now: u64) -> bool {
+        if let Some((at, old)) = self.shard.find(entry.hash, &entry.key) {
+            let count = if old.is_live(now) {
+                Counters::removed
+            } else {
+                Counters::expired
+            };
+            if let Some(old) = self.take_out(at, count) {
+                entry.succeed(old);
+            }
+        }
+        if let Some(expired) = self.shard.sweep(now, SWEPT) {
+            settle(self.engine, self.cell, &expired, Cause::Expired);
+            self.removed.push(expired);
+        }
+        if dead {
+            self.removed.push(entry);
+            return false;
+        }
+        let weight = entry.weight;
+        if self.make_room(weight, now) {
+            match self.shard.insert(entry) {
+                Ok(()) => {
+                    self.cell.counters.inserted();
+                    return true;
+                }
+                Err(refused) => {
+                    self.engine.release(weight);
+                    self.removed.push(refused);
+                }
+            }
+        } else {
+            self.removed.push(entry);
+        }
+        self.cell.counters.refused();
+        false
+    }
+}
+
+/// Takes an entry that has left a shard off the account.
+fn settle<K, V>(engine: &Engine<K, V>, cell: &Cell<K, V>, entry: &Entry<K, V>, cause: Cause) {
+    engine.release(entry.weight);
+    match cause {
+        Cause::Room => cell.counters.evicted(),
+        Cause::Expired => cell.counters.expired(),
+    }
+}
+
+impl<K, V> Drop for Writing<'_, K, V> {
+    fn drop(&mut self) {
+        self.cell
+            .weight
+            .store(self.shard.weight(), Ordering::Relaxed);
+    }
+}

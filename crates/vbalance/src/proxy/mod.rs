@@ -1,0 +1,11 @@
+//! The reverse proxy before an upstream, generic over the HTTP client that it asks through.
+
+mod answer;
+mod body;
+pub(crate) mod builder;
+pub(crate) mod config;
+mod forward;
+pub(crate) mod future;
+mod lend;
+pub(crate) mod service;
+pub(crate) mod upgrade;

@@ -1,0 +1,3 @@
+//! When a failed request is sent again.
+
+pub(crate) mod policy;

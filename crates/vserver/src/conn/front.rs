@@ -1,0 +1,187 @@
+//! The user's service behind hyper: adds the connection, refuses what is over a limit, and marks
+//! when a request begins and ends.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, Uri};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+use vhttp::{Body, BodyError, Connection, Reject};
+
+use crate::conn::activity::{Activity, InFlight};
+
+/// What a request's head may be, beyond what hyper refuses by itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeadLimits {
+    pub(crate) uri_bytes: usize,
+    pub(crate) headers: usize,
+}
+
+/// The user's service, on one connection.
+pub(crate) struct Front<S> {
+    pub(crate) service: S,
+    pub(crate) connection: Connection,
+    pub(crate) limits: HeadLimits,
+    pub(crate) activity: Arc<Activity>,
+}
+
+impl<S> hyper::service::Service<Request<Incoming>> for Front<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
+{
+    type Response = Response<Tracked>;
+    type Error = Infallible;
+    type Future = Answer<S, S::Future>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let in_flight = self.activity.begin(!request.body().is_end_stream());
+        let state = match self.limits.check(&request) {
+            Some(refusal) => State::Refused {
+                refusal: Some(refusal),
+            },
+            None => {
+                let mut request = request.map(Body::from);
+                request.extensions_mut().insert(self.connection);
+                State::Waiting {
+                    service: self.service.clone(),
+                    request: Some(request),
+                }
+            }
+        };
+        Answer {
+            state,
+            in_flight: Some(in_flight),
+        }
+    }
+}
+
+impl HeadLimits {
+    /// The refusal of a head over a limit: 414 (RFC 9110 §15.5.15) or 431 (RFC 6585 §5).
+    fn check<B>(self, request: &Request<B>) -> Option<Response<Body>> {
+        let (status, reason) = if target_len(request.uri()) > self.uri_bytes {
+            (StatusCode::URI_TOO_LONG, "uri-too-long")
+        } else if request.headers().len() > self.headers {
+            (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "too-many-fields",
+            )
+        } else {
+            return None;
+        };
+        Some(Reject::new(status, reason).into_response())
+    }
+}
+
+fn target_len(uri: &Uri) -> usize {
+    let path = uri
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len());
+    path + uri.authority().map_or(0, |host| host.as_str().len())
+}
+
+pin_project! {
+    /// The response to one request: readiness first, then the call.
+    pub(crate) struct Answer<S, F> {
+        #[pin]
+        state: State<S, F>,
+        in_flight: Option<InFlight>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, F> {
+        Waiting { service: S, request: Option<Request<Body>> },
+        Called { #[pin] future: F },
+        Refused { refusal: Option<Response<Body>> },
+    }
+}
+
+impl<S> Future for Answer<S, S::Future>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    type Output = Result<Response<Tracked>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let response = loop {
+            match this.state.as_mut().project() {
+                StateProjection::Waiting { service, request } => {
+                    let Ok(()) = ready!(service.poll_ready(cx));
+                    // The request is there until it is handed over, right here.
+                    let request = request.take().unwrap_or_default();
+                    let future = service.call(request);
+                    this.state.set(State::Called { future });
+                }
+                StateProjection::Called { future } => {
+                    let Ok(response) = ready!(future.poll(cx));
+                    break response;
+                }
+                StateProjection::Refused { refusal } => break refusal.take().unwrap_or_default(),
+            }
+        };
+        let in_flight = this.in_flight.take();
+        Poll::Ready(Ok(response.map(|body| Tracked {
+            body,
+            _in_flight: in_flight,
+        })))
+    }
+}
+
+/// A response's body; the request is in flight until it is dropped.
+pub(crate) struct Tracked {
+    body: Body,
+    _in_flight: Option<InFlight>,
+}
+
+impl http_body::Body for Tracked {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_edge_of_each_limit() {
+        let limits = HeadLimits {
+            uri_bytes: 5,
+            headers: 1,
+        };
+        let status = |uri: &str, headers: &[&str]| {
+            let mut request = Request::builder().uri(uri);
+            for name in headers {
+                request = request.header(*name, "x");
+            }
+            let refusal = limits.check(&request.body(()).unwrap());
+            refusal.map(|response| response.status().as_u16())
+        };
+        assert_eq!(status("/1234", &["a"]), None);
+        assert_eq!(status("/12345", &["a"]), Some(414));
+        assert_eq!(status("http://h.example/", &[]), Some(414));
+        assert_eq!(status("/", &["a", "b"]), Some(431));
+    }
+}

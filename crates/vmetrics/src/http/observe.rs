@@ -61,8 +61,7 @@ impl Observation {
             self.route = route;
             self.matched = true;
         }
-        self.routes
-            .first_byte(&self.route, self.method, self.start.elapsed());
+        self.routes.head(&self.route, self.method, self.start);
     }
 
     /// From now on the request ends in `outcome`, whenever it ends.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use tokio::time::Instant;
 
 use crate::handle::Handle;
 use crate::histogram::Histogram;
@@ -116,10 +117,13 @@ impl Routes {
     }
 
     /// Records the time to the answer's head, where that is wanted.
-    pub(crate) fn first_byte(&self, route: &Route, method: KnownMethod, time: Duration) {
+    pub(crate) fn head(&self, route: &Route, method: KnownMethod, start: Instant) {
+        if !self.settings.first_byte {
+            return;
+        }
         let per_method = self.per_method(route, method);
         if let Some(histogram) = per_method.and_then(|handles| handles.first_byte.as_ref()) {
-            histogram.record(time.as_secs_f64());
+            histogram.record(start.elapsed().as_secs_f64());
         }
     }
 

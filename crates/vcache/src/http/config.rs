@@ -1,0 +1,183 @@
+//! Settings of the HTTP cache.
+
+use std::time::Duration;
+
+/// Settings of an [`HttpCache`](super::HttpCache).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+pub struct Config {
+    /// The cache's name in `Cache-Status` and in the label `cache` of metrics; letters, digits and
+    /// `-._` only. Default: `Verve`.
+    pub name: String,
+    /// Bytes that all stored responses together may take, their headers, keys and codings
+    /// included. Default: 256 MiB.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
+    pub max_size: u64,
+    /// Bytes that the body of one stored response may have; larger ones pass through. Default:
+    /// 8 MiB. While a response is on its way, a copy of up to this size is held for each miss.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
+    pub max_object_size: u64,
+    /// Variants (RFC 9111 §4.1) kept for one URL; above it the least recently used leaves.
+    /// Default: 32. A hit looks at all of them in the worst case.
+    pub max_variants: u32,
+    /// Bytes of a key (scheme, authority, path and query); longer ones bypass the cache. Default:
+    /// 8 KiB.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
+    pub max_key_size: u64,
+    /// Lifetime of responses that bring none of their own. Default: none, such responses are not
+    /// stored.
+    ///
+    /// This overrides the origin's silence, not its word: a response with `no-store`, `private`,
+    /// `no-cache`, `Set-Cookie` or any explicit lifetime is untouched, and so is a request with
+    /// `Cookie` or `Authorization`: it neither fills nor reads what was stored in this way.
+    /// Danger: a page that depends on anything else about the client, its address say, is shared.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration::option"))]
+    pub default_ttl: Option<Duration>,
+    /// What to do with a response that sets cookies and has an explicit lifetime. Default:
+    /// `bypass`.
+    pub set_cookie: SetCookie,
+    /// How long a response that can be validated is kept past its lifetime. Default: 1 hour.
+    /// Longer saves bodies that did not change, and costs memory.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub keep_stale: Duration,
+    /// Whether `Cache-Control` of requests counts (RFC 9111 §5.2.1). Default: true. With `false`
+    /// no client can force a way to the origin, and reloading a page may show a stored one.
+    pub request_directives: bool,
+    /// Whether answers carry `Cache-Status` (RFC 9211). Default: true.
+    pub cache_status: bool,
+    /// Whether concurrent misses of one key share one request to the origin. Default: true.
+    pub collapse: bool,
+    /// Longest wait for another request's answer; after it a request goes to the origin by
+    /// itself. Default: 5 s.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub collapse_timeout: Duration,
+    /// How long requests of a key do not wait for each other after an answer that they could not
+    /// share. Default: 2 minutes. An answer that can be stored ends it early.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub hit_for_miss: Duration,
+    /// Background refreshes (RFC 5861 §3) under way at one time; above it stale answers are
+    /// served without one. Default: 64.
+    pub max_refreshes: u32,
+    /// Longest time of a background refresh, the body included. Default: 30 s.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub refresh_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: "Verve".to_owned(),
+            max_size: 256 << 20,
+            max_object_size: 8 << 20,
+            max_variants: 32,
+            max_key_size: 8 << 10,
+            default_ttl: None,
+            set_cookie: SetCookie::Bypass,
+            keep_stale: Duration::from_secs(3600),
+            request_directives: true,
+            cache_status: true,
+            collapse: true,
+            collapse_timeout: Duration::from_secs(5),
+            hit_for_miss: Duration::from_secs(120),
+            max_refreshes: 64,
+            refresh_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What becomes of responses with `Set-Cookie` and an explicit lifetime.
+///
+/// RFC 9111 §7.3 leaves it to the cache. Without an explicit lifetime they are never stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum SetCookie {
+    /// Not stored: no client ever gets another's cookie.
+    #[default]
+    Bypass,
+    /// Stored with the cookie. Danger: every client gets the same cookie.
+    Store,
+    /// Stored without the cookie; the client whose request filled the cache still gets it.
+    Strip,
+}
+
+/// Why an HTTP cache could not be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The name is empty or has other characters than letters, digits and `-._`, or does not
+    /// begin with a letter.
+    #[error("the cache's name `{0}` is not a word of letters, digits and `-._`")]
+    Name(String),
+    /// One response could be larger than the whole cache.
+    #[error("max_object_size ({object} bytes) is above max_size ({all} bytes)")]
+    ObjectAboveAll {
+        /// The largest body to store, in bytes.
+        object: u64,
+        /// The size of the cache, in bytes.
+        all: u64,
+    },
+    /// The cache is too small to hold anything.
+    #[error("max_size is {0} bytes, which holds nothing")]
+    TooSmall(u64),
+    /// A limit is zero where at least one is needed.
+    #[error("{0} is 0, but must be at least 1")]
+    Zero(&'static str),
+}
+
+impl Config {
+    /// Checks what no type can say.
+    ///
+    /// # Errors
+    ///
+    /// See [`BuildError`].
+    pub fn check(&self) -> Result<(), BuildError> {
+        let word = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        let begins = self.name.starts_with(|c: char| c.is_ascii_alphabetic());
+        if !begins || !self.name.chars().all(word) {
+            return Err(BuildError::Name(self.name.clone()));
+        }
+        if self.max_object_size > self.max_size {
+            return Err(BuildError::ObjectAboveAll {
+                object: self.max_object_size,
+                all: self.max_size,
+            });
+        }
+        if self.max_variants == 0 {
+            return Err(BuildError::Zero("max_variants"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contradictions_are_refused_by_name() {
+        let with = |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            config.check()
+        };
+        assert_eq!(with(|_| {}), Ok(()));
+        for name in ["", "a b", "1a", "é", "a;hit"] {
+            let config = Config {
+                name: name.to_owned(),
+                ..Config::default()
+            };
+            assert_eq!(config.check(), Err(BuildError::Name(name.to_owned())));
+        }
+        let (object, all) = (8 << 20, 1);
+        assert_eq!(
+            with(|c| c.max_size = 1),
+            Err(BuildError::ObjectAboveAll { object, all })
+        );
+        assert_eq!(
+            with(|c| c.max_variants = 0),
+            Err(BuildError::Zero("max_variants"))
+        );
+    }
+}

@@ -1,0 +1,268 @@
+//! The engine that every handle, service and fill of one cache shares: looking up and storing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use http::HeaderMap;
+use vhttp::{CacheVerdict, Timeline};
+
+use crate::clock::TokioClock;
+use crate::http::answer::{Answer, Asker, answer};
+use crate::http::clock::WallClock;
+use crate::http::collapse::{FlightKey, Flights};
+use crate::http::config::{BuildError, Config};
+use crate::http::generation::{Generations, Ticket};
+use crate::http::key::Key;
+use crate::http::metrics::Meters;
+use crate::http::policy::{Decision, Rules, Wish, decide};
+use crate::http::status::{Forward, Status};
+use crate::http::stored::Stored;
+use crate::http::variants::Variants;
+use crate::http::vary::VaryKey;
+use crate::memory::Memory;
+
+/// The shared state of one HTTP cache.
+pub(crate) struct Engine {
+    pub(crate) config: Config,
+    pub(crate) rules: Rules,
+    pub(crate) flights: Arc<Flights>,
+    store: Memory<Key, Arc<Variants>>,
+    generations: Generations,
+    clock: WallClock,
+    meters: Meters,
+    verdicts: [AtomicU64; VERDICTS.len()],
+}
+
+/// Every verdict, in the order of its counter.
+const VERDICTS: [CacheVerdict; 6] = [
+    CacheVerdict::Hit,
+    CacheVerdict::Stale,
+    CacheVerdict::Revalidated,
+    CacheVerdict::Collapsed,
+    CacheVerdict::Miss,
+    CacheVerdict::Bypass,
+];
+
+/// What the store has for a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Lookup {
+    pub(crate) variants: Option<Arc<Variants>>,
+    pub(crate) stored: Option<Arc<Stored>>,
+    pub(crate) decision: Decision,
+    /// Why the origin is asked, if it is.
+    pub(crate) why: Forward,
+}
+
+impl Engine {
+    pub(crate) fn new(config: Config) -> Result<Self, BuildError> {
+        config.check()?;
+        let store = Memory::builder()
+            .max_weight(config.max_size)
+            .clock(TokioClock::new())
+            .weigher(|key: &Key, variants: &Arc<Variants>| weight(key, variants))
+            .build()
+            .map_err(|_| BuildError::TooSmall(config.max_size))?;
+        Ok(Self {
+            rules: Rules::from(&config),
+            flights: Arc::new(Flights::default()),
+            store,
+            generations: Generations::new(),
+            clock: WallClock::new(),
+            meters: Meters::new(&config.name),
+            verdicts: Default::default(),
+            config,
+        })
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    /// Looks for what fits a request and decides on it.
+    pub(crate) fn look_up(
+        &self,
+        key: &Key,
+        request: &HeaderMap,
+        wish: &Wish,
+        now: SystemTime,
+    ) -> Lookup {
+        let variants = self.store.get(key.as_str());
+        let stored = variants.as_ref().and_then(|v| v.select(request, now));
+        let decision = decide(wish, stored.as_ref().map(|s| &s.terms), now);
+        let several = variants.as_ref().is_some_and(|v| v.len() > 0);
+        let why = match decision {
+            Decision::Validate { asked: false } => Forward::Stale,
+            Decision::Miss if stored.is_none() && several => Forward::VaryMiss,
+            Decision::Miss if stored.is_none() => Forward::UriMiss,
+            _ => Forward::Request,
+        };
+        Lookup {
+            variants,
+            // What is not for this request must not be validated for it either.
+            stored: stored.filter(|_| decision != Decision::Miss),
+            decision,
+            why,
+        }
+    }
+
+    /// What a fetch after `lookup` is for.
+    pub(crate) fn flight_key(&self, key: &Key, lookup: &Lookup, request: &HeaderMap) -> FlightKey {
+        let names = lookup.variants.as_ref().map_or(&[][..], |v| v.vary_names());
+        FlightKey {
+            key: key.clone(),
+            vary: VaryKey::new(names, request),
+        }
+    }
+
+    /// Answers from the store, and says so.
+    pub(crate) fn answer(
+        &self,
+        key: &Key,
+        asker: Asker<'_>,
+        stored: &Stored,
+        status: Status,
+    ) -> http::Response<vhttp::Body> {
+        let Answer { mut response, grew } = answer(asker, stored, self.now());
+        if grew {
+            self.reweigh(key);
+        }
+        self.mark(response.headers_mut(), status);
+        response
+    }
+
+    /// Adds our member to `Cache-Status`, after those of caches nearer to the origin.
+    pub(crate) fn mark(&self, headers: &mut HeaderMap, status: Status) {
+        if self.config.cache_status
+            && let Some(value) = status.value(&self.config.name)
+        {
+            headers.append(CACHE_STATUS, value);
+        }
+    }
+
+    /// Counts a request once it is known what the cache did.
+    pub(crate) fn count(&self, verdict: CacheVerdict, timeline: Option<&Timeline>) {
+        if let Some(timeline) = timeline {
+            timeline.update(|record| record.cache = Some(verdict));
+        }
+        let place = VERDICTS.iter().position(|v| *v == verdict);
+        if let Some(counter) = place.and_then(|at| self.verdicts.get(at)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        self.meters.count(verdict);
+    }
+
+    /// How many requests had `verdict`.
+    pub(crate) fn counted(&self, verdict: CacheVerdict) -> u64 {
+        let place = VERDICTS.iter().position(|v| *v == verdict);
+        let counter = place.and_then(|at| self.verdicts.get(at));
+        counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// To be taken before the origin is asked; what is stored with it is not older than a purge.
+    pub(crate) fn ticket(&self, key: &Key) -> Ticket {
+        self.generations.ticket(key.as_str())
+    }
+
+    /// Stores a variant; whether it is stored.
+    pub(crate) fn store(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) -> bool {
+        let max = usize::try_from(self.config.max_variants).unwrap_or(usize::MAX);
+        let now = self.now();
+        self.change(key, ticket, |before| {
+            Some(before.with(Arc::clone(stored), max, now))
+        })
+    }
+
+    /// Takes a variant out that the origin has disowned.
+    pub(crate) fn forget(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) {
+        self.change(key, ticket, |before| before.without(stored));
+    }
+
+    /// Notes that answers for `key` cannot be shared, for a while.
+    pub(crate) fn mark_hit_for_miss(&self, key: &Key, ticket: Ticket) {
+        let end = self.now().checked_add(self.config.hit_for_miss);
+        if let Some(end) = end.filter(|_| !self.config.hit_for_miss.is_zero()) {
+            self.change(key, ticket, |before| Some(before.marked(end)));
+        }
+    }
+
+    /// Writes a key of which a stored response has grown to the account.
+    fn reweigh(&self, key: &Key) {
+        self.change(key, self.ticket(key), |before| Some(before.clone()));
+    }
+
+    /// Replaces what is under `key`, alone among all changes of it; whether something is stored.
+    ///
+    /// `None` from `make` removes the key, but only if there was something.
+    fn change(
+        &self,
+        key: &Key,
+        ticket: Ticket,
+        make: impl FnOnce(&Variants) -> Option<Variants>,
+    ) -> bool {
+        let now = self.now();
+        let change = || {
+            let before = self.store.get(key.as_str()).unwrap_or_default();
+            match make(&before) {
+                Some(after) => {
+                    let ttl = after.retention(now);
+                    self.store
+                        .insert_with_ttl(key.clone(), Arc::new(after), ttl)
+                }
+                None => {
+                    self.store.remove(key.as_str());
+                    false
+                }
+            }
+        };
+        self.generations.in_turn(ticket, change).unwrap_or(false)
+    }
+
+    /// Removes all variants of a key, and those of it that are still on their way; how many were
+    /// there.
+    pub(crate) fn purge(&self, key: &Key) -> usize {
+        let remove = || self.store.remove(key.as_str());
+        let removed = self.generations.advance(key.as_str(), remove).flatten();
+        removed.map_or(0, |variants| variants.len())
+    }
+
+    /// Removes everything, and what is still on its way.
+    pub(crate) fn clear(&self) {
+        self.generations.advance_all();
+        self.store.clear();
+    }
+
+    pub(crate) fn memory(&self) -> &Memory<Key, Arc<Variants>> {
+        &self.store
+    }
+}
+
+const CACHE_STATUS: http::HeaderName = http::HeaderName::from_static("cache-status");
+
+fn weight(key: &Key, variants: &Variants) -> u64 {
+    let bytes = key.as_str().len().saturating_add(variants.weight());
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+/// The answer to a request that forbids to ask the origin and has nothing stored (RFC 9111
+/// §5.2.1.7).
+pub(crate) fn gateway_timeout(engine: &Engine) -> http::Response<vhttp::Body> {
+    let reject = vhttp::Reject::new(http::StatusCode::GATEWAY_TIMEOUT, "only-if-cached");
+    let mut response = reject.into_response();
+    engine.mark(response.headers_mut(), Status::Detail("only-if-cached"));
+    response
+}
+
+impl Lookup {
+    /// Our member of `Cache-Status` for an answer from the store.
+    pub(crate) fn hit(&self, now: SystemTime) -> Option<(Arc<Stored>, Status, CacheVerdict)> {
+        let verdict = match self.decision {
+            Decision::Hit => CacheVerdict::Hit,
+            Decision::Stale { .. } => CacheVerdict::Stale,
+            _ => return None,
+        };
+        let stored = Arc::clone(self.stored.as_ref()?);
+        let ttl = stored.terms.freshness().ttl(now);
+        Some((stored, Status::Hit { ttl }, verdict))
+    }
+}

@@ -1,0 +1,88 @@
+//! One request to the cache, apart from the service that could answer it.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use http::{Response, StatusCode, request};
+use vhttp::{Body, CacheVerdict, Timeline};
+
+use crate::http::answer::Asker;
+use crate::http::encodings::Encode;
+use crate::http::engine::{Engine, Lookup};
+use crate::http::key::Key;
+use crate::http::policy::Wish;
+use crate::http::status::{Forward, Status};
+use crate::http::stored::Stored;
+
+/// A request whose answer may come from the store.
+pub(crate) struct Inquiry {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) encode: Option<Arc<dyn Encode>>,
+    pub(crate) timeline: Option<Timeline>,
+    pub(crate) wish: Wish,
+    pub(crate) key: Key,
+    pub(crate) parts: request::Parts,
+}
+
+impl Inquiry {
+    pub(crate) fn look_up(&self) -> Lookup {
+        let now = self.engine.now();
+        let headers = &self.parts.headers;
+        self.engine.look_up(&self.key, headers, &self.wish, now)
+    }
+
+    /// Whether the client brought a precondition of its own, so that a 304 may answer it.
+    pub(crate) fn has_condition(&self) -> bool {
+        let headers = &self.parts.headers;
+        headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MODIFIED_SINCE)
+    }
+
+    /// The request to send: as it came, or with the stored validators instead of its own
+    /// (RFC 9111 §4.3.1).
+    pub(crate) fn to_send(&self, validated: Option<&Arc<Stored>>) -> request::Parts {
+        let mut parts = self.parts.clone();
+        let Some(stored) = validated else {
+            return parts;
+        };
+        let validators = [(ETAG, IF_NONE_MATCH), (LAST_MODIFIED, IF_MODIFIED_SINCE)];
+        for (validator, condition) in validators {
+            parts.headers.remove(&condition);
+            if let Some(value) = stored.headers.get(validator) {
+                parts.headers.insert(condition, value.clone());
+            }
+        }
+        parts
+    }
+
+    /// Answers from the store.
+    pub(crate) fn answer(
+        &self,
+        stored: &Stored,
+        status: Status,
+        verdict: CacheVerdict,
+    ) -> Response<Body> {
+        let asker = Asker {
+            method: &self.parts.method,
+            headers: &self.parts.headers,
+            encode: self.encode.as_deref(),
+        };
+        let response = self.engine.answer(&self.key, asker, stored, status);
+        self.engine.count(verdict, self.timeline.as_ref());
+        response
+    }
+
+    /// A stale answer in place of an error (RFC 5861 §4).
+    pub(crate) fn answer_stale(&self, stored: &Stored, code: Option<StatusCode>) -> Response<Body> {
+        let status = Status::forwarded(Forward::Stale, code);
+        self.answer(stored, status, CacheVerdict::Stale)
+    }
+}
+
+/// What may be answered in place of an error now.
+pub(crate) fn fallback(lookup: &Lookup, now: SystemTime) -> Option<&Arc<Stored>> {
+    lookup
+        .stored
+        .as_ref()
+        .filter(|stored| stored.terms.may_replace_error(now))
+}

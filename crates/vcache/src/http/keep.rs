@@ -1,0 +1,157 @@
+//! What the origin's answers leave in the store: new responses, and confirmed ones.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{AGE, DATE, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, response};
+use http_body::Body as HttpBody;
+use vhttp::{Body, BoxError, CacheVerdict};
+
+use crate::http::collapse::{End, Lead};
+use crate::http::config::SetCookie;
+use crate::http::fill::{Fill, content_length};
+use crate::http::freshness::Exchange;
+use crate::http::generation::Ticket;
+use crate::http::inquiry::Inquiry;
+use crate::http::policy::{admit, merge_304};
+use crate::http::status::{Forward, Status};
+use crate::http::stored::{Head, Stored};
+use crate::http::terms::Terms;
+use crate::http::vary::VaryKey;
+
+/// When the origin was asked, and what was purged by then.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) ticket: Ticket,
+    pub(crate) exchange: Exchange,
+}
+
+/// Passes an answer on, and stores it on the way if that is allowed.
+pub(crate) fn pass<B>(
+    inquiry: &Inquiry,
+    why: Forward,
+    response: Response<B>,
+    asked: Asked,
+    lead: Option<Lead>,
+) -> Response<Body>
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let engine = &inquiry.engine;
+    let (mut parts, body) = response.into_parts();
+    let mut body = Body::new(body);
+    let head = admitted(inquiry, &parts, asked.exchange);
+    let status = Status::passed(why, parts.status, head.is_some());
+    engine.mark(&mut parts.headers, status);
+    engine.count(CacheVerdict::Miss, inquiry.timeline.as_ref());
+    if let Some(head) = head {
+        let fill = Fill {
+            engine: Arc::clone(engine),
+            key: inquiry.key.clone(),
+            ticket: asked.ticket,
+            head,
+            lead,
+        };
+        body = fill.begin(body);
+    } else if let Some(lead) = lead {
+        // An outage says nothing about what can be shared later.
+        if lead.has_followers() && !parts.status.is_server_error() {
+            engine.mark_hit_for_miss(&inquiry.key, asked.ticket);
+        }
+        lead.end(End::Refused);
+    }
+    Response::from_parts(parts, body)
+}
+
+/// What to store of an answer, as far as its head shows it.
+fn admitted(inquiry: &Inquiry, parts: &response::Parts, exchange: Exchange) -> Option<Head> {
+    let engine = &inquiry.engine;
+    let request = (&inquiry.parts.method, &inquiry.parts.headers);
+    let response = (parts.status, &parts.headers);
+    let terms = admit(request, response, engine.rules, exchange).ok()?;
+    let max = engine.config.max_object_size;
+    if content_length(&parts.headers).is_some_and(|length| length > max) {
+        return None;
+    }
+    let headers = parts.headers.clone();
+    Some(head(inquiry, parts.status, headers, terms, exchange))
+}
+
+fn head(
+    inquiry: &Inquiry,
+    status: StatusCode,
+    headers: HeaderMap,
+    terms: Terms,
+    exchange: Exchange,
+) -> Head {
+    Head {
+        status,
+        headers,
+        vary: VaryKey::new(terms.vary(), &inquiry.parts.headers),
+        terms,
+        received: exchange.received,
+        keep: inquiry.engine.config.keep_stale,
+    }
+}
+
+/// The origin has answered 304 to the validators of `stored`: the answer to the client, and how
+/// the fetch ended. `None` when the 304 is about something else.
+pub(crate) fn confirm(
+    inquiry: &Inquiry,
+    stored: &Arc<Stored>,
+    update: &response::Parts,
+    asked: Asked,
+) -> Option<(Response<Body>, End)> {
+    let engine = &inquiry.engine;
+    let (merged, cookies) = merge(inquiry, stored, &update.headers, asked.exchange)?;
+    let request = (&Method::GET, &inquiry.parts.headers);
+    let response = (stored.status, &merged);
+    let admitted = admit(request, response, engine.rules, asked.exchange);
+    let is_admitted = admitted.is_ok();
+    let terms = admitted.unwrap_or_else(|_| stored.terms.clone());
+    let confirmed = head(inquiry, stored.status, merged, terms, asked.exchange);
+    let same = Arc::clone(&stored.encodings);
+    let confirmed = Arc::new(confirmed.with_body(stored.body.clone(), same));
+    let end = if !is_admitted {
+        engine.forget(&inquiry.key, asked.ticket, stored);
+        End::Refused
+    } else if engine.store(&inquiry.key, asked.ticket, &confirmed) {
+        End::Stored
+    } else {
+        End::Failed
+    };
+    let status = Status::passed(Forward::Stale, StatusCode::NOT_MODIFIED, end == End::Stored);
+    let mut response = inquiry.answer(&confirmed, status, CacheVerdict::Revalidated);
+    for cookie in cookies {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Some((response, end))
+}
+
+/// The stored fields after a 304, with what counts for their age; and the cookies of the 304 that
+/// only this client is to get.
+fn merge(
+    inquiry: &Inquiry,
+    stored: &Stored,
+    update: &HeaderMap,
+    exchange: Exchange,
+) -> Option<(HeaderMap, Vec<HeaderValue>)> {
+    let mut merged = merge_304(&stored.headers, update)?;
+    for age in update.get_all(AGE) {
+        merged.append(AGE, age.clone());
+    }
+    // Without a Date the clock starts at the receipt; the old one would make the answer old.
+    if !update.contains_key(DATE)
+        && let Ok(date) = HeaderValue::try_from(vhttp::date::format(exchange.received))
+    {
+        merged.insert(DATE, date);
+    }
+    let mut cookies = Vec::new();
+    if inquiry.engine.config.set_cookie != SetCookie::Store {
+        merged.remove(SET_COOKIE);
+        cookies.extend(update.get_all(SET_COOKIE).iter().cloned());
+    }
+    Some((merged, cookies))
+}

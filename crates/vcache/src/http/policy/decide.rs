@@ -1,0 +1,129 @@
+//! What to do with the stored response that fits: RFC 9111 §4.2.4, §4.3, §5.2.1; RFC 5861 §3.
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, PRAGMA};
+use vhttp::CacheControl;
+
+use crate::http::terms::Terms;
+
+/// What a request says about stored answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Wants an answer from the origin, or one that it confirms: `no-cache`, or `Pragma:
+    /// no-cache` where there is no `Cache-Control` (§5.4).
+    pub no_cache: bool,
+    /// Nothing of this exchange may be stored.
+    pub no_store: bool,
+    /// Wants no answer from the origin.
+    pub only_if_cached: bool,
+    /// The greatest age that will do.
+    pub max_age: Option<Duration>,
+    /// How long the answer should stay fresh.
+    pub min_fresh: Option<Duration>,
+    /// How stale an answer may be.
+    pub max_stale: Option<Duration>,
+    /// Has credentials or cookies: answers with an assumed lifetime are not for it.
+    pub personal: bool,
+}
+
+impl Wish {
+    /// Reads a request; its directives only if they are to count.
+    #[must_use]
+    pub fn new(request: &HeaderMap, directives: bool) -> Self {
+        let mut wish = Self {
+            personal: request.contains_key(COOKIE) || request.contains_key(AUTHORIZATION),
+            ..Self::default()
+        };
+        if !directives {
+            return wish;
+        }
+        if !request.contains_key(CACHE_CONTROL) {
+            wish.no_cache = vhttp::list::contains(request, &PRAGMA, "no-cache");
+            return wish;
+        }
+        let control = CacheControl::request(request);
+        wish.no_cache = control.no_cache.is_some();
+        wish.no_store = control.no_store;
+        wish.only_if_cached = control.only_if_cached;
+        wish.max_age = control.max_age.map(Duration::from_secs);
+        wish.min_fresh = control.min_fresh.map(Duration::from_secs);
+        wish.max_stale = control.max_stale.map(Duration::from_secs);
+        wish
+    }
+
+    /// Whether a fresh answer with these terms will do.
+    fn accepts_fresh(&self, terms: &Terms, now: SystemTime) -> bool {
+        let freshness = terms.freshness();
+        self.max_age.is_none_or(|most| freshness.age(now) <= most)
+            && self
+                .min_fresh
+                .is_none_or(|least| freshness.remaining(now) >= least)
+    }
+
+    /// Whether the request itself takes a stale answer: `max-stale` (§5.2.1.2).
+    fn accepts_stale(&self, terms: &Terms, now: SystemTime) -> bool {
+        let Some(max_stale) = self.max_stale.filter(|_| self.min_fresh.is_none()) else {
+            return false;
+        };
+        let (age, freshness) = (terms.freshness().age(now), terms.freshness());
+        freshness.staleness(now) <= max_stale
+            && self
+                .max_age
+                .is_none_or(|most| age <= most.saturating_add(max_stale))
+    }
+}
+
+/// What to do with a request; see [`decide`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Decision {
+    /// Answer with the stored response, which is fresh.
+    Hit,
+    /// Answer with the stored response, which is stale; and refresh it behind the answer if so.
+    Stale {
+        /// Whether to ask the origin meanwhile (RFC 5861 §3).
+        refresh: bool,
+    },
+    /// Ask the origin whether the stored response is still right.
+    Validate {
+        /// Whether the request wants it, although the response could be used.
+        asked: bool,
+    },
+    /// Ask the origin; nothing stored fits.
+    Miss,
+    /// Answer 504: the origin is not to be asked (`only-if-cached`, §5.2.1.7).
+    GatewayTimeout,
+}
+
+/// Decides on a request with the stored response that fits it, if one does.
+#[must_use]
+pub fn decide(wish: &Wish, stored: Option<&Terms>, now: SystemTime) -> Decision {
+    let asked = |decision| match decision {
+        _ if wish.only_if_cached => Decision::GatewayTimeout,
+        decision => decision,
+    };
+    let Some(terms) = stored.filter(|terms| !(terms.is_assumed() && wish.personal)) else {
+        return asked(Decision::Miss);
+    };
+    if wish.no_cache {
+        return asked(Decision::Validate { asked: true });
+    }
+    if terms.is_fresh(now) {
+        return match wish.accepts_fresh(terms, now) {
+            true => Decision::Hit,
+            false => asked(Decision::Validate { asked: true }),
+        };
+    }
+    if !terms.forbids_stale() && wish.accepts_stale(terms, now) {
+        return Decision::Stale { refresh: false };
+    }
+    let strict = wish.max_age.is_some() || wish.min_fresh.is_some();
+    if terms.may_revalidate_behind(now) && !strict {
+        return Decision::Stale {
+            refresh: !wish.only_if_cached,
+        };
+    }
+    asked(Decision::Validate { asked: false })
+}

@@ -1,0 +1,29 @@
+//! Which stored response fits a request: RFC 9111 §4.1.
+
+use http::HeaderMap;
+
+use crate::http::vary::VaryKey;
+
+/// The first of `candidates` whose `Vary` fields have the same values in the request.
+///
+/// Candidates come with the most recent first, as the RFC prefers it. The request's values are
+/// made comparable once for each run of candidates with the same field names.
+pub fn select<'a, T>(
+    candidates: impl IntoIterator<Item = (&'a VaryKey, &'a T)>,
+    request: &HeaderMap,
+) -> Option<&'a T> {
+    let mut asked: Option<VaryKey> = None;
+    for (key, item) in candidates {
+        if key.names().is_empty() {
+            return Some(item);
+        }
+        let same_names = asked.as_ref().is_some_and(|a| a.names() == key.names());
+        if !same_names {
+            asked = Some(VaryKey::new(key.names(), request));
+        }
+        if asked.as_ref() == Some(key) {
+            return Some(item);
+        }
+    }
+    None
+}

@@ -1,0 +1,171 @@
+//! A stored response: its head ready to send, its body, its terms.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{AGE, CONTENT_LENGTH, DATE, ETAG, LAST_MODIFIED};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use vhttp::hop;
+
+use crate::http::encodings::{Encodings, may_encode};
+use crate::http::terms::Terms;
+use crate::http::vary::VaryKey;
+
+/// Bytes that a stored response takes beside its texts, about.
+const OVERHEAD: usize = 512;
+/// Bytes that one field takes beside its texts, about.
+const FIELD_OVERHEAD: usize = 80;
+
+/// The part of a stored response that does not change.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) terms: Terms,
+    pub(crate) vary: VaryKey,
+    /// Whether the `Encode` hook may be asked.
+    pub(crate) encodable: bool,
+    pub(crate) encodings: Arc<Encodings>,
+    /// From here on the response is of no use any more.
+    ends: SystemTime,
+    /// When it was last used, in microseconds since 1970; kept only where variants compete.
+    used: AtomicU64,
+}
+
+/// What is known of a response when its head has come.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) terms: Terms,
+    pub(crate) vary: VaryKey,
+    pub(crate) received: SystemTime,
+    pub(crate) keep: Duration,
+}
+
+impl Head {
+    pub(crate) fn with_body(self, body: Bytes, encodings: Arc<Encodings>) -> Stored {
+        let headers = prepare(
+            self.headers,
+            &self.terms,
+            self.status,
+            body.len(),
+            self.received,
+        );
+        let has_validator = headers.contains_key(ETAG) || headers.contains_key(LAST_MODIFIED);
+        let retention = self.terms.retention(has_validator, self.keep);
+        Stored {
+            encodable: may_encode(&headers, &body),
+            ends: self
+                .received
+                .checked_add(retention)
+                .unwrap_or(self.received),
+            used: AtomicU64::new(micros(self.received)),
+            status: self.status,
+            headers,
+            body,
+            terms: self.terms,
+            vary: self.vary,
+            encodings,
+        }
+    }
+}
+
+impl Stored {
+    /// Whether the origin can be asked if this is still right.
+    pub(crate) fn has_validator(&self) -> bool {
+        self.headers.contains_key(ETAG) || self.headers.contains_key(LAST_MODIFIED)
+    }
+
+    /// How long from `now` on the response is of any use.
+    pub(crate) fn retention(&self, now: SystemTime) -> Duration {
+        self.ends.duration_since(now).unwrap_or_default()
+    }
+
+    /// Bytes on the cache's account.
+    pub(crate) fn weight(&self) -> usize {
+        let fields: usize = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD)
+            .sum();
+        OVERHEAD + fields + self.body.len() + self.vary.size() + self.encodings.size()
+    }
+
+    pub(crate) fn touch(&self, now: SystemTime) {
+        self.used.store(micros(now), Ordering::Relaxed);
+    }
+
+    pub(crate) fn last_used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+/// The fields as they are stored (RFC 9111 §3.1): without what is of one hop or of one exchange,
+/// with a `Date` (RFC 9110 §6.6.1) and the length of the content.
+fn prepare(
+    mut headers: HeaderMap,
+    terms: &Terms,
+    status: StatusCode,
+    length: usize,
+    received: SystemTime,
+) -> HeaderMap {
+    hop::remove(&mut headers);
+    headers.remove(AGE);
+    for name in terms.omit() {
+        headers.remove(name);
+    }
+    if !headers.contains_key(DATE)
+        && let Ok(date) = HeaderValue::try_from(vhttp::date::format(received))
+    {
+        headers.insert(DATE, date);
+    }
+    if status != StatusCode::NO_CONTENT && !headers.contains_key(CONTENT_LENGTH) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    compact(&headers)
+}
+
+/// Copies all values into one piece of memory: a slice would keep the whole buffer of the
+/// connection that it came on.
+fn compact(headers: &HeaderMap) -> HeaderMap {
+    let mut all = BytesMut::with_capacity(headers.values().map(HeaderValue::len).sum());
+    for value in headers.values() {
+        all.extend_from_slice(value.as_bytes());
+    }
+    let mut all = all.freeze();
+    let mut copy = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let piece = all.split_to(value.len().min(all.len()));
+        if let Ok(mut same) = HeaderValue::from_maybe_shared(piece) {
+            same.set_sensitive(value.is_sensitive());
+            copy.append(name, same);
+        }
+    }
+    copy
+}
+
+fn micros(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_fields_keep_their_order_and_values_their_bytes() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("x-a", "1"), ("x-b", ""), ("x-a", "2"), ("x-a", "1")] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let copy = compact(&headers);
+        assert_eq!(copy, headers);
+        let lines: Vec<_> = copy.get_all("x-a").iter().collect();
+        assert_eq!(lines, ["1", "2", "1"]);
+    }
+}

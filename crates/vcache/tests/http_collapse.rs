@@ -1,0 +1,221 @@
+//! Concurrent misses share one request to the origin, and nobody waits in vain.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod http_origin;
+
+use std::time::Duration;
+
+use http::Request;
+use http_origin::{Down, Origin, Reply, after, chunks, down, fetch, get, ok, pass, send, stack};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use vcache::http::{Cache, Config};
+use vhttp::Body;
+
+const FRESH: (&str, &str) = ("cache-control", "max-age=60");
+const SECOND: Duration = Duration::from_secs(1);
+
+type Asked = JoinHandle<Result<Reply, Down>>;
+
+fn start(cache: &Cache<Origin>, request: Request<Body>) -> Asked {
+    let cache = cache.clone();
+    tokio::spawn(async move { send(&cache, request).await })
+}
+
+async fn many(cache: &Cache<Origin>, count: usize, path: &str) -> Vec<Reply> {
+    let asked: Vec<_> = (0..count).map(|_| start(cache, get(path, &[]))).collect();
+    let mut replies = Vec::new();
+    for asked in asked {
+        replies.push(asked.await.unwrap().unwrap());
+    }
+    replies
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_concurrent_misses_are_one_request() {
+    let (cache, log, handle) = stack(Config::default(), |_, n| {
+        after(SECOND, ok(&[FRESH], n.to_string()))
+    });
+    let replies = many(&cache, 1000, "/").await;
+    assert_eq!(log.count(), 1);
+    assert!(replies.iter().all(|reply| reply.body() == "1"));
+    let collapsed = |r: &&Reply| r.cache_status() == "Verve; fwd=uri-miss; collapsed";
+    assert_eq!(replies.iter().filter(collapsed).count(), 999);
+    assert_eq!((handle.stats().collapsed, handle.stats().misses), (999, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_streamed_answer_is_shared_when_it_is_complete() {
+    let (cache, log, _) = stack(Config::default(), |_, _| {
+        after(SECOND, ok(&[FRESH], chunks(&[Ok("a"), Ok("b")])))
+    });
+    let replies = many(&cache, 10, "/").await;
+    assert_eq!(log.count(), 1);
+    assert!(replies.iter().all(|reply| reply.body() == "ab"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_shared_releases_all_at_once_and_spares_the_next_the_queue() {
+    let (cache, log, _) = stack(Config::default(), |_, n| {
+        let control = if n <= 20 { "private" } else { "max-age=60" };
+        after(SECOND, ok(&[("cache-control", control)], n.to_string()))
+    });
+    let begun = Instant::now();
+    many(&cache, 10, "/").await;
+    // The leader's second, and one for all others together.
+    assert_eq!((log.count(), begun.elapsed()), (10, 2 * SECOND));
+    let begun = Instant::now();
+    many(&cache, 10, "/").await;
+    assert_eq!((log.count(), begun.elapsed()), (20, SECOND));
+    // An answer that can be stored ends it.
+    many(&cache, 1, "/").await;
+    pass(61).await;
+    many(&cache, 10, "/").await;
+    assert_eq!(log.count(), 22);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_spared_queue_comes_back_after_its_time() {
+    let (cache, log, _) = stack(Config::default(), |_, n| {
+        after(SECOND, ok(&[("cache-control", "private")], n.to_string()))
+    });
+    many(&cache, 2, "/").await;
+    pass(120).await;
+    let begun = Instant::now();
+    many(&cache, 10, "/").await;
+    assert_eq!((log.count(), begun.elapsed()), (12, 2 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_large_a_body_is_known_to_be_unshareable_when_it_passes_the_limit() {
+    let config = Config {
+        max_object_size: 3,
+        ..Config::default()
+    };
+    let (cache, log, _) = stack(config, |_, _| {
+        after(SECOND, ok(&[FRESH], chunks(&[Ok("ab"), Ok("cd")])))
+    });
+    let begun = Instant::now();
+    let replies = many(&cache, 3, "/").await;
+    assert!(replies.iter().all(|reply| reply.body() == "abcd"));
+    assert_eq!((log.count(), begun.elapsed()), (3, 2 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_leaves_promotes_exactly_one_follower() {
+    let (cache, log, _) = stack(Config::default(), |_, n| {
+        after(2 * SECOND, ok(&[FRESH], n.to_string()))
+    });
+    let leader = start(&cache, get("/", &[]));
+    sleep(SECOND).await;
+    let followers: Vec<_> = (0..5).map(|_| start(&cache, get("/", &[]))).collect();
+    sleep(SECOND / 2).await;
+    leader.abort();
+    for follower in followers {
+        assert_eq!(follower.await.unwrap().unwrap().body(), "2");
+    }
+    assert_eq!(log.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_stops_reading_strands_nobody() {
+    let (cache, log, _) = stack(Config::default(), |_, _| {
+        after(SECOND, ok(&[FRESH], chunks(&[Ok("a"), Ok("b")])))
+    });
+    let leader = tower::ServiceExt::oneshot(cache.clone(), get("/", &[]))
+        .await
+        .unwrap();
+    let follower = start(&cache, get("/", &[]));
+    sleep(SECOND).await;
+    drop(leader);
+    assert_eq!(follower.await.unwrap().unwrap().body(), "ab");
+    assert_eq!(log.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_has_an_end() {
+    let config = Config {
+        collapse_timeout: SECOND,
+        ..Config::default()
+    };
+    let (cache, log, _) = stack(config, |_, n| {
+        let wait = if n == 1 { 60 * SECOND } else { SECOND };
+        after(wait, ok(&[FRESH], n.to_string()))
+    });
+    let leader = start(&cache, get("/", &[]));
+    tokio::task::yield_now().await;
+    let begun = Instant::now();
+    assert_eq!(fetch(&cache, "/").await.body(), "2");
+    assert_eq!((log.count(), begun.elapsed()), (2, 2 * SECOND));
+    // The slow leader still gets its own answer.
+    assert_eq!(leader.await.unwrap().unwrap().body(), "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_fails_fails_alone() {
+    let (cache, log, _) = stack(Config::default(), |_, n| match n {
+        1 => Box::pin(async {
+            sleep(SECOND).await;
+            down().await
+        }),
+        n => after(SECOND, ok(&[FRESH], n.to_string())),
+    });
+    let asked: Vec<_> = (0..5).map(|_| start(&cache, get("/", &[]))).collect();
+    let mut failed = 0;
+    for asked in asked {
+        match asked.await.unwrap() {
+            Ok(reply) => assert_eq!(reply.body(), "2"),
+            Err(Down) => failed += 1,
+        }
+    }
+    assert_eq!((failed, log.count()), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_variant_is_fetched_once() {
+    let (cache, log, _) = stack(Config::default(), |request, _| {
+        let language = request.headers["accept-language"].to_str().unwrap();
+        let fields = [FRESH, ("vary", "accept-language")];
+        after(SECOND, ok(&fields, language.to_owned()))
+    });
+    let languages = ["en", "de", "fr", "en", "de", "fr"];
+    let begun = Instant::now();
+    let asked = languages.map(|l| (l, start(&cache, get("/", &[("accept-language", l)]))));
+    for (language, asked) in asked {
+        assert_eq!(asked.await.unwrap().unwrap().body(), language);
+    }
+    // One second for the first, whose answer tells of Vary; one for the others side by side.
+    assert_eq!((log.count(), begun.elapsed()), (3, 2 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_want_an_answer_of_their_own_do_not_wait() {
+    let (cache, log, _) = stack(Config::default(), |_, _| {
+        after(
+            SECOND,
+            ok(&[("cache-control", "no-cache"), ("etag", "\"1\"")], "x"),
+        )
+    });
+    let begun = Instant::now();
+    many(&cache, 1, "/").await;
+    many(&cache, 10, "/").await;
+    assert_eq!((log.count(), begun.elapsed()), (11, 2 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn collapsing_can_be_turned_off() {
+    let config = Config {
+        collapse: false,
+        ..Config::default()
+    };
+    let (cache, log, _) = stack(config, |_, _| after(SECOND, ok(&[FRESH], "x")));
+    many(&cache, 10, "/").await;
+    assert_eq!(log.count(), 10);
+}

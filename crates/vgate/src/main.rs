@@ -1,4 +1,27 @@
 //! The gateway: one binary, one TOML file.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod access_log;
+mod admin;
+mod build;
+mod cli;
+mod config;
+mod demo;
+mod exit;
+mod front;
+mod gateway;
+mod logged_body;
+mod logging;
+mod normalise;
+mod refuse;
+mod reload;
+mod route;
+mod state;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    cli::Cli::parse().execute()
+}

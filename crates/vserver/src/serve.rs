@@ -19,10 +19,10 @@ use vtask::Watcher;
 use crate::accept::Loop;
 use crate::config::Config;
 use crate::conn::App;
-use crate::error::{BindError, ServeError, TlsError};
+use crate::error::{BindError, ServeError};
 use crate::listener;
+use crate::monitor::Monitor;
 use crate::site::{Checked, Site};
-use crate::stats::Stats;
 use crate::worker::{Ends, Worker, WorkerId};
 
 /// How a server ended.
@@ -118,7 +118,7 @@ impl Server {
         let mut running = Running {
             threads: Vec::new(),
             done: TaskTracker::new(),
-            sites: self.sites,
+            monitor: Monitor::new(self.sites),
             local_addrs: self.local_addrs,
             drained: Drained::default(),
             _kill: kill.clone().drop_guard(),
@@ -146,7 +146,7 @@ pub struct Running {
     threads: Vec<JoinHandle<usize>>,
     /// Holds a token of every thread that runs.
     done: TaskTracker,
-    sites: Vec<Arc<Site>>,
+    monitor: Monitor,
     local_addrs: Vec<SocketAddr>,
     drained: Drained,
     _kill: DropGuard,
@@ -187,41 +187,10 @@ impl Running {
         &self.local_addrs
     }
 
-    /// What happened to connections so far, over all listeners.
+    /// Figures, and certificates read again.
     #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.sites
-            .iter()
-            .map(|site| site.tally.stats())
-            .fold(Stats::default(), std::ops::Add::add)
-    }
-
-    /// What happened to connections of the listener with that number so far.
-    #[must_use]
-    pub fn listener_stats(&self, listener: usize) -> Option<Stats> {
-        self.sites.get(listener).map(|site| site.tally.stats())
-    }
-
-    /// Reads every listener's certificate files again, for new handshakes; connections that are
-    /// open keep theirs.
-    ///
-    /// It reads files, so call it from a thread that may block.
-    ///
-    /// # Errors
-    ///
-    /// See [`TlsError`]. Nothing is swapped then, on any listener.
-    pub fn reload_tls(&self) -> Result<(), TlsError> {
-        let fresh: Vec<_> = self
-            .sites
-            .iter()
-            .map(|site| site.fresh_tls())
-            .collect::<Result<_, _>>()?;
-        for (site, fresh) in self.sites.iter().zip(&fresh) {
-            if let Some(fresh) = fresh {
-                site.replace_tls(fresh);
-            }
-        }
-        Ok(())
+    pub const fn monitor(&self) -> &Monitor {
+        &self.monitor
     }
 
     /// Waits until every worker has ended, which takes a drain.
@@ -291,7 +260,7 @@ impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Running")
             .field("local_addrs", &self.local_addrs)
-            .field("stats", &self.stats())
+            .field("stats", &self.monitor.stats())
             .finish_non_exhaustive()
     }
 }

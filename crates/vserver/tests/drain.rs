@@ -82,7 +82,7 @@ async fn what_is_left_at_the_deadline_is_cut_and_counted() {
     assert_eq!(server.running.join().await.aborted, 2);
     assert!(first.await.unwrap().is_err());
     assert!(second.await.unwrap().is_err());
-    assert_eq!(server.running.stats().errors, 2);
+    assert_eq!(server.running.monitor().stats().errors, 2);
 }
 
 #[tokio::test]

@@ -139,7 +139,7 @@ async fn one_connection_too_many_is_closed_at_once() {
 
     let mut refused = TcpStream::connect(server.address).await.unwrap();
     assert_eq!(refused.read(&mut [0; 1]).await.unwrap_or(0), 0);
-    let stats = server.running.stats();
+    let stats = server.running.monitor().stats();
     assert_eq!((stats.open, stats.accepted, stats.refused), (1, 1, 1));
     // The one that was there is served still.
     assert!(sender.send_request(get("/")).await.is_ok());
@@ -154,7 +154,7 @@ async fn a_silent_client_is_closed() {
     let server = serve(config, echo(), LONG);
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     assert_eq!(rest(&mut stream).await, "");
-    until(|| server.running.stats().errors == 1).await;
+    until(|| server.running.monitor().stats().errors == 1).await;
 }
 
 #[tokio::test]
@@ -171,6 +171,6 @@ async fn a_client_that_never_reads_is_cut() {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let request = b"GET / HTTP/1.1\r\nhost: h\r\n\r\n";
     stream.write_all(request).await.unwrap();
-    until(|| server.running.stats().errors == 1).await;
-    assert_eq!(server.running.stats().open, 0);
+    until(|| server.running.monitor().stats().errors == 1).await;
+    assert_eq!(server.running.monitor().stats().open, 0);
 }

@@ -68,7 +68,10 @@ async fn connections_are_counted_by_what_became_of_them() {
     let close = "GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
     raw(server.address, close).await;
     raw(server.address, "\u{1}\r\n\r\n").await;
-    until(|| server.running.stats().errors == 1 && server.running.stats().open == 0).await;
+    until(|| {
+        server.running.monitor().stats().errors == 1 && server.running.monitor().stats().open == 0
+    })
+    .await;
     for (name, value) in [
         ("vserver_connections_accepted_total", 2),
         ("vserver_connections_negotiated_total protocol=http1", 2),

@@ -32,7 +32,7 @@ async fn http1_keeps_the_connection_and_answers_in_order() {
     assert!(first.is_some() && first < second, "{answer}");
     assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2);
     assert_eq!(answer.matches("date: ").count(), 2, "RFC 9110 §6.6.1");
-    let stats = server.running.stats();
+    let stats = server.running.monitor().stats();
     assert_eq!((stats.accepted, stats.http1, stats.errors), (1, 1, 0));
 }
 
@@ -43,7 +43,7 @@ async fn http2_by_prior_knowledge() {
     let request = get("http://h.example/x");
     let body = sender.send_request(request).await.unwrap().collect().await;
     assert_eq!(body.unwrap().to_bytes(), "HTTP/2.0 http 127.0.0.1 /x");
-    assert_eq!(server.running.stats().http2, 1);
+    assert_eq!(server.running.monitor().stats().http2, 1);
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn junk_is_refused_and_counted() {
     let server = serve(config(), echo(), LONG);
     let answer = raw(server.address, "\u{1}\u{2}\u{3}\u{4}\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
-    until(|| server.running.stats().errors == 1).await;
+    until(|| server.running.monitor().stats().errors == 1).await;
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_panic_ends_one_connection_only() {
     let mut sender = http1(server.address).await;
     let response = sender.send_request(get("/")).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
-    until(|| server.running.stats().errors == 1).await;
+    until(|| server.running.monitor().stats().errors == 1).await;
 }
 
 /// Switches to a protocol that sends back what comes, and says goodbye at its end.
@@ -122,12 +122,12 @@ async fn an_upgraded_connection_is_the_services_and_the_drain_waits_for_it() {
     let mut io = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
 
     server.shutdown.begin();
-    assert_eq!(server.running.stats().open, 1);
+    assert_eq!(server.running.monitor().stats().open, 1);
     io.write_all(b"ping").await.unwrap();
     let mut said = String::new();
     io.read_to_string(&mut said).await.unwrap();
     assert_eq!(said, "ping");
     drop(io);
     assert_eq!(server.running.join().await.aborted, 0);
-    assert_eq!(server.running.stats().open, 0);
+    assert_eq!(server.running.monitor().stats().open, 0);
 }

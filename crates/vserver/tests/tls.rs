@@ -111,7 +111,7 @@ async fn alpn_chooses_the_protocol() {
         let body = response.collect().await.unwrap().to_bytes();
         assert_eq!(body, "HTTP/1.1 https 127.0.0.1 /y");
     }
-    let stats = server.running.stats();
+    let stats = server.running.monitor().stats();
     assert_eq!((stats.http2, stats.http1, stats.tls_failures), (1, 2, 0));
 }
 
@@ -122,8 +122,8 @@ async fn a_client_without_a_protocol_in_common_is_refused() {
     // A browser on the wrong port, in clear.
     let answer = fixture::raw(server.address, "GET / HTTP/1.1\r\nhost: h\r\n\r\n").await;
     assert!(!answer.contains("HTTP/1.1 200"));
-    until(|| server.running.stats().errors == 2).await;
-    assert_eq!(server.running.stats().tls_failures, 2);
+    until(|| server.running.monitor().stats().errors == 2).await;
+    assert_eq!(server.running.monitor().stats().tls_failures, 2);
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn a_handshake_that_does_not_come_is_not_waited_for() {
     });
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     assert_eq!(rest(&mut stream).await, "");
-    until(|| server.running.stats().tls_failures == 1).await;
+    until(|| server.running.monitor().stats().tls_failures == 1).await;
 }
 
 #[tokio::test]
@@ -146,14 +146,14 @@ async fn certificates_are_swapped_for_new_handshakes() {
 
     let new = files.write();
     assert!(connect(&server, &new, &[]).await.is_err());
-    server.running.reload_tls().unwrap();
+    server.running.monitor().reload_tls().unwrap();
     assert!(connect(&server, &new, &[]).await.is_ok());
     assert!(connect(&server, &old, &[]).await.is_err());
     assert!(sender.send_request(get("/")).await.is_ok());
 
     // Files that cannot be used change nothing.
     fs::write(files.config().key, "").unwrap();
-    let error = server.running.reload_tls().unwrap_err();
+    let error = server.running.monitor().reload_tls().unwrap_err();
     assert!(error.to_string().contains("no private key in"), "{error}");
     assert!(connect(&server, &new, &[]).await.is_ok());
     drop(sender);

@@ -60,8 +60,8 @@ async fn workers_share_each_port() {
         seen.into_iter().collect::<Vec<_>>(),
         ["0 0", "0 1", "1 0", "1 1"]
     );
-    assert_eq!(running.stats().accepted, 400);
-    assert_eq!(running.listener_stats(1).unwrap().accepted, 200);
+    assert_eq!(running.monitor().stats().accepted, 400);
+    assert_eq!(running.monitor().listener_stats(1).unwrap().accepted, 200);
     shutdown.begin();
     assert_eq!(running.wait().aborted, 0);
 }

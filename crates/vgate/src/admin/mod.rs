@@ -1,0 +1,5 @@
+//! The listener for people and machines that look after the gateway.
+
+pub(crate) mod listener;
+pub(crate) mod status;
+pub(crate) mod view;

@@ -1,0 +1,163 @@
+//! `/api/status`: everything at a glance, as JSON.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use verve::server::Monitor;
+use verve::unit::duration;
+
+use crate::build::graph::Graph;
+use crate::state::{State, unix_seconds};
+
+/// The status as JSON.
+pub(crate) fn status(state: &State, monitor: &Monitor, file: Option<&Path>) -> String {
+    let graph = state.graph();
+    let (reloads, failed_reloads) = state.reloads();
+    let connections = monitor.stats();
+    let status = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": state.began().elapsed().as_secs(),
+        "config": {
+            "file": file.map(|file| file.display().to_string()),
+            "hash": graph.hash(),
+            "loaded_at": unix_seconds(graph.loaded_at()),
+            "reloads": reloads,
+            "failed_reloads": failed_reloads,
+        },
+        "workers": graph.workers(),
+        "connections": {
+            "open": connections.open,
+            "accepted": connections.accepted,
+            "refused": connections.refused,
+            "errors": connections.errors,
+        },
+        "access_log_lines_dropped": state.access_log().map(|log| log.dropped()),
+        "routes": routes(&graph),
+        "upstreams": upstreams(&graph),
+        "pools": pools(&graph),
+        "caches": caches(&graph),
+        "rate_limits": rate_limits(&graph),
+        "in_flight": in_flight(&graph),
+    });
+    let mut text = serde_json::to_string_pretty(&status).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn routes(graph: &Graph) -> Value {
+    let routes = graph.config().routes();
+    let routes = routes.iter().map(|route| {
+        json!({
+            "name": route.name(),
+            "hosts": route.hosts,
+            "path": route.path,
+            "upstream": route.upstream,
+            "cache": route.cache,
+            "rate_limit": route.rate_limit,
+            "in_flight": route.in_flight,
+            "compress": route.compress.is_some(),
+        })
+    });
+    routes.collect()
+}
+
+fn upstreams(graph: &Graph) -> Value {
+    let upstreams = graph.upstreams().map(|(name, upstream)| {
+        let status = upstream.status();
+        let endpoints: Value = status
+            .endpoints
+            .iter()
+            .map(|endpoint| {
+                json!({
+                    "url": endpoint.url.to_string(),
+                    "weight": endpoint.weight,
+                    "healthy": endpoint.healthy,
+                    "draining": endpoint.draining,
+                    "ejected": endpoint.ejected,
+                    "ejected_for": endpoint.ejected_for.map(duration::format),
+                    "in_flight": endpoint.in_flight,
+                    "requests": endpoint.requests,
+                    "failures": endpoint.failures,
+                    "last_error": endpoint.last_error,
+                })
+            })
+            .collect();
+        (
+            name.to_owned(),
+            json!({ "panic": status.panic, "endpoints": endpoints }),
+        )
+    });
+    Value::Object(upstreams.collect::<Map<_, _>>())
+}
+
+fn pools(graph: &Graph) -> Value {
+    let mut origins = Map::new();
+    for client in graph.shared().every_client() {
+        for pool in client.stats() {
+            let entry = origins
+                .entry(pool.origin.to_string())
+                .or_insert_with(|| json!({}));
+            for (key, count) in [
+                ("open", pool.open),
+                ("idle", pool.idle),
+                ("waiting", pool.waiting),
+            ] {
+                let before = entry.get(key).and_then(Value::as_u64).unwrap_or(0);
+                let count = u64::try_from(count).unwrap_or(u64::MAX);
+                if let Some(entry) = entry.as_object_mut() {
+                    entry.insert(key.to_owned(), json!(before.saturating_add(count)));
+                }
+            }
+        }
+    }
+    Value::Object(origins)
+}
+
+fn caches(graph: &Graph) -> Value {
+    let caches = graph.shared().caches.iter().map(|(name, cache)| {
+        let stats = cache.made().stats();
+        let figures = json!({
+            "hits": stats.hits,
+            "stale": stats.stale,
+            "revalidated": stats.revalidated,
+            "collapsed": stats.collapsed,
+            "misses": stats.misses,
+            "bypassed": stats.bypassed,
+            "keys": stats.keys,
+            "bytes": stats.bytes,
+            "max_bytes": cache.made().config().max_size,
+            "refreshes": stats.refreshes,
+        });
+        (name.clone(), figures)
+    });
+    Value::Object(caches.collect::<Map<_, _>>())
+}
+
+fn rate_limits(graph: &Graph) -> Value {
+    let limits = graph.shared().rate_limits.iter().map(|(name, quota)| {
+        let limiter = &quota.made().limiter;
+        let (stats, quota) = (limiter.stats(), limiter.quota());
+        let figures = json!({
+            "rate": quota.rate().to_string(),
+            "burst": quota.burst(),
+            "allowed": stats.allowed,
+            "denied": stats.denied,
+            "keys": stats.keys,
+        });
+        (name.clone(), figures)
+    });
+    Value::Object(limits.collect::<Map<_, _>>())
+}
+
+fn in_flight(graph: &Graph) -> Value {
+    let limits = graph.shared().in_flight.iter().map(|(name, limit)| {
+        let stats = limit.made().stats();
+        let figures = json!({
+            "in_flight": stats.in_flight,
+            "queued": stats.queued,
+            "shed": stats.shed,
+        });
+        (name.clone(), figures)
+    });
+    Value::Object(limits.collect::<Map<_, _>>())
+}

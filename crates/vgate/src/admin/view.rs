@@ -1,0 +1,155 @@
+//! What the admin listener answers: metrics, health, status.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use tower_service::Service;
+use verve::http::{Body, Reject};
+use verve::metrics::health::{Health, HealthService};
+use verve::metrics::{ExposeService, Handle};
+use verve::server::Monitor;
+
+use crate::admin::status::status;
+use crate::state::State;
+
+/// The pages, over everything that they show.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    state: Arc<State>,
+    prometheus: ExposeService,
+    json: ExposeService,
+    health: HealthService,
+    monitor: Monitor,
+    file: Option<Arc<PathBuf>>,
+}
+
+type Page = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+const INDEX: &str = "vgate admin\n\n\
+    /metrics     figures for Prometheus\n\
+    /api/status  routes, endpoints, caches and limits as JSON\n\
+    /api/metrics figures with quantiles as JSON\n\
+    /health      what works; ?verbose shows each check\n\
+    /ready       whether to send traffic here\n\
+    /live        whether the process is well\n";
+
+impl View {
+    pub(crate) fn new(
+        state: &Arc<State>,
+        metrics: &Handle,
+        health: &Health,
+        monitor: Monitor,
+        file: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            state: Arc::clone(state),
+            json: ExposeService::json(metrics),
+            prometheus: ExposeService::prometheus(metrics),
+            health: HealthService::new(health.clone()),
+            monitor,
+            file: file.map(Arc::new),
+        }
+    }
+
+    fn answer(&mut self, request: Request<Body>) -> Page {
+        if !is_from_here(request.headers()) {
+            let reject = Reject::new(StatusCode::FORBIDDEN, "foreign-host")
+                .detail("ask by an address or as localhost");
+            return page(reject.into_response());
+        }
+        match request.uri().path() {
+            "/metrics" => Box::pin(self.prometheus.call(request)),
+            "/health" | "/healthz" | "/ready" | "/readyz" | "/live" | "/livez" => {
+                Box::pin(self.health.call(request))
+            }
+            "/api/metrics" => Box::pin(self.json.call(request)),
+            "/" | "/api/status" if !is_read(request.method()) => {
+                page(Reject::new(StatusCode::METHOD_NOT_ALLOWED, "method").into_response())
+            }
+            "/" => page(text("text/plain; charset=utf-8", INDEX.to_owned())),
+            "/api/status" => {
+                let file = self.file.as_deref().map(PathBuf::as_path);
+                page(text(
+                    "application/json",
+                    status(&self.state, &self.monitor, file),
+                ))
+            }
+            _ => page(Reject::new(StatusCode::NOT_FOUND, "no-page").into_response()),
+        }
+    }
+}
+
+fn is_read(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD
+}
+
+/// A page of another site can make a browser ask here, under that site's name (DNS rebinding).
+fn is_from_here(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|value| value.to_str().ok());
+    let Some(authority) = host.and_then(|host| host.parse::<http::uri::Authority>().ok()) else {
+        return false;
+    };
+    let name = authority
+        .host()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+}
+
+fn page(response: Response<Body>) -> Page {
+    Box::pin(std::future::ready(Ok(response)))
+}
+
+fn text(kind: &'static str, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::full(text));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+impl Service<Request<Body>> for View {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Page;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Page {
+        self.answer(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_and_localhost_are_from_here() {
+        for (host, expected) in [
+            ("localhost:9900", true),
+            ("127.0.0.1:9900", true),
+            ("[::1]:9900", true),
+            ("LOCALHOST", true),
+            ("evil.example", false),
+            ("localhost.evil.example", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+            assert_eq!(is_from_here(&headers), expected, "{host}");
+        }
+        assert!(!is_from_here(&HeaderMap::new()));
+    }
+}

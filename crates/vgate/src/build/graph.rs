@@ -1,0 +1,156 @@
+//! Everything that one configuration makes; new requests begin on the newest one.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use verve::balance::Upstream;
+use verve::http::TrustedProxies;
+use verve::metrics::Handle;
+
+use crate::build::shared::Shared;
+use crate::build::stack;
+use crate::config::Config;
+use crate::config::check::Fault;
+use crate::config::document::{Path, at};
+use crate::route::handler::Handler;
+use crate::route::pattern::Host;
+use crate::route::table::{Matcher, Table};
+
+/// The running form of a configuration.
+#[derive(Debug)]
+pub(crate) struct Graph {
+    config: Config,
+    shared: Shared,
+    table: Table,
+    names: Vec<Arc<str>>,
+    /// By worker, then by route.
+    handlers: Vec<Vec<Handler>>,
+    hash: String,
+    loaded_at: SystemTime,
+}
+
+impl Graph {
+    /// Builds the graph beside `old`, whose unchanged parts it shares.
+    ///
+    /// # Errors
+    ///
+    /// Fails with every fault; nothing is running then.
+    pub(crate) fn build(
+        config: &Config,
+        metrics: &Handle,
+        old: Option<&Self>,
+    ) -> Result<Self, Vec<(Path, Fault)>> {
+        let mut faults = Vec::new();
+        let shared = Shared::make(config, old.map(|old| &old.shared), &mut faults);
+        let routes = config.routes();
+        let mut handlers = Vec::new();
+        for worker in 0..config.workers() {
+            let Some(client) = shared.client(worker) else {
+                break;
+            };
+            let mut of_worker = Vec::new();
+            for (index, route) in routes.iter().enumerate() {
+                match stack::build(config, route, &shared, client, metrics) {
+                    Ok(handler) => of_worker.push(handler),
+                    Err(error) => faults.push((at!["routes", index], Fault::new(error))),
+                }
+            }
+            handlers.push(of_worker);
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Self {
+            table: table(config),
+            names: routes.iter().map(|route| Arc::from(route.name())).collect(),
+            hash: hash(config),
+            config: config.clone(),
+            shared,
+            handlers,
+            loaded_at: SystemTime::now(),
+        })
+    }
+
+    /// Starts what works in the background, unless it runs already; needs a runtime.
+    pub(crate) fn activate(&self) {
+        let Some(client) = self.shared.client(self.config.workers()) else {
+            return;
+        };
+        for group in self.shared.upstreams.values() {
+            group.made().activate(client);
+        }
+    }
+
+    /// The place of the route that takes `host` and `path`.
+    pub(crate) fn find(&self, host: &str, path: &str) -> Option<usize> {
+        self.table.find(host, path)
+    }
+
+    /// A route's name, and its stack on `worker`.
+    pub(crate) fn route(&self, worker: usize, place: usize) -> Option<(&Arc<str>, &Handler)> {
+        Some((
+            self.names.get(place)?,
+            self.handlers.get(worker)?.get(place)?,
+        ))
+    }
+
+    pub(crate) const fn trusted(&self) -> &TrustedProxies {
+        &self.config.server.trusted_proxies
+    }
+
+    pub(crate) const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) const fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.handlers.len()
+    }
+
+    /// Tells one configuration from another; the same settings give the same hash.
+    pub(crate) fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    pub(crate) const fn loaded_at(&self) -> SystemTime {
+        self.loaded_at
+    }
+
+    /// The upstreams that have no eligible endpoint.
+    pub(crate) fn upstreams_in_panic(&self) -> impl Iterator<Item = &str> {
+        self.upstreams()
+            .filter(|(_, upstream)| upstream.status().panic)
+            .map(|(name, _)| name)
+    }
+
+    /// The upstreams by name.
+    pub(crate) fn upstreams(&self) -> impl Iterator<Item = (&str, &Upstream)> {
+        let groups = self.shared.upstreams.iter();
+        groups.map(|(name, group)| (name.as_str(), &group.made().upstream))
+    }
+}
+
+fn table(config: &Config) -> Table {
+    let matchers = config.routes().into_iter().map(|route| Matcher {
+        // `check` has reported the patterns that cannot be read.
+        hosts: route
+            .hosts
+            .iter()
+            .filter_map(|host| Host::parse(host).ok())
+            .collect(),
+        path: route.path,
+    });
+    Table::new(matchers.collect())
+}
+
+fn hash(config: &Config) -> String {
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_string(config)
+        .unwrap_or_default()
+        .hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}

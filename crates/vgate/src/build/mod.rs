@@ -1,0 +1,21 @@
+//! From a configuration to running parts.
+
+pub(crate) mod graph;
+pub(crate) mod parts;
+pub(crate) mod shared;
+pub(crate) mod stack;
+
+use crate::build::shared::Shared;
+use crate::config::Config;
+use crate::config::check::Fault;
+use crate::config::document::{Path, at};
+
+/// Makes everything that needs no runtime, and throws it away: what a crate refuses is a fault.
+pub(crate) fn dry_run(config: &Config, faults: &mut Vec<(Path, Fault)>) {
+    let shared = Shared::make(config, None, faults);
+    for (index, route) in config.routes().iter().enumerate() {
+        for (key, error) in stack::check(route, &shared) {
+            faults.push((at!["routes", index, key], Fault::new(error)));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Everything that routes and workers share, by name.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use verve::balance::{self, Checks, Upstream};
+use verve::cache::http::HttpCache;
+use verve::pool::http::Client;
+
+use verve::ratelimit::{ConcurrencyLimit, Limiter, RateLimitLayer};
+use verve::{cache, pool, ratelimit};
+
+use crate::build::parts::{Parts, make};
+use crate::config::Config;
+use crate::config::check::Fault;
+use crate::config::document::Path;
+use crate::gateway::chain;
+
+/// An upstream and, once it is in use, its health checks.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) upstream: Upstream,
+    checks: Mutex<Option<Checks>>,
+}
+
+impl Group {
+    /// Starts the checks, unless they run; needs a runtime.
+    pub(crate) fn activate(&self, client: &Client) {
+        let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        if checks.is_none() {
+            *checks = self.upstream.check_http(client.clone());
+        }
+    }
+}
+
+/// A rate limit: its keys, and the layer that asks it.
+#[derive(Debug)]
+pub(crate) struct Quota {
+    pub(crate) limiter: Limiter,
+    pub(crate) layer: RateLimitLayer,
+}
+
+fn quota(name: &str, config: &ratelimit::Config) -> Result<Quota, ratelimit::BuildError> {
+    let limiter = Limiter::builder()
+        .name(name)
+        .config(config.clone())
+        .build()?;
+    let layer = RateLimitLayer::from_config(limiter.clone(), config)?;
+    Ok(Quota { limiter, layer })
+}
+
+/// The parts that hold state.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) upstreams: Parts<balance::Config, Group>,
+    pub(crate) caches: Parts<cache::http::Config, HttpCache>,
+    pub(crate) rate_limits: Parts<ratelimit::Config, Quota>,
+    pub(crate) in_flight: Parts<ratelimit::ConcurrencyConfig, ConcurrencyLimit>,
+    /// One client a worker; the last one is the health checks'.
+    pub(crate) clients: Parts<pool::http::Config, Vec<Client>>,
+}
+
+/// The only name among the clients.
+const CLIENT: &str = "client";
+
+impl Shared {
+    /// Makes every part, or carries it over from `old`.
+    pub(crate) fn make(
+        config: &Config,
+        old: Option<&Self>,
+        faults: &mut Vec<(Path, Fault)>,
+    ) -> Self {
+        let (limits, places) = (old.map(|o| &o.rate_limits), old.map(|o| &o.in_flight));
+        let (groups, caches) = (old.map(|o| &o.upstreams), old.map(|o| &o.caches));
+        let client = BTreeMap::from([(CLIENT.to_owned(), config.client.clone())]);
+        let count = config.workers() + 1;
+        Self {
+            upstreams: make("upstreams", &config.upstreams, groups, faults, group),
+            caches: make(
+                "caches",
+                &config.caches,
+                caches,
+                faults,
+                |name, config, _| {
+                    let config = cache::http::Config {
+                        name: named(name, config),
+                        ..config.clone()
+                    };
+                    HttpCache::new(config).map_err(|e| chain(&e))
+                },
+            ),
+            rate_limits: make(
+                "rate_limits",
+                &config.rate_limits,
+                limits,
+                faults,
+                |name, config, _| quota(name, config).map_err(|e| chain(&e)),
+            ),
+            in_flight: make(
+                "in_flight",
+                &config.in_flight,
+                places,
+                faults,
+                |name, config, _| {
+                    ConcurrencyLimit::new(name, config.clone()).map_err(|e| chain(&e))
+                },
+            ),
+            clients: make(
+                "",
+                &client,
+                old.map(|o| &o.clients),
+                faults,
+                |_, config, _| {
+                    let client = || Client::builder().config(config.clone()).build();
+                    (0..count)
+                        .map(|_| client())
+                        .collect::<Result<_, _>>()
+                        .map_err(|e| chain(&e))
+                },
+            ),
+        }
+    }
+
+    /// Every worker's client, and the health checks'.
+    pub(crate) fn every_client(&self) -> impl Iterator<Item = &Client> {
+        self.clients
+            .values()
+            .flat_map(|clients| clients.made().iter())
+    }
+
+    /// The client of a worker, or of the health checks, which come after the workers.
+    pub(crate) fn client(&self, worker: usize) -> Option<&Client> {
+        self.clients
+            .get(CLIENT)
+            .and_then(|clients| clients.made().get(worker))
+    }
+}
+
+fn group(name: &str, config: &balance::Config, old: Option<&Group>) -> Result<Group, String> {
+    let builder = Upstream::builder(name).config(config.clone());
+    let builder = match old {
+        Some(old) => builder.take_over(&old.upstream),
+        None => builder,
+    };
+    let upstream = builder.build().map_err(|error| chain(&error))?;
+    Ok(Group {
+        upstream,
+        checks: Mutex::new(None),
+    })
+}
+
+/// The cache's name in `Cache-Status`, unless the file gives one.
+fn named(name: &str, config: &cache::http::Config) -> String {
+    let default = cache::http::Config::default().name;
+    if config.name == default {
+        format!("{default}-{name}")
+    } else {
+        config.name.clone()
+    }
+}

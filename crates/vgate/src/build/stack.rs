@@ -1,0 +1,80 @@
+//! One route's layers, around one worker's proxy.
+
+use verve::Stack;
+use verve::balance::Proxy;
+use verve::cache::http::CacheLayer;
+use verve::compress::CompressLayer;
+use verve::metrics::{Handle, MetricsLayer};
+use verve::pool::http::Client;
+use verve::ratelimit::ConcurrencyLimitLayer;
+
+use crate::build::parts::Parts;
+use crate::build::shared::Shared;
+use crate::config::Config;
+use crate::config::route::Route;
+use crate::gateway::chain;
+use crate::route::handler::Handler;
+
+/// What is wrong with the route's own settings: the key, and why.
+pub(crate) fn check(route: &Route, shared: &Shared) -> Vec<(&'static str, String)> {
+    let mut faults = Vec::new();
+    if let Some(Err(error)) = route.compress.clone().map(CompressLayer::new) {
+        faults.push(("compress", chain(&error)));
+    }
+    let group = route
+        .upstream
+        .as_ref()
+        .and_then(|name| shared.upstreams.get(name));
+    if let (Some(group), Some(client)) = (group, shared.client(0)) {
+        let proxy = Proxy::builder(group.made().upstream.clone(), client.clone());
+        if let Err(error) = proxy.config(route.proxy.clone()).build() {
+            faults.push(("proxy", chain(&error)));
+        }
+    }
+    faults
+}
+
+/// The route's stack for the worker that owns `client`.
+///
+/// # Errors
+///
+/// Fails with a sentence for people; what `check` passes does not fail.
+pub(crate) fn build(
+    config: &Config,
+    route: &Route,
+    shared: &Shared,
+    client: &Client,
+    metrics: &Handle,
+) -> Result<Handler, String> {
+    let group = route
+        .upstream
+        .as_ref()
+        .and_then(|name| shared.upstreams.get(name));
+    let group = group.ok_or_else(|| format!("route `{}` has no upstream", route.name()))?;
+    let proxy = Proxy::builder(group.made().upstream.clone(), client.clone())
+        .config(route.proxy.clone())
+        .trusted(config.server.trusted_proxies.clone())
+        .classify(verve::classify)
+        .build()
+        .map_err(|error| chain(&error))?;
+    let mut stack = Stack::new().metrics(MetricsLayer::new(metrics).route(route.name()));
+    if let Some(quota) = named(&shared.rate_limits, route.rate_limit.as_deref()) {
+        stack = stack.rate_limit(quota.layer.clone());
+    }
+    if let Some(in_flight) = named(&shared.in_flight, route.in_flight.as_deref()) {
+        stack = stack.in_flight(ConcurrencyLimitLayer::new(in_flight.clone()));
+    }
+    if let Some(config) = &route.compress {
+        stack = stack
+            .compress(config.clone())
+            .map_err(|error| chain(&error))?;
+    }
+    if let Some(cache) = named(&shared.caches, route.cache.as_deref()) {
+        stack = stack.cache(CacheLayer::new(cache.clone()));
+    }
+    Ok(Handler::new(stack.service(proxy)))
+}
+
+fn named<'a, C, T>(parts: &'a Parts<C, T>, name: Option<&str>) -> Option<&'a T> {
+    parts.get(name?).map(|part| &**part.made())
+}

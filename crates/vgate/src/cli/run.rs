@@ -1,0 +1,14 @@
+//! `vgate run`: the gateway from a file.
+
+use crate::cli::{File, complain};
+use crate::config::load::load;
+use crate::exit::Failure;
+use crate::gateway::Gateway;
+
+pub(super) fn execute(file: &File) -> Result<(), Failure> {
+    let config = load(&file.config).map_err(|text| {
+        complain(&text);
+        Failure::Config
+    })?;
+    Gateway::new(config).reload_from(&file.config).run()
+}

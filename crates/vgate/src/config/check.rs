@@ -1,0 +1,191 @@
+//! What a file can get wrong although each part of it is well formed.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+
+use crate::config::Config;
+use crate::config::document::{Path, at};
+use crate::config::problem::{Problem, closest};
+use crate::config::route::Route;
+use crate::logging::check_level;
+use crate::route::pattern::Host;
+
+/// A mistake that is known by its path and not yet by its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    message: String,
+    help: Option<String>,
+}
+
+impl Fault {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The mistake at its place.
+    pub(crate) fn at(self, span: Range<usize>) -> Problem {
+        let problem = Problem::new(span, self.message);
+        match self.help {
+            Some(help) => problem.help(help),
+            None => problem,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.help {
+            Some(help) => write!(f, "{}; {help}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+/// Every mistake between the parts of `config`, and in each part as its crate sees it.
+pub(crate) fn check(config: &Config) -> Vec<(Path, Fault)> {
+    let mut faults = Vec::new();
+    check_process(config, &mut faults);
+    check_upstreams(config, &mut faults);
+    for (index, route) in config.routes.iter().enumerate() {
+        check_route(config, index, route, &mut faults);
+    }
+    check_overlaps(config, &mut faults);
+    crate::build::dry_run(config, &mut faults);
+    faults
+}
+
+fn check_process(config: &Config, faults: &mut Vec<(Path, Fault)>) {
+    if let Some(Err(message)) = config.log.level.as_deref().map(check_level) {
+        faults.push((at!["log", "level"], Fault::new(message)));
+    }
+    let admin = &config.admin;
+    if admin.enabled && !admin.listen.ip().is_loopback() {
+        let fault = Fault::new(format!(
+            "the admin listener asks for no password, and `{}` is not a loopback address",
+            admin.listen.ip()
+        ))
+        .help("use `127.0.0.1` or `[::1]`, and a tunnel to reach it from elsewhere");
+        faults.push((at!["admin", "listen"], fault));
+    }
+    let mut seen = BTreeSet::new();
+    for (index, listener) in config.listeners.iter().enumerate() {
+        let taken = admin.enabled && listener.listen == admin.listen;
+        if listener.listen.port() != 0 && (taken || !seen.insert(listener.listen)) {
+            let fault = Fault::new(format!("`{}` is listened on twice", listener.listen));
+            faults.push((at!["listeners", index, "listen"], fault));
+        }
+    }
+}
+
+fn check_upstreams(config: &Config, faults: &mut Vec<(Path, Fault)>) {
+    if config.upstreams.is_empty() {
+        let fault = Fault::new("there is no upstream to pass requests to")
+            .help("add `[upstreams.app]` with `endpoints = [\"http://127.0.0.1:3000\"]`");
+        faults.push((Path::new(), fault));
+    }
+}
+
+fn check_route(config: &Config, index: usize, route: &Route, faults: &mut Vec<(Path, Fault)>) {
+    if !route.path.starts_with('/') {
+        let fault = Fault::new(format!("the path `{}` does not begin with `/`", route.path))
+            .help(format!("write `/{}`", route.path));
+        faults.push((at!["routes", index, "path"], fault));
+    }
+    for (place, host) in route.hosts.iter().enumerate() {
+        if let Err(message) = Host::parse(host) {
+            faults.push((at!["routes", index, "hosts", place], Fault::new(message)));
+        }
+    }
+    match &route.upstream {
+        None if config.upstreams.len() > 1 => {
+            let names: Vec<&str> = config.upstreams.keys().map(String::as_str).collect();
+            let fault = Fault::new("the route does not say which upstream answers").help(format!(
+                "add `upstream = \"{}\"`; there are: {}",
+                names.first().unwrap_or(&""),
+                names.join(", ")
+            ));
+            faults.push((at!["routes", index], fault));
+        }
+        name => check_name(
+            name.as_deref(),
+            &config.upstreams,
+            index,
+            "upstream",
+            faults,
+        ),
+    }
+    check_name(
+        route.cache.as_deref(),
+        &config.caches,
+        index,
+        "cache",
+        faults,
+    );
+    check_name(
+        route.rate_limit.as_deref(),
+        &config.rate_limits,
+        index,
+        "rate_limit",
+        faults,
+    );
+    check_name(
+        route.in_flight.as_deref(),
+        &config.in_flight,
+        index,
+        "in_flight",
+        faults,
+    );
+}
+
+/// A name that a route uses must be there.
+fn check_name<T>(
+    name: Option<&str>,
+    there: &BTreeMap<String, T>,
+    index: usize,
+    key: &'static str,
+    faults: &mut Vec<(Path, Fault)>,
+) {
+    let Some(name) = name.filter(|name| !there.contains_key(*name)) else {
+        return;
+    };
+    let section = match key {
+        "upstream" => "upstreams",
+        "cache" => "caches",
+        "rate_limit" => "rate_limits",
+        other => other,
+    };
+    let fault = Fault::new(format!("there is no `[{section}.{name}]`"));
+    let fault = match closest(name, there.keys().map(String::as_str)) {
+        Some(meant) => fault.help(format!("did you mean `{meant}`?")),
+        None => fault.help(format!("add the table `[{section}.{name}]`")),
+    };
+    faults.push((at!["routes", index, key], fault));
+}
+
+/// Two routes that match the same, or have the same name, hide each other.
+fn check_overlaps(config: &Config, faults: &mut Vec<(Path, Fault)>) {
+    let (mut names, mut matches) = (BTreeSet::new(), BTreeSet::new());
+    for (index, route) in config.routes.iter().enumerate() {
+        if !matches.insert((&route.hosts, &route.path)) {
+            let fault = Fault::new(format!(
+                "an earlier route takes `{}` for these hosts",
+                route.path
+            ));
+            faults.push((at!["routes", index], fault));
+        } else if !names.insert(route.name()) {
+            let fault = Fault::new(format!("another route is named `{}`", route.name()))
+                .help("give this one a `name` of its own");
+            faults.push((at!["routes", index], fault));
+        }
+    }
+}

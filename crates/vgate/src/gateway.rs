@@ -1,0 +1,213 @@
+//! The gateway as a process: bind, serve, reload, drain.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+use verve::metrics::Recorder;
+use verve::metrics::health::{Check, Health};
+use verve::server::{Running, Server};
+use verve::task::signal::{Hangups, stop_on_signal};
+use verve::task::{Shutdown, Task};
+
+use crate::access_log::AccessLog;
+use crate::admin::listener::AdminListener;
+use crate::admin::view::View;
+use crate::build::graph::Graph;
+use crate::cli::{complain, failed};
+use crate::config::Config;
+use crate::exit::Failure;
+use crate::front::Front;
+use crate::logging;
+use crate::reload::Reload;
+use crate::state::State;
+
+/// A gateway that is about to run.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    config: Config,
+    file: Option<PathBuf>,
+}
+
+/// Where a running gateway listens.
+#[derive(Debug, Clone)]
+pub(crate) struct Addresses {
+    pub(crate) listeners: Vec<SocketAddr>,
+    pub(crate) admin: Option<SocketAddr>,
+}
+
+/// The runtime of everything but requests: signals, checks, the admin listener.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| failed(&format!("error: no runtime: {error}")))
+}
+
+impl Gateway {
+    pub(crate) const fn new(config: Config) -> Self {
+        Self { config, file: None }
+    }
+
+    /// Reads `file` again at SIGHUP.
+    pub(crate) fn reload_from(self, file: impl Into<PathBuf>) -> Self {
+        Self {
+            file: Some(file.into()),
+            ..self
+        }
+    }
+
+    /// Runs until a signal ends it.
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        logging::start(&self.config.log);
+        runtime()?.block_on(self.serve(|_| {}))
+    }
+
+    /// Serves until a signal ends it; calls `ready` once everything listens.
+    pub(crate) async fn serve(self, ready: impl FnOnce(&Addresses)) -> Result<(), Failure> {
+        let shutdown = Shutdown::new(self.config.server.shutdown_timeout);
+        let _signals = take_signals(&shutdown)?;
+        let mut hangups = Hangups::new().map_err(|e| failed(&format!("error: {e}")))?;
+        let metrics = Recorder::new()
+            .install()
+            .map_err(|e| failed(&format!("error: {e}")))?;
+        let state = self.state(&metrics)?;
+        let server = self.bind()?;
+        let admin = AdminListener::bind(&self.config.admin)?;
+        let addresses = Addresses {
+            listeners: server.local_addrs().to_vec(),
+            admin: admin.as_ref().map(AdminListener::address),
+        };
+        state.graph().activate();
+        let running = start(server, &state, &shutdown)?;
+        let health = health(&state)?;
+        let view = View::new(
+            &state,
+            &metrics,
+            &health,
+            running.monitor().clone(),
+            self.file.clone(),
+        );
+        let admin = admin.map(|admin| admin.serve(view));
+        announce(&addresses);
+        health.set_ready(true);
+        ready(&addresses);
+        let reload = Reload::new(
+            self.config,
+            self.file,
+            metrics,
+            &state,
+            running.monitor().clone(),
+        );
+        let watcher = shutdown.watch();
+        loop {
+            tokio::select! {
+                () = hangups.next() => reload.run(),
+                () = watcher.draining() => break,
+            }
+        }
+        health.set_draining();
+        drain(running, &shutdown).await;
+        if let Some(admin) = admin {
+            admin.stop().await;
+        }
+        Ok(())
+    }
+
+    fn state(&self, metrics: &verve::metrics::Handle) -> Result<Arc<State>, Failure> {
+        let access = AccessLog::start(self.config.log.access);
+        let access = access.map_err(|e| failed(&format!("error: no access log: {e}")))?;
+        let graph = Graph::build(&self.config, metrics, None).map_err(|faults| {
+            for (_, fault) in faults {
+                complain(&format!("error: {fault}"));
+            }
+            Failure::Config
+        })?;
+        Ok(Arc::new(State::new(graph, metrics, access)))
+    }
+
+    fn bind(&self) -> Result<Server, Failure> {
+        let listeners = self.config.listeners().into_owned();
+        Server::bind(listeners, self.config.server.workers)
+            .map_err(|error| failed(&format!("error: {}", chain(&error))))
+    }
+}
+
+/// What `/health` looks at: an upstream without an eligible endpoint is a warning, not a reason to
+/// take no traffic, because other routes work and every gateway would turn unready at once.
+fn health(state: &Arc<State>) -> Result<Health, Failure> {
+    let state = Arc::clone(state);
+    let check = Check::optional("upstreams", move || {
+        let graph = state.graph();
+        let down: Vec<&str> = graph.upstreams_in_panic().collect();
+        let result = match down.as_slice() {
+            [] => Ok(()),
+            names => Err(format!("no eligible endpoint: {}", names.join(", "))),
+        };
+        std::future::ready(result)
+    });
+    let builder = Health::builder()
+        .version(env!("CARGO_PKG_VERSION"))
+        .service("vgate");
+    let health = builder.check(check).start();
+    health.map_err(|error| failed(&format!("error: {}", chain(&error))))
+}
+
+/// The first SIGTERM or SIGINT drains, the second ends the process at once.
+fn take_signals(shutdown: &Shutdown) -> Result<Task, Failure> {
+    #[expect(clippy::exit, reason = "a second signal asks for exactly this")]
+    let taken = stop_on_signal(shutdown, |signal| {
+        std::process::exit(signal.exit_code().into());
+    });
+    taken.map_err(|error| failed(&format!("error: cannot take signals: {error}")))
+}
+
+fn start(server: Server, state: &Arc<State>, shutdown: &Shutdown) -> Result<Running, Failure> {
+    let state = Arc::clone(state);
+    server
+        .serve(
+            move |id| Front::new(id.worker, Arc::clone(&state)),
+            shutdown.watch(),
+        )
+        .map_err(|error| failed(&format!("error: {}", chain(&error))))
+}
+
+fn announce(addresses: &Addresses) {
+    if let Some(admin) = addresses.admin {
+        tracing::info!("admin listens on http://{admin}");
+    }
+    for address in &addresses.listeners {
+        tracing::info!("gateway listens on {address}");
+    }
+    tracing::info!(pid = std::process::id(), "ready");
+}
+
+/// Lets requests under way finish, up to the deadline.
+async fn drain(mut running: Running, shutdown: &Shutdown) {
+    let open = running.monitor().stats().open;
+    tracing::info!(open, "draining");
+    let began = tokio::time::Instant::now();
+    let drained = running.join().await;
+    shutdown.finish().await;
+    let took = format!("{:.1?}", began.elapsed());
+    if drained.aborted == 0 {
+        tracing::info!(took, "drained");
+    } else {
+        tracing::warn!(
+            aborted = drained.aborted,
+            took,
+            "drained; the rest was cut at the deadline"
+        );
+    }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

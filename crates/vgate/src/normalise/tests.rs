@@ -1,0 +1,134 @@
+//! What is made plain and what is refused.
+
+use http::Version;
+
+use super::*;
+
+fn request(target: &str, hosts: &[&str]) -> Request<Body> {
+    let mut builder = Request::builder().uri(target);
+    for host in hosts {
+        builder = builder.header(HOST, *host);
+    }
+    builder.body(Body::empty()).unwrap()
+}
+
+fn status(mut request: Request<Body>) -> Option<StatusCode> {
+    normalise(&mut request)
+        .err()
+        .map(|reject| reject.into_response().status())
+}
+
+#[test]
+fn paths_become_canonical() {
+    for (path, expected) in [
+        ("/", "/"),
+        ("/a/./b", "/a/b"),
+        ("/a/../b", "/b"),
+        ("/../../b", "/b"),
+        ("/a/..", "/"),
+        ("/a/b/.", "/a/b/"),
+        ("/%61dmin", "/admin"),
+        ("/a%2e%2e/b", "/a../b"),
+        ("/x/%2e%2e/admin", "/admin"),
+        ("/%e4%bd", "/%E4%BD"),
+        ("/a//b", "/a//b"),
+        ("/.well-known/x", "/.well-known/x"),
+        ("/a;v=1/b?q=/../x", "/a;v=1/b?q=/../x"),
+    ] {
+        let mut request = request(path, &["a"]);
+        assert!(normalise(&mut request).is_ok(), "{path}");
+        assert_eq!(request.uri().to_string(), expected, "{path}");
+    }
+}
+
+#[test]
+fn ambiguous_paths_are_refused() {
+    for path in [
+        "/a%2fb",
+        "/a%5Cb",
+        "/a%00",
+        "/a%zz",
+        "/a%2",
+        "/..;/admin",
+        "/%2e%2e;x/admin",
+    ] {
+        assert_eq!(
+            status(request(path, &["a"])),
+            Some(StatusCode::BAD_REQUEST),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn there_is_exactly_one_plain_host() {
+    for hosts in [
+        &[][..],
+        &["a", "a"],
+        &["a b"],
+        &["a/b"],
+        &["user@a"],
+        &["a:port"],
+        &["a:99999"],
+        &["a,b"],
+        &[""],
+    ] {
+        assert_eq!(
+            status(request("/", hosts)),
+            Some(StatusCode::BAD_REQUEST),
+            "{hosts:?}"
+        );
+    }
+    for host in [
+        "a",
+        "a:80",
+        "127.0.0.1:8080",
+        "[::1]:80",
+        "xn--bcher-kva.example",
+    ] {
+        assert_eq!(status(request("/", &[host])), None, "{host}");
+    }
+}
+
+#[test]
+fn the_absolute_form_wins_in_http_1() {
+    let mut request = request("http://a.example/x?y", &["b.example"]);
+    assert!(normalise(&mut request).is_ok());
+    assert_eq!(request.headers()[HOST], "a.example");
+    assert_eq!(request.uri().to_string(), "/x?y");
+}
+
+#[test]
+fn authority_and_host_must_agree_in_http_2() {
+    let mut request = request("http://a.example/", &["b.example"]);
+    *request.version_mut() = Version::HTTP_2;
+    assert_eq!(status(request), Some(StatusCode::BAD_REQUEST));
+}
+
+#[test]
+fn odd_methods_and_framings_are_refused() {
+    let mut connect = request("/", &["a"]);
+    *connect.method_mut() = Method::TRACE;
+    assert_eq!(status(connect), Some(StatusCode::NOT_IMPLEMENTED));
+    for coding in ["gzip, chunked", "identity", "chunked, chunked", ", chunked"] {
+        let mut coded = request("/", &["a"]);
+        coded
+            .headers_mut()
+            .insert(TRANSFER_ENCODING, HeaderValue::from_static(coding));
+        assert_eq!(status(coded), Some(StatusCode::NOT_IMPLEMENTED), "{coding}");
+    }
+    assert_eq!(status(request("*", &["a"])), Some(StatusCode::BAD_REQUEST));
+}
+
+#[test]
+fn the_host_is_compared_without_port_and_case() {
+    for (value, expected) in [
+        ("A.example:80", "a.example"),
+        ("[::1]:80", "[::1]"),
+        ("[::1]", "[::1]"),
+    ] {
+        let mut request = request("/", &[value]);
+        assert!(normalise(&mut request).is_ok());
+        assert_eq!(host(&request), expected);
+    }
+}

@@ -179,6 +179,9 @@ impl Control {
         for member in &mut self.members {
             member.status.ejection.tick(now);
             member.state.meters.healthy(member.status.is_eligible());
+            member
+                .state
+                .set_ejected(member.status.ejection.is_ejected());
         }
         let eligible = self.candidates(|status| status.is_eligible());
         // Draining endpoints never come back this way.

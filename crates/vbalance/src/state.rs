@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(crate) bad: Streak,
     /// Whether the one request of its trial is under way.
     trial: AtomicBool,
+    /// A copy of what the set knows, to be read without its lock.
+    ejected: AtomicBool,
     last_error: Mutex<Option<String>>,
 }
 
@@ -40,6 +42,7 @@ impl State {
             unreachable: Streak::default(),
             bad: Streak::default(),
             trial: AtomicBool::new(false),
+            ejected: AtomicBool::new(false),
             last_error: Mutex::new(None),
         }
     }
@@ -76,6 +79,14 @@ impl State {
 
     pub(crate) fn end_trial(&self) {
         self.trial.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn is_ejected(&self) -> bool {
+        self.ejected.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_ejected(&self, ejected: bool) {
+        self.ejected.store(ejected, Ordering::Relaxed);
     }
 
     pub(crate) fn note_error(&self, error: &dyn Display) {

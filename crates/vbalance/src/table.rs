@@ -108,18 +108,24 @@ impl Table {
     }
 }
 
+/// Looks at the steps next to the golden one, and takes the most even of them.
 fn stride(total: u32) -> u32 {
     // 2^32 divided by the golden ratio.
     let ideal = (u64::from(total) * 2_654_435_769) >> 32;
-    let ideal = u32::try_from(ideal).unwrap_or(1).max(1);
-    (ideal..=total)
-        .find(|step| coprime(*step, total))
-        .unwrap_or(1)
+    let ideal = u32::try_from(ideal).unwrap_or(1);
+    let near = ideal.saturating_sub(16).max(1)..=ideal.saturating_add(16).min(total);
+    near.filter_map(|step| Some((unevenness(step, total)?, step)))
+        .min()
+        .map_or(1, |(_, step)| step)
 }
 
-const fn coprime(mut a: u32, mut b: u32) -> bool {
-    while b != 0 {
-        (a, b) = (b, a % b);
+/// The sum of the partial quotients of `step / total`, to which the unevenness of a walk is
+/// proportional (Niederreiter 1978); `None` when the walk would leave points out.
+const fn unevenness(step: u32, total: u32) -> Option<u32> {
+    let (mut a, mut b, mut sum) = (step, total, 0);
+    while a != 0 {
+        sum += b / a;
+        (a, b) = (b % a, a);
     }
-    a == 1
+    if b == 1 { Some(sum) } else { None }
 }

@@ -67,7 +67,7 @@ impl Outlier {
                 return self.fail(set, state, gone, chance);
             }
         }
-        if chance != Chance::None {
+        if chance != Chance::None && state.is_ejected() {
             restore(set, state);
         }
     }

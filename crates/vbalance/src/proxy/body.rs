@@ -81,7 +81,7 @@ where
             }
             Poll::Ready(Some(Err(error))) => {
                 let error = BodyError::new(error);
-                broke(this.lease, this.upload, &error);
+                broke(this.lease, *this.good && !this.upload.failed(), &error);
                 Poll::Ready(Some(Err(error)))
             }
             Poll::Ready(None) => {
@@ -96,7 +96,7 @@ where
                 }
                 std::task::ready!(this.sleep.poll(cx));
                 let error = BodyError::new(IdleError(*this.idle));
-                broke(this.lease, this.upload, &error);
+                broke(this.lease, *this.good && !this.upload.failed(), &error);
                 Poll::Ready(Some(Err(error)))
             }
         }
@@ -119,9 +119,10 @@ fn end(lease: &mut Option<Lease>, good: bool) {
     }
 }
 
-fn broke(lease: &mut Option<Lease>, upload: &Lender, error: &BodyError) {
+/// `counts` unless the head was bad, which has counted already, or the client is to blame.
+fn broke(lease: &mut Option<Lease>, counts: bool, error: &BodyError) {
     if let Some(mut lease) = lease.take()
-        && !upload.failed()
+        && counts
     {
         lease.report_error(Outcome::BadAnswer, &chain(error));
     }

@@ -15,6 +15,7 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use benches::contender::{Contender, free_address};
 use benches::load::wrk;
@@ -201,18 +202,27 @@ fn vgate(folder: &Path, origin: SocketAddr) -> io::Result<Contender> {
          [[listeners]]\nlisten = \"{address}\"\n\
          [upstreams.origin]\nendpoints = [\"http://{origin}\"]\n\
          [[routes]]\npath = \"/\"\nupstream = \"origin\"\n\
-         [[routes]]\npath = \"/cached\"\nupstream = \"origin\"\ncache = {{}}\n",
+         [[routes]]\npath = \"/cached\"\nupstream = \"origin\"\ncache = \"main\"\n[caches.main]\n",
     );
     let file = folder.join("vgate.toml");
     fs::write(&file, config)?;
-    let binary = target().join("dist/vgate");
-    if !binary.exists() {
-        let hint =
-            "run `cargo xtask bench gateway`, or `cargo build --profile dist -p vgate` first";
-        return Err(io::Error::new(io::ErrorKind::NotFound, hint));
-    }
+    let binary = build_vgate()?;
     let file = file.display().to_string();
     Contender::start("vgate", &binary, &["run", "--config", &file], 0, address)
+}
+
+/// Builds what is shipped: vgate in the profile `dist`.
+fn build_vgate() -> io::Result<PathBuf> {
+    eprintln!("building vgate in the profile dist");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--profile=dist", "-p", "vgate"])
+        .status()?;
+    if built.success() {
+        Ok(target().join("dist/vgate"))
+    } else {
+        Err(io::Error::other("vgate does not build"))
+    }
 }
 
 /// The target directory that this program was built into.

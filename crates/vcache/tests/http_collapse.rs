@@ -1,4 +1,5 @@
 //! Concurrent misses share one request to the origin, and nobody waits in vain.
+#![cfg(feature = "http")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,7 +14,9 @@ mod http_origin;
 use std::time::Duration;
 
 use http::Request;
-use http_origin::{Down, Origin, Reply, after, chunks, down, fetch, get, ok, pass, send, stack};
+use http_origin::{
+    Down, Origin, Reply, after, chunks, down, fetch, get, now, ok, pass, send, stack,
+};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use vcache::http::{Cache, Config};
@@ -218,4 +221,36 @@ async fn collapsing_can_be_turned_off() {
     let (cache, log, _) = stack(config, |_, _| after(SECOND, ok(&[FRESH], "x")));
     many(&cache, 10, "/").await;
     assert_eq!(log.count(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_over_or_too_heavy_when_it_is_complete_makes_nobody_queue() {
+    // Over: the body takes longer than the lifetime.
+    let slow = || {
+        let frames = futures_util::stream::once(async {
+            sleep(3 * SECOND).await;
+            let frame = http_body::Frame::data(bytes::Bytes::from_static(b"x"));
+            Ok::<_, std::io::Error>(frame)
+        });
+        Body::new(http_body_util::StreamBody::new(Box::pin(frames)))
+    };
+    let (cache, log, _) = stack(Config::default(), move |_, _| {
+        now(ok(&[("cache-control", "max-age=2")], slow()))
+    });
+    let begun = Instant::now();
+    many(&cache, 5, "/").await;
+    assert_eq!((log.count(), begun.elapsed()), (5, 6 * SECOND));
+    // Too heavy: the head alone is more than the cache holds.
+    let config = Config {
+        max_size: 2048,
+        max_object_size: 2048,
+        ..Config::default()
+    };
+    let (cache, log, _) = stack(config, |_, _| {
+        let long = "x".repeat(4096);
+        after(SECOND, ok(&[FRESH, ("x-long", &long)], "x"))
+    });
+    let begun = Instant::now();
+    many(&cache, 5, "/").await;
+    assert_eq!((log.count(), begun.elapsed()), (5, 2 * SECOND));
 }

@@ -1,4 +1,5 @@
 //! Codings of stored responses: made once, kept beside the body, marked in the head.
+#![cfg(feature = "http")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
 //! What holds for every input: freshness never overflows, variants never mix, nothing panics.
+#![cfg(feature = "http")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
 //! The rules of a shared cache, one row each, named by the section of the RFC.
+#![cfg(feature = "http")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
 //! Answers from the store, through the layer: what is stored, and how it is served again.
+#![cfg(feature = "http")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -275,6 +276,21 @@ async fn only_complete_bodies_within_the_limit_are_stored() {
         assert_eq!(handle.stats().hits, u64::from(stored));
         assert_eq!(second.body, first.body);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_content_is_stored_although_nobody_reads_it() {
+    // A server does not ask the body of a 204 for its end.
+    let empty = || Body::new(http_body_util::Empty::<bytes::Bytes>::new());
+    let (cache, log, _) = stack(Config::default(), move |_, _| {
+        now(response(204, &[FRESH], empty()))
+    });
+    for _ in 0..2 {
+        let request = get("/", &[]);
+        let reply = tower::ServiceExt::oneshot(cache.clone(), request).await;
+        assert!(!reply.unwrap().headers().contains_key("content-length"));
+    }
+    assert_eq!(log.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]

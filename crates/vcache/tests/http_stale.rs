@@ -1,4 +1,5 @@
 //! Past the lifetime: validation, stale answers with a refresh behind, stale answers for errors.
+#![cfg(feature = "http")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

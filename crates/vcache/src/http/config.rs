@@ -49,7 +49,7 @@ pub struct Config {
     /// Whether concurrent misses of one key share one request to the origin. Default: true.
     pub collapse: bool,
     /// Longest wait for another request's answer; after it a request goes to the origin by
-    /// itself. Default: 5 s.
+    /// itself. Default: 5 s. Zero, and times that no clock reaches, mean not to wait.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub collapse_timeout: Duration,
     /// How long requests of a key do not wait for each other after an answer that they could not
@@ -179,5 +179,22 @@ mod tests {
             with(|c| c.max_variants = 0),
             Err(BuildError::Zero("max_variants"))
         );
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn settings_are_read_as_people_write_them() {
+        let text = "max_size = \"1GiB\"\ndefault_ttl = \"10s\"\nset_cookie = \"strip\"\n";
+        let config: Config = toml::from_str(text).unwrap();
+        let expected = Config {
+            max_size: 1 << 30,
+            default_ttl: Some(Duration::from_secs(10)),
+            set_cookie: SetCookie::Strip,
+            ..Config::default()
+        };
+        assert_eq!(config, expected);
+        let written = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<Config>(&written).unwrap(), config);
+        assert!(toml::from_str::<Config>("max_sise = \"1GiB\"").is_err());
     }
 }

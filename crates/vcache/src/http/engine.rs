@@ -10,7 +10,7 @@ use vhttp::{CacheVerdict, Timeline};
 use crate::clock::TokioClock;
 use crate::http::answer::{Answer, Asker, answer};
 use crate::http::clock::WallClock;
-use crate::http::collapse::{FlightKey, Flights};
+use crate::http::collapse::{End, FlightKey, Flights};
 use crate::http::config::{BuildError, Config};
 use crate::http::generation::{Generations, Ticket};
 use crate::http::key::Key;
@@ -164,13 +164,20 @@ impl Engine {
         self.generations.ticket(key.as_str())
     }
 
-    /// Stores a variant; whether it is stored.
-    pub(crate) fn store(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) -> bool {
+    /// Stores a variant, and says what that means for those who wait for it.
+    pub(crate) fn store(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) -> End {
         let max = usize::try_from(self.config.max_variants).unwrap_or(usize::MAX);
         let now = self.now();
-        self.change(key, ticket, |before| {
+        let done = self.change(key, ticket, |before| {
             Some(before.with(Arc::clone(stored), max, now))
-        })
+        });
+        match done {
+            Some(true) => End::Stored,
+            // Too heavy, or over before it was complete: the next one will be as well.
+            Some(false) => End::Refused,
+            // Purged meanwhile: the next one asks for what is there now.
+            None => End::Failed,
+        }
     }
 
     /// Takes a variant out that the origin has disowned.
@@ -191,15 +198,14 @@ impl Engine {
         self.change(key, self.ticket(key), |before| Some(before.clone()));
     }
 
-    /// Replaces what is under `key`, alone among all changes of it; whether something is stored.
-    ///
-    /// `None` from `make` removes the key, but only if there was something.
+    /// Replaces what is under `key`, alone among all changes of it; whether something is stored,
+    /// and `None` when the ticket is void. `None` from `make` removes the key.
     fn change(
         &self,
         key: &Key,
         ticket: Ticket,
         make: impl FnOnce(&Variants) -> Option<Variants>,
-    ) -> bool {
+    ) -> Option<bool> {
         let now = self.now();
         let change = || {
             let before = self.store.get(key.as_str()).unwrap_or_default();
@@ -215,7 +221,7 @@ impl Engine {
                 }
             }
         };
-        self.generations.in_turn(ticket, change).unwrap_or(false)
+        self.generations.in_turn(ticket, change)
     }
 
     /// Removes all variants of a key, and those of it that are still on their way; how many were

@@ -32,9 +32,15 @@ impl Fill {
     /// Sends `body` on and keeps the copy; at once when the whole body is at hand.
     pub(crate) fn begin(self, body: Body) -> Body {
         let expected = content_length(&self.head.headers);
-        if let Some(bytes) = body.as_bytes() {
+        let whole = match body.is_end_stream() {
+            // Nobody would ask such a body for its end.
+            true => Some(Bytes::new()),
+            false => body.as_bytes(),
+        };
+        if let Some(bytes) = whole {
             if expected.is_none_or(|length| length == as_u64(bytes.len())) {
-                self.complete(&bytes);
+                // A copy, because a slice would keep the buffer of the connection.
+                self.complete(Bytes::copy_from_slice(&bytes));
             }
             return body;
         }
@@ -49,13 +55,11 @@ impl Fill {
         })
     }
 
-    fn complete(self, body: &[u8]) {
-        // An exact copy: a slice would keep the buffer of the connection, a Vec its spare room.
-        let body = Bytes::copy_from_slice(body);
+    fn complete(self, body: Bytes) {
         let stored = self.head.with_body(body, Arc::new(Encodings::default()));
-        let done = self.engine.store(&self.key, self.ticket, &Arc::new(stored));
+        let end = self.engine.store(&self.key, self.ticket, &Arc::new(stored));
         if let Some(lead) = self.lead {
-            lead.end(if done { End::Stored } else { End::Failed });
+            lead.end(end);
         }
     }
 
@@ -96,7 +100,9 @@ impl Copy {
     /// (RFC 9111 §3.3).
     fn end(self) {
         if self.expected.is_none() || self.has_all() {
-            self.fill.complete(&self.bytes);
+            // Without the spare room that the copy grew by.
+            let bytes = self.bytes.into_boxed_slice();
+            self.fill.complete(Bytes::from(bytes));
         }
     }
 }

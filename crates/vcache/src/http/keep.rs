@@ -114,13 +114,11 @@ pub(crate) fn confirm(
     let confirmed = head(inquiry, stored.status, merged, terms, asked.exchange);
     let same = Arc::clone(&stored.encodings);
     let confirmed = Arc::new(confirmed.with_body(stored.body.clone(), same));
-    let end = if !is_admitted {
+    let end = if is_admitted {
+        engine.store(&inquiry.key, asked.ticket, &confirmed)
+    } else {
         engine.forget(&inquiry.key, asked.ticket, stored);
         End::Refused
-    } else if engine.store(&inquiry.key, asked.ticket, &confirmed) {
-        End::Stored
-    } else {
-        End::Failed
     };
     let status = Status::passed(Forward::Stale, StatusCode::NOT_MODIFIED, end == End::Stored);
     let mut response = inquiry.answer(&confirmed, status, CacheVerdict::Revalidated);

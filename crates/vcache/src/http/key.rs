@@ -19,18 +19,24 @@ pub struct Key(Arc<str>);
 impl Key {
     /// The key of a request; `None` when it does not say for certain which host it is for: no
     /// `Host` and no absolute URI, several `Host` lines, or something that is no host.
+    ///
+    /// The scheme is that of the [`Connection`] in the extensions: what a client writes into its
+    /// URI must not fill the other scheme's key. Without one it is the URI's, else `http`.
     #[must_use]
     pub fn of(uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> Option<Self> {
         let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let scheme = match extensions.get::<Connection>() {
+            Some(connection) => connection.scheme(),
+            None => uri.scheme_str().unwrap_or("http"),
+        };
         if let Some(authority) = uri.authority() {
-            let scheme = uri.scheme_str().unwrap_or_else(|| scheme(extensions));
             return Self::new(scheme, authority.as_str(), path);
         }
         let mut hosts = headers.get_all(HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
             return None;
         };
-        Self::new(scheme(extensions), host.to_str().ok()?, path)
+        Self::new(scheme, host.to_str().ok()?, path)
     }
 
     /// The key of an absolute URL; its fragment does not count.
@@ -84,13 +90,6 @@ impl Key {
         let end = path.map_or(self.0.len(), |at| authority + at);
         self.0.split_at_checked(end).unwrap_or((&self.0, ""))
     }
-}
-
-/// The connection's scheme, `http` when nothing is known of it.
-fn scheme(extensions: &Extensions) -> &'static str {
-    extensions
-        .get::<Connection>()
-        .map_or("http", Connection::scheme)
 }
 
 /// What a host with a port may be made of (RFC 3986 §3.2.2); no user information.
@@ -174,14 +173,16 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_is_the_connections() {
+    fn the_scheme_is_the_connections_whatever_the_client_writes() {
         let address = "127.0.0.1:1".parse().unwrap();
         let mut extensions = Extensions::new();
         extensions.insert(Connection::new(address, address, true));
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static("a:443"));
-        let key = Key::of(&"/x".parse().unwrap(), &headers, &extensions).unwrap();
-        assert_eq!(key.as_str(), "https://a/x");
-        assert_eq!(key.split_origin(), ("https://a", "/x"));
+        for uri in ["/x", "http://a:443/x", "https://a/x"] {
+            let key = Key::of(&uri.parse().unwrap(), &headers, &extensions).unwrap();
+            assert_eq!(key.as_str(), "https://a/x");
+            assert_eq!(key.split_origin(), ("https://a", "/x"));
+        }
     }
 }

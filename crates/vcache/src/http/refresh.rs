@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use vtask::Task;
 
 /// The refreshes under way; dropped with the last handle, it ends them.
@@ -22,16 +23,19 @@ impl Refreshes {
         }
     }
 
-    /// Runs `refresh` on the current runtime, for a bounded time. When too many run, it is
-    /// dropped: the next stale answer tries again.
+    /// Runs `refresh` on the current runtime, for a bounded time. When too many run, or outside
+    /// of a runtime, it is dropped: the next stale answer tries again.
     pub(crate) fn spawn(&self, refresh: impl Future<Output = ()> + Send + 'static) {
+        if Handle::try_current().is_err() {
+            return;
+        }
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.retain(|task| !task.is_finished());
         if tasks.len() < self.max {
-            let limited = tokio::time::timeout(self.timeout, refresh);
+            let limit = self.timeout;
             tasks.push(Task::spawn(async move {
                 // Out of time, the refresh is dropped and releases who waited for it.
-                let _ = limited.await;
+                let _ = tokio::time::timeout(limit, refresh).await;
             }));
         }
     }

@@ -24,7 +24,8 @@ pub(crate) enum Waited {
 /// Cancel safe: a request that is dropped while it waits has changed nothing.
 pub(crate) async fn wait(inquiry: &Inquiry, mut lookup: Lookup) -> Waited {
     let engine = &inquiry.engine;
-    let deadline = Instant::now() + engine.config.collapse_timeout;
+    let begun = Instant::now();
+    let deadline = begun.checked_add(engine.config.collapse_timeout);
     while may_wait(inquiry, &lookup) {
         let flight = engine.flight_key(&inquiry.key, &lookup, &inquiry.parts.headers);
         let follower = match engine.flights.join(flight, may_lead(inquiry, &lookup)) {
@@ -32,7 +33,7 @@ pub(crate) async fn wait(inquiry: &Inquiry, mut lookup: Lookup) -> Waited {
             Turn::Lead(lead) => return begin(inquiry, lead),
             Turn::Follow(follower) => follower,
         };
-        let Ok(end) = timeout_at(deadline, follower.wait()).await else {
+        let Ok(end) = timeout_at(deadline.unwrap_or(begun), follower.wait()).await else {
             break;
         };
         let why = lookup.why;

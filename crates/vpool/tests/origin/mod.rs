@@ -1,6 +1,6 @@
 //! Small origins on loopback ports: an HTTP server, and sockets that do as the test says.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::convert::Infallible;
 use std::future::Future;

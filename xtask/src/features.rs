@@ -1,6 +1,6 @@
 //! Every crate with no feature, with each feature alone, and with all.
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::run::cargo;
 use crate::workspace::{Package, Workspace};
 
@@ -8,13 +8,23 @@ use crate::workspace::{Package, Workspace};
 /// would hide that one is missing. Dependencies in common are built once.
 pub(crate) fn each_alone() -> Outcome {
     let workspace = Workspace::load()?;
+    let mut failed = Vec::new();
     let shipped = workspace.packages.iter();
     for package in shipped.filter(|package| package.is_shipped(&workspace.root)) {
         for features in sets(package) {
-            check(&package.name, &features)?;
+            // All of them, because who mends one wants to see the others.
+            if check(&package.name, &features).is_err() {
+                failed.push(format!("{} [{features}]", package.name));
+            }
         }
     }
-    Ok(())
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "not clean alone: {}",
+        failed.join(", ")
+    )))
 }
 
 /// The sets of features to check, each as the argument of `--features`.

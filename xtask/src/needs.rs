@@ -12,11 +12,23 @@ struct Need {
 }
 
 /// Everything that tests start beside our own programs.
-const NEEDS: [Need; 1] = [Need {
-    program: "redis-server",
-    package: "redis-server",
-    why: "shared caches, limits and pools are tested against a real Redis",
-}];
+const NEEDS: [Need; 3] = [
+    Need {
+        program: "redis-server",
+        package: "redis-server",
+        why: "shared caches, limits and pools are tested against a real Redis",
+    },
+    Need {
+        program: "promtool",
+        package: "prometheus",
+        why: "what we expose is read by Prometheus' own checker",
+    },
+    Need {
+        program: "kill",
+        package: "procps",
+        why: "processes under test are sent signals",
+    },
+];
 
 /// Makes sure that every program is there: installs what is missing on Debian as root, and else
 /// fails with the command to run.

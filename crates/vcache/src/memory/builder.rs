@@ -1,5 +1,6 @@
 //! Building the engine: the settings, checked once.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use super::Memory;
 use super::engine::{Engine, Weigher};
 use crate::clock::{Clock, SystemClock};
+use crate::metrics::Meters;
 
 /// A shard is worth its lock from this share of the bound on.
 const LEAST_SHARE: u64 = 64 * 1024;
@@ -42,6 +44,7 @@ pub struct MemoryBuilder<K, V> {
     shards: Option<usize>,
     weigher: Weigher<K, V>,
     clock: Arc<dyn Clock>,
+    name: Cow<'static, str>,
     of: PhantomData<(K, V)>,
 }
 
@@ -53,6 +56,7 @@ impl<K, V> MemoryBuilder<K, V> {
             shards: None,
             weigher: Box::new(|_, _| 0),
             clock: Arc::new(SystemClock::new()),
+            name: Cow::Borrowed("memory"),
             of: PhantomData,
         }
     }
@@ -87,6 +91,12 @@ impl<K, V> MemoryBuilder<K, V> {
         self
     }
 
+    /// The cache's name in metrics, one of few. Default: `memory`.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
     /// How many independently locked parts the cache has. Default: four for each core, fewer for
     /// small caches. They share one bound, so the number never limits how heavy an entry may be.
     /// One shard evicts by one order; many let more threads write at once.
@@ -112,7 +122,15 @@ impl<K, V> MemoryBuilder<K, V> {
         if !shards.is_power_of_two() || shards > MOST_SHARDS {
             return Err(BuildError::Shards(shards));
         }
-        let engine = Engine::new(shards, self.max_weight, self.ttl, self.weigher, self.clock);
+        let meters = Meters::new(&self.name);
+        let engine = Engine::new(
+            shards,
+            self.max_weight,
+            self.ttl,
+            self.weigher,
+            self.clock,
+            meters,
+        );
         Ok(Memory::from_engine(engine))
     }
 }

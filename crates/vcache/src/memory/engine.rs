@@ -12,6 +12,7 @@ use super::shard::Shard;
 use super::stats::{Counters, Stats};
 use super::writing::Writing;
 use crate::clock::{Clock, nanos};
+use crate::metrics::{Left, Meters};
 
 /// Says what a key and a value weigh.
 pub(super) type Weigher<K, V> = Box<dyn Fn(&K, &V) -> u64 + Send + Sync>;
@@ -30,6 +31,7 @@ pub(super) struct Engine<K, V> {
     hasher: foldhash::fast::RandomState,
     weigher: Weigher<K, V>,
     clock: Arc<dyn Clock>,
+    pub(super) meters: Meters,
 }
 
 /// A shard with what is read and written beside it, apart from its neighbours' cache lines.
@@ -55,6 +57,7 @@ impl<K, V> Engine<K, V> {
         ttl: Option<Duration>,
         weigher: Weigher<K, V>,
         clock: Arc<dyn Clock>,
+        meters: Meters,
     ) -> Self {
         let cell = |_| Cell {
             shard: RwLock::new(Shard::new()),
@@ -71,6 +74,7 @@ impl<K, V> Engine<K, V> {
             hasher: foldhash::fast::RandomState::default(),
             weigher,
             clock,
+            meters,
         }
     }
 
@@ -87,6 +91,13 @@ impl<K, V> Engine<K, V> {
 
     pub(super) fn release(&self, weight: u64) {
         self.used.fetch_sub(weight, Ordering::Relaxed);
+    }
+
+    /// Takes an entry that has left a shard off the account, and counts why.
+    pub(super) fn settle(&self, cell: &Cell<K, V>, entry: &Entry<K, V>, cause: Left) {
+        self.release(entry.weight);
+        cell.counters.left(cause);
+        self.meters.left(entry.weight, cause);
     }
 
     pub(super) fn weight(&self) -> u64 {
@@ -182,18 +193,20 @@ impl<K: Hash + Eq, V> Engine<K, V> {
             })
         };
         cell.counters.looked_up(found.is_some());
+        self.meters.looked_up(found.is_some());
         found
     }
 
-    /// Whether a live entry is there; counts neither as a use nor in the statistics.
-    pub(super) fn contains<Q>(&self, key: &Q) -> bool
+    /// The same, but neither a use nor in the statistics.
+    pub(super) fn peek<Q, T>(&self, key: &Q, read: impl FnOnce(&V) -> T) -> Option<T>
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
         let hash = self.hash(key);
         let shard = self.cell(hash).1.read();
-        let found = shard.find(hash, key);
-        found.is_some_and(|(_, entry)| self.time_left(entry).is_ok())
+        let (_, entry) = shard.find(hash, key)?;
+        let live = self.time_left(entry).is_ok();
+        live.then(|| read(&entry.value))
     }
 
     /// Stores the value if `wanted` says so under the shard's lock; whether it was stored.
@@ -224,6 +237,11 @@ impl<K: Hash + Eq, V> Engine<K, V> {
         let found = writing.shard.find(hash, &key);
         let live = found.filter(|(_, entry)| self.time_left(entry).is_ok());
         let at = found.map(|(at, _)| at);
+        let cause = if live.is_some() {
+            Left::Removed
+        } else {
+            Left::Expired
+        };
         if let Some(value) = make(live.map(|(_, entry)| &entry.value)) {
             let made = value.clone();
             let entry = self.entry(key, value, self.ttl);
@@ -232,7 +250,7 @@ impl<K: Hash + Eq, V> Engine<K, V> {
             return Some(made);
         }
         if let Some(at) = at {
-            writing.take_out(at, Counters::removed);
+            writing.take_out(at, cause);
         }
         None
     }
@@ -246,12 +264,11 @@ impl<K: Hash + Eq, V> Engine<K, V> {
         let (at, entry) = writing.shard.find(hash, key)?;
         let live = self.time_left(entry).is_ok();
         if !live {
-            writing.take_out(at, Counters::expired);
+            writing.take_out(at, Left::Expired);
             return None;
         }
         let entry = writing.shard.remove(at)?;
-        self.release(entry.weight);
-        writing.cell.counters.removed();
+        self.settle(writing.cell, &entry, Left::Removed);
         // The key is dropped here, after the lock.
         drop(writing);
         Some(entry.value)
@@ -264,23 +281,18 @@ impl<K: Hash + Eq, V> Engine<K, V> {
         let mut removed = 0;
         for (home, cell) in self.cells.iter().enumerate() {
             let mut writing = Writing::new(self, cell, home);
-            let judged: Vec<(u32, bool)> = writing
+            let judged: Vec<(u32, Left)> = writing
                 .shard
                 .iter()
-                .map(|(at, entry)| (at, entry.is_live(now), entry))
-                .filter(|(_, live, entry)| !live || !keep(&entry.key, &entry.value))
-                .map(|(at, live, _)| (at, live))
+                .map(|(at, entry)| (at, entry, entry.cause(now)))
+                .filter(|(_, entry, cause)| {
+                    *cause == Left::Expired || !keep(&entry.key, &entry.value)
+                })
+                .map(|(at, _, cause)| (at, cause))
                 .collect();
             removed += judged.len();
-            for (at, live) in judged {
-                writing.take_out(
-                    at,
-                    if live {
-                        Counters::removed
-                    } else {
-                        Counters::expired
-                    },
-                );
+            for (at, cause) in judged {
+                writing.take_out(at, cause);
             }
         }
         removed

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::ghost;
 use super::queue::{Link, Linked};
+use crate::metrics::Left;
 
 /// The `expires` of an entry that lives until it is evicted.
 pub(super) const NEVER: u64 = u64::MAX;
@@ -55,6 +56,15 @@ impl<K, V> Entry<K, V> {
 
     pub(super) const fn is_live(&self, now: u64) -> bool {
         now < self.expires
+    }
+
+    /// Why it leaves when a caller takes it out at `now`.
+    pub(super) const fn cause(&self, now: u64) -> Left {
+        if self.is_live(now) {
+            Left::Removed
+        } else {
+            Left::Expired
+        }
     }
 
     pub(super) const fn expires_at_all(&self) -> bool {

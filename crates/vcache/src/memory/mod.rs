@@ -126,7 +126,18 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         Q: Hash + Equivalent<K> + ?Sized,
         V: Clone,
     {
-        self.engine.look_up(key, |value, left| (value.clone(), left))
+        self.engine
+            .look_up(key, |value, left| (value.clone(), left))
+    }
+
+    /// As [`get`](Self::get), but neither a use nor counted as a hit or a miss.
+    #[must_use]
+    pub fn peek<Q>(&self, key: &Q) -> Option<V>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+        V: Clone,
+    {
+        self.engine.peek(key, V::clone)
     }
 
     /// Whether a live value is there. Neither a use nor counted as a hit or a miss.
@@ -135,7 +146,7 @@ impl<K: Hash + Eq, V> Memory<K, V> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        self.engine.contains(key)
+        self.engine.peek(key, |_| ()).is_some()
     }
 
     /// Stores a value for the cache's default TTL. Returns whether it was stored: false if it is

@@ -13,6 +13,7 @@ use super::entry::{Entry, Seat};
 use super::ghost::Ghosts;
 use super::queue::Queue;
 use super::slab::Slab;
+use crate::metrics::Left;
 
 /// The small queue's share is one in so many (the paper's 10 %).
 const SMALL_SHARE: u64 = 10;
@@ -21,13 +22,6 @@ const PROMOTION: u8 = 2;
 /// Steps of the hand before it takes whatever it points to, so that one insertion never walks
 /// the whole cache.
 const MOST_STEPS: u32 = 64;
-
-/// Why the hand took an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
-    Room,
-    Expired,
-}
 
 #[derive(Debug)]
 pub(super) struct Shard<K, V> {
@@ -112,12 +106,12 @@ impl<K, V> Shard<K, V> {
     }
 
     /// Takes the entry that is worth least; `None` when the shard is empty.
-    pub(super) fn evict(&mut self, now: u64) -> Option<(Entry<K, V>, Cause)> {
+    pub(super) fn evict(&mut self, now: u64) -> Option<(Entry<K, V>, Left)> {
         for step in 1..=MOST_STEPS {
             let (at, seat) = self.candidate()?;
             let entry = self.slab.get_mut(at)?;
             if !entry.is_live(now) {
-                return Some((self.remove(at)?, Cause::Expired));
+                return Some((self.remove(at)?, Left::Expired));
             }
             let uses = entry.uses();
             let spared = match seat {
@@ -135,7 +129,7 @@ impl<K, V> Shard<K, V> {
             if seat == Seat::Small {
                 self.ghosts.add(entry.hash);
             }
-            return Some((entry, Cause::Room));
+            return Some((entry, Left::Room));
         }
         None
     }
@@ -237,7 +231,7 @@ mod tests {
     fn a_ghost_comes_back_to_the_main_queue() {
         let mut shard = shard(0..100);
         let (gone, cause) = shard.evict(0).unwrap();
-        assert_eq!((gone.key, cause), (0, Cause::Room));
+        assert_eq!((gone.key, cause), (0, Left::Room));
         add(&mut shard, 0, NEVER);
         assert_eq!(find(&shard, 0).unwrap().seat, Seat::Main);
     }
@@ -264,7 +258,7 @@ mod tests {
         assert_eq!(shard.sweep(5, 100).unwrap().key, 10);
         add(&mut shard, 11, 5);
         while let Some((entry, cause)) = shard.evict(5) {
-            assert_eq!(cause == Cause::Expired, entry.key == 11);
+            assert_eq!(cause == Left::Expired, entry.key == 11);
         }
     }
 }

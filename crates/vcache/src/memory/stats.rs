@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::metrics::Left;
+
 /// A cache's figures at one moment: totals since it was built, and its present size.
 ///
 /// The parts are read one after the other, so under load they may be a few operations apart.
@@ -56,16 +58,12 @@ impl Counters {
         count(&self.refusals);
     }
 
-    pub(super) fn evicted(&self) {
-        count(&self.evictions);
-    }
-
-    pub(super) fn expired(&self) {
-        count(&self.expirations);
-    }
-
-    pub(super) fn removed(&self) {
-        count(&self.removals);
+    pub(super) fn left(&self, cause: Left) {
+        count(match cause {
+            Left::Room => &self.evictions,
+            Left::Expired => &self.expirations,
+            Left::Removed => &self.removals,
+        });
     }
 
     pub(super) fn add_to(&self, stats: &mut Stats) {

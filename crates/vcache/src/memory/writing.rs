@@ -6,8 +6,8 @@ use std::sync::{PoisonError, RwLockWriteGuard, TryLockError};
 
 use super::engine::{Cell, Engine};
 use super::entry::Entry;
-use super::shard::{Cause, Shard};
-use super::stats::Counters;
+use super::shard::Shard;
+use crate::metrics::Left;
 
 /// Slots that every insertion looks at for expired entries.
 const SWEPT: u32 = 4;
@@ -53,11 +53,10 @@ impl<'a, K, V> Writing<'a, K, V> {
         }
     }
 
-    /// Removes the entry at `at` and counts it.
-    pub(super) fn take_out(&mut self, at: u32, count: fn(&Counters)) -> Option<&Entry<K, V>> {
+    /// Removes the entry at `at`.
+    pub(super) fn take_out(&mut self, at: u32, cause: Left) -> Option<&Entry<K, V>> {
         let entry = self.shard.remove(at)?;
-        self.engine.release(entry.weight);
-        count(&self.cell.counters);
+        self.engine.settle(self.cell, &entry, cause);
         self.removed.push(entry);
         self.removed.more.last().or(self.removed.one.as_ref())
     }
@@ -78,7 +77,7 @@ impl<'a, K, V> Writing<'a, K, V> {
         let Some((entry, cause)) = self.shard.evict(now) else {
             return false;
         };
-        settle(self.engine, self.cell, &entry, cause);
+        self.engine.settle(self.cell, &entry, cause);
         self.removed.push(entry);
         true
     }
@@ -100,7 +99,7 @@ impl<'a, K, V> Writing<'a, K, V> {
             };
             if let Some((entry, cause)) = shard.evict(now) {
                 cell.weight.store(shard.weight(), Ordering::Relaxed);
-                settle(self.engine, cell, &entry, cause);
+                self.engine.settle(cell, &entry, cause);
                 self.removed.push(entry);
                 return true;
             }
@@ -132,17 +131,13 @@ impl<K: Hash + Eq, V> Writing<'_, K, V> {
     /// was stored. `dead` says that its time is over before it began.
     pub(super) fn replace(&mut self, mut entry: Entry<K, V>, dead: bool, now: u64) -> bool {
         if let Some((at, old)) = self.shard.find(entry.hash, &entry.key) {
-            let count = if old.is_live(now) {
-                Counters::removed
-            } else {
-                Counters::expired
-            };
-            if let Some(old) = self.take_out(at, count) {
+            let cause = old.cause(now);
+            if let Some(old) = self.take_out(at, cause) {
                 entry.succeed(old);
             }
         }
         if let Some(expired) = self.shard.sweep(now, SWEPT) {
-            settle(self.engine, self.cell, &expired, Cause::Expired);
+            self.engine.settle(self.cell, &expired, Left::Expired);
             self.removed.push(expired);
         }
         if dead {
@@ -153,6 +148,7 @@ impl<K: Hash + Eq, V> Writing<'_, K, V> {
         if self.make_room(weight, now) {
             match self.shard.insert(entry) {
                 Ok(()) => {
+                    self.engine.meters.inserted(weight);
                     self.cell.counters.inserted();
                     return true;
                 }
@@ -164,17 +160,9 @@ impl<K: Hash + Eq, V> Writing<'_, K, V> {
         } else {
             self.removed.push(entry);
         }
+        self.engine.meters.refused();
         self.cell.counters.refused();
         false
-    }
-}
-
-/// Takes an entry that has left a shard off the account.
-fn settle<K, V>(engine: &Engine<K, V>, cell: &Cell<K, V>, entry: &Entry<K, V>, cause: Cause) {
-    engine.release(entry.weight);
-    match cause {
-        Cause::Room => cell.counters.evicted(),
-        Cause::Expired => cell.counters.expired(),
     }
 }
 

@@ -1,0 +1,3 @@
+//! Loading what is not there.
+
+pub(crate) mod flight;

@@ -1,0 +1,231 @@
+//! What caches report through the `metrics` facade; with the feature off, twins that do nothing.
+
+#[cfg(not(feature = "metrics"))]
+pub(crate) use off::{LoadMeters, Meters, StoreMeters};
+#[cfg(feature = "metrics")]
+pub(crate) use on::{LoadMeters, Meters, StoreMeters};
+
+/// Why an entry left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Others needed the room.
+    Room,
+    /// Its time was over.
+    Expired,
+    /// A caller removed or replaced it.
+    Removed,
+}
+
+/// How a load ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Load {
+    Loaded,
+    Failed,
+    Panicked,
+    Cancelled,
+}
+
+/// What came of asking the store behind a cache.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asked {
+    Hit,
+    Miss,
+    Error,
+    /// The bytes were not a value.
+    Undecodable,
+    /// The store had just failed and was not asked.
+    Skipped,
+}
+
+#[cfg(feature = "metrics")]
+mod on {
+    use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
+
+    use super::{Asked, Left, Load};
+
+    const REQUESTS: &str = "vcache_requests_total";
+    const EVICTIONS: &str = "vcache_evictions_total";
+    const REFUSALS: &str = "vcache_refusals_total";
+    const WEIGHT: &str = "vcache_weight_bytes";
+    const ENTRIES: &str = "vcache_entries";
+    const LOADS: &str = "vcache_loads_total";
+    const STORE_REQUESTS: &str = "vcache_store_requests_total";
+    const STORE_ERRORS: &str = "vcache_store_errors_total";
+
+    fn outcome(name: &'static str, cache: &str, outcome: &'static str) -> Counter {
+        counter!(name, "cache" => cache.to_owned(), "outcome" => outcome)
+    }
+
+    /// The handles of one memory cache.
+    pub(crate) struct Meters {
+        hit: Counter,
+        miss: Counter,
+        room: Counter,
+        expired: Counter,
+        removed: Counter,
+        refused: Counter,
+        weight: Gauge,
+        entries: Gauge,
+    }
+
+    impl Meters {
+        pub(crate) fn new(cache: &str) -> Self {
+            describe_counter!(REQUESTS, Unit::Count, "Look-ups, by outcome.");
+            describe_counter!(EVICTIONS, Unit::Count, "Entries that left, by cause.");
+            describe_counter!(REFUSALS, Unit::Count, "Values too heavy to be stored.");
+            describe_gauge!(WEIGHT, Unit::Bytes, "What all entries weigh.");
+            describe_gauge!(ENTRIES, Unit::Count, "Entries present.");
+            let left = |cause| counter!(EVICTIONS, "cache" => cache.to_owned(), "cause" => cause);
+            Self {
+                hit: outcome(REQUESTS, cache, "hit"),
+                miss: outcome(REQUESTS, cache, "miss"),
+                room: left("room"),
+                expired: left("expired"),
+                removed: left("removed"),
+                refused: counter!(REFUSALS, "cache" => cache.to_owned()),
+                weight: gauge!(WEIGHT, "cache" => cache.to_owned()),
+                entries: gauge!(ENTRIES, "cache" => cache.to_owned()),
+            }
+        }
+
+        pub(crate) fn looked_up(&self, hit: bool) {
+            if hit { &self.hit } else { &self.miss }.increment(1);
+        }
+
+        pub(crate) fn inserted(&self, weight: u64) {
+            self.weight.increment(gauged(weight));
+            self.entries.increment(1.0);
+        }
+
+        pub(crate) fn refused(&self) {
+            self.refused.increment(1);
+        }
+
+        pub(crate) fn left(&self, weight: u64, cause: Left) {
+            self.weight.decrement(gauged(weight));
+            self.entries.decrement(1.0);
+            let counter = match cause {
+                Left::Room => &self.room,
+                Left::Expired => &self.expired,
+                Left::Removed => &self.removed,
+            };
+            counter.increment(1);
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "exact up to 8 PiB")]
+    const fn gauged(weight: u64) -> f64 {
+        weight as f64
+    }
+
+    /// The handles of one cache's loads.
+    pub(crate) struct LoadMeters {
+        loaded: Counter,
+        failed: Counter,
+        panicked: Counter,
+        cancelled: Counter,
+    }
+
+    impl LoadMeters {
+        pub(crate) fn new(cache: &str) -> Self {
+            describe_counter!(LOADS, Unit::Count, "Loads, by outcome.");
+            Self {
+                loaded: outcome(LOADS, cache, "loaded"),
+                failed: outcome(LOADS, cache, "failed"),
+                panicked: outcome(LOADS, cache, "panicked"),
+                cancelled: outcome(LOADS, cache, "cancelled"),
+            }
+        }
+
+        pub(crate) fn ended(&self, load: Load) {
+            let counter = match load {
+                Load::Loaded => &self.loaded,
+                Load::Failed => &self.failed,
+                Load::Panicked => &self.panicked,
+                Load::Cancelled => &self.cancelled,
+            };
+            counter.increment(1);
+        }
+    }
+
+    /// The handles of the store behind one cache.
+    pub(crate) struct StoreMeters {
+        hit: Counter,
+        miss: Counter,
+        error: Counter,
+        undecodable: Counter,
+        skipped: Counter,
+        errors: Counter,
+    }
+
+    impl StoreMeters {
+        pub(crate) fn new(cache: &str) -> Self {
+            describe_counter!(
+                STORE_REQUESTS,
+                Unit::Count,
+                "Reads of the store, by outcome."
+            );
+            describe_counter!(STORE_ERRORS, Unit::Count, "Failed calls of the store.");
+            Self {
+                hit: outcome(STORE_REQUESTS, cache, "hit"),
+                miss: outcome(STORE_REQUESTS, cache, "miss"),
+                error: outcome(STORE_REQUESTS, cache, "error"),
+                undecodable: outcome(STORE_REQUESTS, cache, "undecodable"),
+                skipped: outcome(STORE_REQUESTS, cache, "skipped"),
+                errors: counter!(STORE_ERRORS, "cache" => cache.to_owned()),
+            }
+        }
+
+        pub(crate) fn asked(&self, asked: Asked) {
+            let counter = match asked {
+                Asked::Hit => &self.hit,
+                Asked::Miss => &self.miss,
+                Asked::Error => &self.error,
+                Asked::Undecodable => &self.undecodable,
+                Asked::Skipped => &self.skipped,
+            };
+            counter.increment(1);
+        }
+
+        pub(crate) fn failed(&self) {
+            self.errors.increment(1);
+        }
+    }
+}
+
+#[cfg(not(feature = "metrics"))]
+#[expect(clippy::unused_self, reason = "twins of methods that use it")]
+mod off {
+    use super::{Asked, Left, Load};
+
+    pub(crate) struct Meters;
+
+    impl Meters {
+        pub(crate) const fn new(_cache: &str) -> Self {
+            Self
+        }
+        pub(crate) const fn looked_up(&self, _hit: bool) {}
+        pub(crate) const fn inserted(&self, _weight: u64) {}
+        pub(crate) const fn refused(&self) {}
+        pub(crate) const fn left(&self, _weight: u64, _cause: Left) {}
+    }
+
+    pub(crate) struct LoadMeters;
+
+    impl LoadMeters {
+        pub(crate) const fn new(_cache: &str) -> Self {
+            Self
+        }
+        pub(crate) const fn ended(&self, _load: Load) {}
+    }
+
+    pub(crate) struct StoreMeters;
+
+    impl StoreMeters {
+        pub(crate) const fn new(_cache: &str) -> Self {
+            Self
+        }
+        pub(crate) const fn asked(&self, _asked: Asked) {}
+        pub(crate) const fn failed(&self) {}
+    }
+}

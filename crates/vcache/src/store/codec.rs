@@ -1,0 +1,91 @@
+//! Values as bytes.
+
+use bytes::Bytes;
+
+use crate::error::BoxError;
+
+/// Turns values into the bytes that a store keeps, and back.
+///
+/// Bytes come from outside: `decode` must refuse whatever it did not write, and not panic.
+pub trait Codec<V>: Send + Sync + 'static {
+    /// The bytes of `value`.
+    ///
+    /// # Errors
+    ///
+    /// When the value has no form in bytes.
+    fn encode(&self, value: &V) -> Result<Bytes, BoxError>;
+
+    /// The value that `bytes` stand for.
+    ///
+    /// # Errors
+    ///
+    /// When they stand for none: written by another version or another program.
+    fn decode(&self, bytes: Bytes) -> Result<V, BoxError>;
+}
+
+/// The value is the bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Raw;
+
+impl Codec<Bytes> for Raw {
+    fn encode(&self, value: &Bytes) -> Result<Bytes, BoxError> {
+        Ok(value.clone())
+    }
+
+    fn decode(&self, bytes: Bytes) -> Result<Bytes, BoxError> {
+        Ok(bytes)
+    }
+}
+
+impl Codec<String> for Raw {
+    fn encode(&self, value: &String) -> Result<Bytes, BoxError> {
+        Ok(Bytes::copy_from_slice(value.as_bytes()))
+    }
+
+    fn decode(&self, bytes: Bytes) -> Result<String, BoxError> {
+        Ok(String::from_utf8(bytes.into())?)
+    }
+}
+
+/// The value as JSON (RFC 8259), for whatever serde can read and write.
+#[cfg(feature = "json")]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Json;
+
+#[cfg(feature = "json")]
+impl<V: serde::Serialize + serde::de::DeserializeOwned> Codec<V> for Json {
+    fn encode(&self, value: &V) -> Result<Bytes, BoxError> {
+        Ok(serde_json::to_vec(value)?.into())
+    }
+
+    fn decode(&self, bytes: Bytes) -> Result<V, BoxError> {
+        Ok(serde_json::from_slice(&bytes)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_comes_back_and_other_bytes_do_not() {
+        let text = "grüß".to_owned();
+        let bytes = Raw.encode(&text).unwrap();
+        assert_eq!(Codec::<String>::decode(&Raw, bytes).unwrap(), text);
+        assert!(Codec::<String>::decode(&Raw, Bytes::from_static(b"\xff")).is_err());
+    }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn json_comes_back_and_other_bytes_do_not() {
+        let value = vec![(1_u8, "a".to_owned())];
+        let bytes = Json.encode(&value).unwrap();
+        assert_eq!(&bytes[..], br#"[[1,"a"]]"#);
+        assert_eq!(
+            Codec::<Vec<(u8, String)>>::decode(&Json, bytes).unwrap(),
+            value
+        );
+        let other = Codec::<Vec<u8>>::decode(&Json, Bytes::from_static(b"{}"));
+        assert!(other.is_err());
+    }
+}

@@ -1,0 +1,231 @@
+//! The store in Redis or Valkey.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ::redis::io::tcp::TcpSettings;
+use ::redis::{Client, Cmd, IntoConnectionInfo, RedisError};
+use bytes::Bytes;
+
+use crate::error::BoxError;
+use crate::store::{Store, StoreError, Stored};
+
+mod config;
+mod envelope;
+mod link;
+
+pub use config::RedisConfig;
+use envelope::Opened;
+use link::Link;
+
+/// Keys that one step of `clear` looks at.
+const SCANNED: usize = 500;
+/// A hundred years. Redis refuses times that overflow, and this is for ever.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// Keeps bytes in Redis or Valkey, over one multiplexed connection that comes back by itself.
+///
+/// - Every call, connecting included, ends within [`RedisConfig::timeout`]. While the server is
+///   away calls fail, mostly at once; the first call after its return connects again.
+/// - Values stand in a small envelope (a mark, a version, written and expiry times). Bytes
+///   without it, or of another version, count as absent; see [`foreign`](Self::foreign).
+/// - The time left is told by the envelope, so clocks that differ between machines shorten it;
+///   they never lengthen a value's whole life.
+/// - `clear` walks the keyspace with `SCAN` and unlinks what begins with the prefix: as long as
+///   the keyspace is large, but no step blocks the server.
+/// - One server or a proxy in front of several; not a Redis Cluster client.
+///
+/// Nothing is connected before the first call, which needs a tokio runtime. Cloning gives
+/// another handle to the same connection.
+#[derive(Clone)]
+pub struct RedisStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    link: Link,
+    prefix: String,
+    ttl: Option<Duration>,
+    foreign: AtomicU64,
+}
+
+/// Why a Redis store could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RedisBuildError {
+    /// The URL is not one, or names a feature that this build does not have.
+    #[error("the redis URL cannot be used")]
+    Url(#[source] BoxError),
+    /// Without a prefix `clear` would delete the whole database.
+    #[error("the prefix is empty, so that clearing the store would delete the whole database")]
+    NoPrefix,
+    /// No call would ever succeed.
+    #[error("the timeout is zero")]
+    NoTime,
+}
+
+impl RedisStore {
+    /// A store with the settings of `config`; connects with the first call.
+    ///
+    /// # Errors
+    ///
+    /// See [`RedisBuildError`]. An absent server is none.
+    pub fn new(config: &RedisConfig) -> Result<Self, RedisBuildError> {
+        if config.prefix.is_empty() {
+            return Err(RedisBuildError::NoPrefix);
+        }
+        if config.timeout.is_zero() {
+            return Err(RedisBuildError::NoTime);
+        }
+        let client = client(&config.url).map_err(|error| RedisBuildError::Url(error.into()))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                link: Link::new(client, config.timeout),
+                prefix: config.prefix.clone(),
+                ttl: config.ttl,
+                foreign: AtomicU64::new(0),
+            }),
+        })
+    }
+
+    /// How many reads met bytes under our prefix that are no entry of this version.
+    #[must_use]
+    pub fn foreign(&self) -> u64 {
+        self.inner.foreign.load(Ordering::Relaxed)
+    }
+
+    fn key(&self, key: &str) -> String {
+        format!("{}{key}", self.inner.prefix)
+    }
+
+    async fn unlink(&self, keys: &[Vec<u8>]) -> Result<u64, StoreError> {
+        let mut command = Cmd::new();
+        command.arg("UNLINK").arg(keys);
+        self.inner.link.call(&command).await
+    }
+}
+
+fn client(url: &str) -> Result<Client, RedisError> {
+    let info = url.into_connection_info()?;
+    // Small commands must not wait for the acknowledgement of the one before (Nagle).
+    Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+}
+
+/// The machine's wall clock: unlike monotonic ones it means the same to other machines.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, envelope::millis)
+}
+
+/// A prefix as the beginning of a pattern of `SCAN`, in which some characters have a meaning.
+fn pattern(prefix: &str) -> String {
+    let mut pattern = String::with_capacity(prefix.len() + 8);
+    for c in prefix.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('*');
+    pattern
+}
+
+impl Store for RedisStore {
+    async fn get(&self, key: &str) -> Result<Option<Stored>, StoreError> {
+        let command = Cmd::get(self.key(key));
+        let Some(bytes) = self.inner.link.call::<Option<Vec<u8>>>(&command).await? else {
+            return Ok(None);
+        };
+        match envelope::open(&Bytes::from(bytes), now()) {
+            Opened::Value(value, left) => Ok(Some(Stored { value, left })),
+            Opened::Expired => Ok(None),
+            Opened::Foreign => {
+                self.inner.foreign.fetch_add(1, Ordering::Relaxed);
+                Ok(None)
+            }
+        }
+    }
+
+    async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>) -> Result<(), StoreError> {
+        let ttl = ttl.or(self.inner.ttl).filter(|ttl| *ttl < LONGEST);
+        if ttl == Some(Duration::ZERO) {
+            return self.delete(key).await.map(|_| ());
+        }
+        let mut command = Cmd::set(self.key(key), envelope::seal(&value, now(), ttl));
+        if let Some(ttl) = ttl {
+            command.arg("PX").arg(envelope::millis(ttl));
+        }
+        self.inner.link.call(&command).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<bool, StoreError> {
+        Ok(self.unlink(&[self.key(key).into_bytes()]).await? > 0)
+    }
+
+    async fn clear(&self) -> Result<(), StoreError> {
+        let pattern = pattern(&self.inner.prefix);
+        let mut cursor = 0_u64;
+        loop {
+            let mut command = Cmd::new();
+            command.arg("SCAN").arg(cursor);
+            command.arg("MATCH").arg(&pattern);
+            command.arg("COUNT").arg(SCANNED);
+            let (next, keys): (u64, Vec<Vec<u8>>) = self.inner.link.call(&command).await?;
+            if !keys.is_empty() {
+                self.unlink(&keys).await?;
+            }
+            if next == 0 {
+                return Ok(());
+            }
+            cursor = next;
+        }
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("prefix", &self.inner.prefix)
+            .field("ttl", &self.inner.ttl)
+            .field("foreign", &self.foreign())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_means_itself_in_a_pattern() {
+        assert_eq!(pattern("a*[b]"), "a\\*\\[b\\]*");
+        assert_eq!(pattern("plain:"), "plain:*");
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused() {
+        let with = |url: &str, prefix: &str| {
+            RedisStore::new(&RedisConfig {
+                url: url.to_owned(),
+                prefix: prefix.to_owned(),
+                ..RedisConfig::default()
+            })
+        };
+        let refused = with("http://127.0.0.1", "p:");
+        assert!(matches!(refused, Err(RedisBuildError::Url(_))));
+        let refused = with("redis://127.0.0.1", "");
+        assert!(matches!(refused, Err(RedisBuildError::NoPrefix)));
+        assert!(with("redis://127.0.0.1", "p:").is_ok());
+    }
+
+    #[test]
+    fn the_password_is_not_shown() {
+        let config = RedisConfig {
+            url: "redis://:secret@host".to_owned(),
+            ..RedisConfig::default()
+        };
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+}

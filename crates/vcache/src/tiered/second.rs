@@ -1,0 +1,91 @@
+//! The second tier: a store that may be away, and values as bytes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::clock::{Clock, nanos};
+use crate::metrics::{Asked, StoreMeters};
+use crate::store::codec::Codec;
+use crate::store::{Store, StoreError, Stored};
+
+/// The store with what is known about it.
+pub(super) struct Second<S, C> {
+    pub(super) store: S,
+    pub(super) codec: C,
+    clock: Arc<dyn Clock>,
+    pause: Duration,
+    /// Until when, in nanoseconds on the clock, the store is left alone.
+    away: AtomicU64,
+    meters: StoreMeters,
+}
+
+impl<S: Store, C> Second<S, C> {
+    pub(super) fn new(
+        store: S,
+        codec: C,
+        clock: Arc<dyn Clock>,
+        pause: Duration,
+        meters: StoreMeters,
+    ) -> Self {
+        Self {
+            store,
+            codec,
+            clock,
+            pause,
+            away: AtomicU64::new(0),
+            meters,
+        }
+    }
+
+    pub(super) async fn read<V>(&self, key: &str) -> Option<(V, Option<Duration>)>
+    where
+        C: Codec<V>,
+    {
+        if self.is_away() {
+            self.meters.asked(Asked::Skipped);
+            return None;
+        }
+        let (asked, read) = match self.noted(self.store.get(key).await) {
+            Err(_) => (Asked::Error, None),
+            Ok(None) => (Asked::Miss, None),
+            Ok(Some(Stored { value, left, .. })) => match self.codec.decode(value) {
+                Err(_) => (Asked::Undecodable, None),
+                Ok(value) => (Asked::Hit, Some((value, left))),
+            },
+        };
+        self.meters.asked(asked);
+        read
+    }
+
+    /// Stores what was loaded; if that fails, the next one loads again.
+    pub(super) async fn fill<V>(&self, key: &str, value: &V, ttl: Option<Duration>)
+    where
+        C: Codec<V>,
+    {
+        if self.is_away() {
+            return;
+        }
+        match self.codec.encode(value) {
+            Ok(bytes) => drop(self.noted(self.store.set(key, bytes, ttl).await)),
+            Err(_) => self.meters.failed(),
+        }
+    }
+
+    fn is_away(&self) -> bool {
+        let away = self.away.load(Ordering::Relaxed);
+        away > 0 && nanos(self.clock.now()) < away
+    }
+
+    /// Counts a failure, and leaves the store alone for a while if time may heal it.
+    pub(super) fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error) = &result {
+            self.meters.failed();
+            if error.is_transient() {
+                let until = nanos(self.clock.now().saturating_add(self.pause));
+                self.away.store(until, Ordering::Relaxed);
+            }
+        }
+        result
+    }
+}

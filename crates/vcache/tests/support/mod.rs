@@ -1,0 +1,90 @@
+//! A Redis server of the test's own.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use vcache::{RedisConfig, RedisStore};
+
+/// A server on a free loopback port; killed when dropped.
+pub struct Redis {
+    port: u16,
+    server: Option<Child>,
+}
+
+impl Redis {
+    pub async fn start() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let mut redis = Self { port, server: None };
+        redis.restart().await;
+        redis
+    }
+
+    /// Starts the server again, empty, on the same port, and waits until it listens.
+    pub async fn restart(&mut self) {
+        self.kill();
+        let server = Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(["--port", &self.port.to_string()])
+            .stdout(Stdio::null())
+            .spawn();
+        self.server = match server {
+            Ok(server) => Some(server),
+            Err(error) => panic!("no redis-server ({error}): apt-get install redis-server"),
+        };
+        let listening = async {
+            while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let limit = Duration::from_secs(20);
+        tokio::time::timeout(limit, listening)
+            .await
+            .expect("redis-server does not listen");
+    }
+
+    pub fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill().unwrap();
+            server.wait().unwrap();
+        }
+    }
+
+    /// Sends the server a signal by name.
+    pub fn signal(&self, name: &str) {
+        let id = self.server.as_ref().unwrap().id();
+        let sent = Command::new("kill")
+            .args(["-s", name, &id.to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    pub fn config(&self) -> RedisConfig {
+        RedisConfig {
+            url: format!("redis://127.0.0.1:{}", self.port),
+            prefix: "test[*]:".to_owned(),
+            // Generous, because other tests may hold the machine.
+            timeout: Duration::from_secs(5),
+            ..RedisConfig::default()
+        }
+    }
+
+    pub fn store(&self) -> RedisStore {
+        RedisStore::new(&self.config()).unwrap()
+    }
+
+    /// A connection past the store.
+    pub async fn raw(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(self.config().url).unwrap();
+        client.get_multiplexed_async_connection().await.unwrap()
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

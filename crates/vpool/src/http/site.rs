@@ -277,7 +277,11 @@ impl Place {
             books.pass_streams(site, now);
             picked
         });
-        let (id, sender) = picked?;
+        let Some((id, sender)) = picked else {
+            // Takes it off the books at once, for whoever waits.
+            site.sweep(now);
+            return None;
+        };
         Some(Stream::new(id, sender, site, false))
     }
 

@@ -26,7 +26,8 @@ pub(crate) fn check(sources: &[Source], modules: &Modules, findings: &mut Vec<Fi
         if let Some(source) = sources.get(start) {
             let line = first_line(&graph, &circle);
             let message = format!("imports form a circle: {}", route(sources, &circle));
-            let fix = "move what both need into a file below them, or pass it as an argument";
+            let fix = "move what both need into a file below them, or the function that needs both \
+                       (such as `Pool::builder`) into the upper one";
             findings.push(Finding::new(&source.path, line, RULE, message).fix(fix));
         }
     }

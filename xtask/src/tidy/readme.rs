@@ -2,39 +2,41 @@
 
 use std::fs;
 
-use crate::failure::Outcome;
 use crate::tidy::finding::{Finding, line_of};
 use crate::workspace::{Package, Workspace};
 
 const RULE: &str = "documents";
 
-pub(crate) fn check(
+pub(crate) fn check(package: &Package, workspace: &Workspace, findings: &mut Vec<Finding>) {
+    if !package.is_shipped(&workspace.root) {
+        return;
+    }
+    read(package, workspace, "CHANGELOG.md", findings);
+    let Some(readme) = read(package, workspace, "README.md", findings) else {
+        return;
+    };
+    let file = package.folder.join("README.md");
+    for (line, message) in problems(&readme, &package.features) {
+        let fix = "give each feature a row `| `name` | no | what it adds |` under `## Features`";
+        let path = workspace.relative(&file);
+        findings.push(Finding::new(path, line, RULE, message).fix(fix));
+    }
+}
+
+fn read(
     package: &Package,
     workspace: &Workspace,
+    name: &str,
     findings: &mut Vec<Finding>,
-) -> Outcome {
-    if !package.is_shipped(&workspace.root) {
-        return Ok(());
+) -> Option<String> {
+    let file = package.folder.join(name);
+    let text = fs::read_to_string(&file).ok();
+    if text.is_none() {
+        let message = format!("there is no {name}");
+        let fix = "every shipped crate has README.md and CHANGELOG.md";
+        findings.push(Finding::new(workspace.relative(&file), 1, RULE, message).fix(fix));
     }
-    for name in ["README.md", "CHANGELOG.md"] {
-        let file = package.folder.join(name);
-        let path = workspace.relative(&file);
-        match fs::read_to_string(&file) {
-            Ok(text) if name == "README.md" => {
-                for (line, message) in problems(&text, &package.features) {
-                    let fix = "give each feature a row `| `name` | no | what it adds |`";
-                    findings.push(Finding::new(path, line, RULE, message).fix(fix));
-                }
-            }
-            Ok(_) => {}
-            Err(_) => {
-                let message = format!("there is no {name}");
-                let fix = "every shipped crate has README.md and CHANGELOG.md";
-                findings.push(Finding::new(path, 1, RULE, message).fix(fix));
-            }
-        }
-    }
-    Ok(())
+    text
 }
 
 /// Lines and what is wrong there.

@@ -25,22 +25,21 @@ pub(crate) fn check(package: &Package, sources: &[Source], findings: &mut Vec<Fi
     let mut functions = Vec::new();
     for source in sources {
         files(source, findings);
-        let mut visitor = Functions::new(source);
-        visitor.visit_file(&source.syntax);
-        for function in visitor.found {
+        for function in functions_of(source) {
             too_long(source, &function, findings);
-            functions.push(function);
+            functions.push((source, function));
         }
     }
-    let Some(first) = sources.first() else {
-        return;
-    };
-    let mut lines: Vec<_> = sources
-        .iter()
-        .filter(|s| s.is_in_src())
-        .map(lines_of)
-        .collect();
-    if let Some(median) = at(&mut lines, 1, 2).filter(|median| *median > MEDIAN_FILE) {
+    half_of_the_files(package, sources, findings);
+    functions.retain(|(_, function)| !function.is_test);
+    nine_in_ten_functions(package, &functions, findings);
+}
+
+fn half_of_the_files(package: &Package, sources: &[Source], findings: &mut Vec<Finding>) {
+    let in_src = sources.iter().filter(|source| source.is_in_src());
+    let mut lines: Vec<_> = in_src.map(lines_of).collect();
+    let median = at(&mut lines, 1, 2).filter(|median| *median > MEDIAN_FILE);
+    if let (Some(median), Some(first)) = (median, sources.first()) {
         let message = format!(
             "half of the files of {} have over {median} lines",
             package.name
@@ -48,18 +47,39 @@ pub(crate) fn check(package: &Package, sources: &[Source], findings: &mut Vec<Fi
         let fix = "split files by idea; the median is at most 200";
         findings.push(Finding::new(&first.path, 1, RULE, message).fix(fix));
     }
-    let shipped = functions.iter().filter(|function| !function.is_test);
-    let mut lines: Vec<_> = shipped.map(|function| function.lines).collect();
-    if lines.len() >= FEW
-        && let Some(most) = at(&mut lines, 9, 10).filter(|most| *most >= MOST_FUNCTIONS)
+}
+
+fn nine_in_ten_functions(
+    package: &Package,
+    functions: &[(&Source, Function)],
+    findings: &mut Vec<Finding>,
+) {
+    let mut lines: Vec<_> = functions
+        .iter()
+        .map(|(_, function)| function.lines)
+        .collect();
+    let most = at(&mut lines, 9, 10).filter(|most| *most >= MOST_FUNCTIONS);
+    let longest = functions.iter().max_by_key(|(_, function)| function.lines);
+    if let (Some(_), Some((source, longest))) = (most, longest)
+        && functions.len() >= FEW
     {
+        let long = functions
+            .iter()
+            .filter(|(_, function)| function.lines >= MOST_FUNCTIONS);
+        let (long, all) = (long.count(), functions.len());
         let message = format!(
-            "one in ten functions of {} has {most} lines or more",
-            package.name
+            "{long} of {all} functions of {} have 20 lines or more; here is the longest, `{}`",
+            package.name, longest.name
         );
-        let fix = "split functions by step; nine in ten are under 20 lines";
-        findings.push(Finding::new(&first.path, 1, RULE, message).fix(fix));
+        let fix = "split functions by step; at most one in ten may have 20 lines";
+        findings.push(Finding::new(&source.path, longest.line, RULE, message).fix(fix));
     }
+}
+
+fn functions_of(source: &Source) -> Vec<Function> {
+    let mut visitor = Functions::new(source);
+    visitor.visit_file(&source.syntax);
+    visitor.found
 }
 
 fn files(source: &Source, findings: &mut Vec<Finding>) {
@@ -166,10 +186,7 @@ mod tests {
     use crate::tidy::source::source;
 
     fn functions(text: &str) -> Vec<(String, usize, usize, bool)> {
-        let source = source("src/a.rs", text);
-        let mut visitor = Functions::new(&source);
-        visitor.visit_file(&source.syntax);
-        let found = visitor.found.into_iter();
+        let found = functions_of(&source("src/a.rs", text)).into_iter();
         found
             .map(|f| (f.name, f.line, f.lines, f.is_test))
             .collect()

@@ -139,6 +139,50 @@ fn read_answer(stream: &mut TcpStream) {
 }
 
 #[test]
+fn a_websocket_outlives_a_reload() {
+    let origin = Origin::start(|head, stream| {
+        assert!(
+            head.to_ascii_lowercase().contains("upgrade: websocket"),
+            "{head}"
+        );
+        let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\
+                      Upgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n";
+        stream.write_all(answer.as_bytes()).unwrap();
+        let mut byte = [0];
+        while stream.read(&mut byte).is_ok_and(|read| read == 1) {
+            stream.write_all(&byte).unwrap();
+        }
+    });
+    let config = origin.config("");
+    let mut gateway = Gateway::start(&config);
+    let mut socket = TcpStream::connect(gateway.address).unwrap();
+    let upgrade = "GET / HTTP/1.1\r\nHost: test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n\r\n";
+    socket.write_all(upgrade.as_bytes()).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    assert!(
+        head.starts_with(b"HTTP/1.1 101 "),
+        "{}",
+        String::from_utf8_lossy(&head)
+    );
+    let mut echo = |text: &[u8; 4]| {
+        socket.write_all(text).unwrap();
+        let mut back = [0; 4];
+        socket.read_exact(&mut back).unwrap();
+        assert_eq!(&back, text);
+    };
+    echo(b"one.");
+    gateway.reload(&format!("{config}# changed\n"));
+    gateway.wait_for("reloaded");
+    echo(b"two.");
+}
+
+#[test]
 fn a_request_under_way_finishes_after_sigterm() {
     let (asked, go) = (
         Arc::new(AtomicBool::new(false)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use verve::balance::{self, Checks, Upstream};
+use verve::balance::{self, Checks, Tunnels, Upstream};
 use verve::cache::http::HttpCache;
 use verve::pool::http::Client;
 
@@ -58,7 +58,12 @@ pub(crate) struct Shared {
     pub(crate) in_flight: Parts<ratelimit::ConcurrencyConfig, ConcurrencyLimit>,
     /// One client a worker; the last one is the health checks'.
     pub(crate) clients: Parts<pool::http::Config, Vec<Client>>,
+    /// WebSockets outlive the graph that they were opened on.
+    pub(crate) tunnels: Tunnels,
 }
+
+/// Tunnels at a time, over all routes; each holds two connections and about 20 KiB.
+const MAX_TUNNELS: usize = 10_000;
 
 /// The only name among the clients.
 const CLIENT: &str = "client";
@@ -75,6 +80,7 @@ impl Shared {
         let client = BTreeMap::from([(CLIENT.to_owned(), config.client.clone())]);
         let count = config.workers() + 1;
         Self {
+            tunnels: old.map_or_else(|| Tunnels::new(MAX_TUNNELS), |old| old.tunnels.clone()),
             upstreams: make("upstreams", &config.upstreams, groups, faults, group),
             caches: make(
                 "caches",

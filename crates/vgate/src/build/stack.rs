@@ -54,6 +54,7 @@ pub(crate) fn build(
     let proxy = Proxy::builder(group.made().upstream.clone(), client.clone())
         .config(route.proxy.clone())
         .trusted(config.server.trusted_proxies.clone())
+        .tunnels(shared.tunnels.clone())
         .classify(verve::classify)
         .build()
         .map_err(|error| chain(&error))?;

@@ -17,7 +17,9 @@ use vtask::signal::{Hangups, StopSignal, stop_on_signal};
 /// Sends a signal to this very process.
 fn send(signal: &str) {
     let id = std::process::id().to_string();
-    let status = Command::new("sh").args(["-c", &format!("kill -s {signal} {id}")]).status();
+    let status = Command::new("sh")
+        .args(["-c", &format!("kill -s {signal} {id}")])
+        .status();
     assert!(status.expect("`sh` runs").success());
 }
 

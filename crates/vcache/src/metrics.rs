@@ -111,6 +111,13 @@ mod on {
             };
             counter.increment(1);
         }
+
+        /// The cache is dropped with what it held.
+        pub(crate) fn closed(&self, weight: u64, entries: usize) {
+            self.weight.decrement(gauged(weight));
+            self.entries
+                .decrement(gauged(u64::try_from(entries).unwrap_or(u64::MAX)));
+        }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "exact up to 8 PiB")]
@@ -208,6 +215,7 @@ mod off {
         pub(crate) const fn inserted(&self, _weight: u64) {}
         pub(crate) const fn refused(&self) {}
         pub(crate) const fn left(&self, _weight: u64, _cause: Left) {}
+        pub(crate) const fn closed(&self, _weight: u64, _entries: usize) {}
     }
 
     pub(crate) struct LoadMeters;

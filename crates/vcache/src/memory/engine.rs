@@ -166,6 +166,14 @@ impl<K, V> Engine<K, V> {
     }
 }
 
+impl<K, V> Drop for Engine<K, V> {
+    fn drop(&mut self) {
+        // The gauges are shared by all caches of one name, past and present.
+        let entries = self.len();
+        self.meters.closed(self.weight(), entries);
+    }
+}
+
 struct Expired;
 
 impl<K: Hash + Eq, V> Engine<K, V> {

@@ -25,11 +25,7 @@ use benches::report::{Row, table, write};
 const SCENARIOS: [(&str, &str, usize); 5] = [
     ("pass-through 1 KiB", "/plain/1k.json", 64),
     ("pass-through 100 KiB", "/plain/100k.json", 64),
-    (
-        "pass-through 1 KiB, 1,000 connections",
-        "/plain/1k.json",
-        1000,
-    ),
+    ("pass-through 1 KiB, 1,000 connections", "/plain/1k.json", 1000),
     ("cache hit 1 KiB", "/cached/1k.json", 64),
     ("cache hit 64 KiB", "/cached/64k.json", 64),
 ];
@@ -37,29 +33,19 @@ const SCENARIOS: [(&str, &str, usize); 5] = [
 const PEER: &str = "nginx";
 
 /// Fields that browsers send, so that parsing costs what it costs in life.
-const HEADERS: [&str; 3] = [
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64)",
-    "Accept: */*",
-    "Accept-Language: en-GB,en",
-];
+const HEADERS: [&str; 3] =
+    ["User-Agent: Mozilla/5.0 (X11; Linux x86_64)", "Accept: */*", "Accept-Language: en-GB,en"];
 
 fn main() -> io::Result<()> {
     // `cargo test` runs benches too; there is nothing to test here.
     if env::args().any(|arg| arg == "--test") {
         return Ok(());
     }
-    let (rounds, seconds) = (
-        setting("VERVE_BENCH_ROUNDS", 5),
-        setting("VERVE_BENCH_SECONDS", 2),
-    );
-    let folder = tempfile::Builder::new()
-        .prefix("verve-bench")
-        .tempdir_in("/dev/shm")?;
+    let (rounds, seconds) = (setting("VERVE_BENCH_ROUNDS", 5), setting("VERVE_BENCH_SECONDS", 2));
+    let folder = tempfile::Builder::new().prefix("verve-bench").tempdir_in("/dev/shm")?;
     let origin = origin(folder.path())?;
-    let contenders = [
-        nginx(folder.path(), origin.address())?,
-        vgate(folder.path(), origin.address())?,
-    ];
+    let contenders =
+        [nginx(folder.path(), origin.address())?, vgate(folder.path(), origin.address())?];
     let mut rows: Vec<Row> = Vec::new();
     for (scenario, path, connections) in SCENARIOS {
         let mut of_scenario: Vec<Row> =
@@ -77,18 +63,11 @@ fn main() -> io::Result<()> {
 }
 
 fn setting(name: &str, default: u32) -> u32 {
-    env::var(name)
-        .ok()
-        .and_then(|value| value.parse().ok())
-        .unwrap_or(default)
+    env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
 fn row(scenario: &str, contender: &str) -> Row {
-    Row {
-        scenario: scenario.to_owned(),
-        contender: contender.to_owned(),
-        ..Row::default()
-    }
+    Row { scenario: scenario.to_owned(), contender: contender.to_owned(), ..Row::default() }
 }
 
 /// One round: a short warm-up, then load with the contender's CPU time read before and after.
@@ -116,11 +95,7 @@ fn origin(folder: &Path) -> io::Result<Contender> {
     let root = folder.join("root");
     for part in ["plain", "cached"] {
         fs::create_dir_all(root.join(part))?;
-        for (name, size) in [
-            ("1k.json", 1024),
-            ("64k.json", 65_536),
-            ("100k.json", 102_400),
-        ] {
+        for (name, size) in [("1k.json", 1024), ("64k.json", 65_536), ("100k.json", 102_400)] {
             fs::write(root.join(part).join(name), json(size))?;
         }
     }
@@ -186,13 +161,7 @@ fn start_nginx(
     let file = home.join("nginx.conf");
     fs::write(&file, config)?;
     let file = file.display().to_string();
-    Contender::start(
-        name,
-        Path::new("/usr/sbin/nginx"),
-        &["-c", &file],
-        cpu,
-        address,
-    )
+    Contender::start(name, Path::new("/usr/sbin/nginx"), &["-c", &file], cpu, address)
 }
 
 fn vgate(folder: &Path, origin: SocketAddr) -> io::Result<Contender> {
@@ -215,9 +184,8 @@ fn vgate(folder: &Path, origin: SocketAddr) -> io::Result<Contender> {
 fn build_vgate() -> io::Result<PathBuf> {
     eprintln!("building vgate in the profile dist");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
-        .args(["build", "--quiet", "--profile=dist", "-p", "vgate"])
-        .status()?;
+    let built =
+        Command::new(cargo).args(["build", "--quiet", "--profile=dist", "-p", "vgate"]).status()?;
     if built.success() {
         Ok(target().join("dist/vgate"))
     } else {

@@ -37,11 +37,7 @@ impl Contender {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", program.display())))?;
-        let mut contender = Self {
-            name: name.to_owned(),
-            child,
-            address,
-        };
+        let mut contender = Self { name: name.to_owned(), child, address };
         contender.wait_until_it_accepts()?;
         Ok(contender)
     }
@@ -64,30 +60,18 @@ impl Contender {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait()? {
-                return Err(io::Error::other(format!(
-                    "{} ended at once: {status}",
-                    self.name
-                )));
+                return Err(io::Error::other(format!("{} ended at once: {status}", self.name)));
             }
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "a harness has no worker to block"
-            )]
+            #[expect(clippy::disallowed_methods, reason = "a harness has no worker to block")]
             std::thread::sleep(Duration::from_millis(50));
         }
-        Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("{} does not accept", self.name),
-        ))
+        Err(io::Error::new(io::ErrorKind::TimedOut, format!("{} does not accept", self.name)))
     }
 
     /// User and system time of the process and its children so far, in seconds.
     #[must_use]
     pub fn cpu_seconds(&self) -> f64 {
-        let ticks: u64 = family(self.child.id())
-            .into_iter()
-            .filter_map(cpu_ticks)
-            .sum();
+        let ticks: u64 = family(self.child.id()).into_iter().filter_map(cpu_ticks).sum();
         // The kernel's USER_HZ is 100 on every Linux that matters here.
         ticks as f64 / 100.0
     }
@@ -95,10 +79,7 @@ impl Contender {
     /// Resident memory of the process and its children, in KiB.
     #[must_use]
     pub fn resident_kib(&self) -> u64 {
-        family(self.child.id())
-            .into_iter()
-            .filter_map(resident_kib)
-            .sum()
+        family(self.child.id()).into_iter().filter_map(resident_kib).sum()
     }
 }
 
@@ -106,9 +87,7 @@ impl Drop for Contender {
     fn drop(&mut self) {
         for pid in family(self.child.id()) {
             // Gone already is as good.
-            let _ = Command::new("kill")
-                .args(["-KILL", &pid.to_string()])
-                .status();
+            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
         }
         let _ = self.child.wait();
     }

@@ -54,9 +54,8 @@ fn read(text: &str) -> Option<Load> {
                 load.errors += count.parse::<u64>().ok()?;
             }
             ["Socket", "errors:", rest @ ..] => {
-                let counts = rest
-                    .iter()
-                    .filter_map(|word| word.trim_end_matches(',').parse::<u64>().ok());
+                let counts =
+                    rest.iter().filter_map(|word| word.trim_end_matches(',').parse::<u64>().ok());
                 load.errors += counts.sum::<u64>();
             }
             _ => {}

@@ -40,9 +40,7 @@ pub fn table(rows: &[Row], peer: &str) -> String {
          |---|---|--:|--:|--:|--:|--:|--:|\n"
     );
     for row in rows {
-        let base = rows
-            .iter()
-            .find(|r| r.scenario == row.scenario && r.contender == peer);
+        let base = rows.iter().find(|r| r.scenario == row.scenario && r.contender == peer);
         let ratio = |of: fn(&Row) -> f64| base.map_or(f64::NAN, |base| of(row) / of(base));
         let cpu = |row: &Row| median(&row.cpu_us);
         let rate = |row: &Row| median(&row.per_second);
@@ -71,10 +69,7 @@ pub fn table(rows: &[Row], peer: &str) -> String {
 pub fn write(folder: &Path, area: &str, rows: &[Row], peer: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     fs::write(folder.join(format!("{area}.md")), table(rows, peer))?;
-    fs::write(
-        folder.join(format!("{area}.json")),
-        serde_json::to_string_pretty(rows)?,
-    )?;
+    fs::write(folder.join(format!("{area}.json")), serde_json::to_string_pretty(rows)?)?;
     eprintln!("written: {0}/{area}.md, {0}/{area}.json", folder.display());
     Ok(())
 }

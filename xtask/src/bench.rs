@@ -31,9 +31,7 @@ impl Bench {
         let (load, functions) = (has("bin"), has("bench"));
         if !load && !functions {
             let known = areas(targets);
-            return Err(Failure::new(format!(
-                "no area `{area}`; there are: {known}"
-            )));
+            return Err(Failure::new(format!("no area `{area}`; there are: {known}")));
         }
         if functions {
             self.functions(area)?;
@@ -81,10 +79,8 @@ mod tests {
 
     #[test]
     fn an_area_is_listed_once() {
-        let target = |name: &str, kind: &str| Target {
-            name: name.to_owned(),
-            kind: kind.to_owned(),
-        };
+        let target =
+            |name: &str, kind: &str| Target { name: name.to_owned(), kind: kind.to_owned() };
         let targets = [
             target("server", "bin"),
             target("cache", "bench"),

@@ -54,15 +54,10 @@ impl Ci {
 
     fn know_steps(&self) -> Outcome {
         let names = STEPS.map(|(name, _)| name);
-        let unknown = self
-            .steps
-            .iter()
-            .find(|step| !names.contains(&step.as_str()));
+        let unknown = self.steps.iter().find(|step| !names.contains(&step.as_str()));
         unknown.map_or(Ok(()), |step| {
             let names = names.join(", ");
-            Err(Failure::new(format!(
-                "no step `{step}`; there are: {names}"
-            )))
+            Err(Failure::new(format!("no step `{step}`; there are: {names}")))
         })
     }
 }

@@ -16,13 +16,7 @@ pub(crate) fn check() -> Outcome {
         let program = Program::new(&program).args(["--all-features"]);
         program.args(args).run()
     };
-    run(&[
-        "check",
-        "--hide-inclusion-graph",
-        "bans",
-        "licenses",
-        "sources",
-    ])?;
+    run(&["check", "--hide-inclusion-graph", "bans", "licenses", "sources"])?;
     // The database of advisories is a repository elsewhere. When it cannot be fetched we say so:
     // an old one would look like a check.
     match Program::new(&program).args(["fetch", "db"]).output() {
@@ -38,11 +32,7 @@ pub(crate) fn check() -> Outcome {
 fn provide() -> Outcome<String> {
     let tools = Workspace::load()?.root.join("target/tools");
     let own = tools.join("bin/cargo-deny");
-    if let Some(found) = find("cargo-deny")
-        .into_iter()
-        .chain([own.clone()])
-        .find(|p| is_it(p))
-    {
+    if let Some(found) = find("cargo-deny").into_iter().chain([own.clone()]).find(|p| is_it(p)) {
         return Ok(shown(&found));
     }
     install(&tools)?;
@@ -50,9 +40,7 @@ fn provide() -> Outcome<String> {
         return Ok(shown(&own));
     }
     let own = own.display();
-    Err(Failure::new(format!(
-        "{own} is not cargo-deny {VERSION}, though it was installed"
-    )))
+    Err(Failure::new(format!("{own} is not cargo-deny {VERSION}, though it was installed")))
 }
 
 fn is_it(program: &Path) -> bool {
@@ -63,14 +51,8 @@ fn is_it(program: &Path) -> bool {
 /// Builds it without optimisation, which costs a second a run and saves minutes here.
 fn install(tools: &Path) -> Outcome {
     println!("cargo-deny {VERSION} is not installed; building it takes a minute or two");
-    let install = cargo().args([
-        "install",
-        "cargo-deny",
-        "--locked",
-        "--quiet",
-        "--version",
-        VERSION,
-    ]);
+    let install =
+        cargo().args(["install", "cargo-deny", "--locked", "--quiet", "--version", VERSION]);
     let install = install.args(["--no-default-features", "--profile=dev"]);
     let install = install.args(["--config", "profile.dev.debug=false"]);
     install.args(["--root", &shown(tools)]).run()

@@ -21,13 +21,7 @@ impl Doc {
 
 /// Builds the documentation.
 pub(crate) fn build(open: bool) -> Outcome {
-    let args = [
-        "doc",
-        "--workspace",
-        "--no-deps",
-        "--all-features",
-        "--quiet",
-    ];
+    let args = ["doc", "--workspace", "--no-deps", "--all-features", "--quiet"];
     let open = open.then_some("--open");
     let program = cargo().args(args).args(open);
     program.env("RUSTDOCFLAGS", "-D warnings").run()

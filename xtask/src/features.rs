@@ -21,10 +21,7 @@ pub(crate) fn each_alone() -> Outcome {
     if failed.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(format!(
-        "not clean alone: {}",
-        failed.join(", ")
-    )))
+    Err(Failure::new(format!("not clean alone: {}", failed.join(", "))))
 }
 
 /// The sets of features to check, each as the argument of `--features`.

@@ -1,10 +1,6 @@
 //! The project's own commands: `cargo xtask <COMMAND>`.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line tool talks"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks")]
 
 mod bench;
 mod ci;

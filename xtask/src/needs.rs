@@ -23,11 +23,7 @@ const NEEDS: [Need; 3] = [
         package: "prometheus",
         why: "what we expose is read by Prometheus' own checker",
     },
-    Need {
-        program: "kill",
-        package: "procps",
-        why: "processes under test are sent signals",
-    },
+    Need { program: "kill", package: "procps", why: "processes under test are sent signals" },
 ];
 
 /// Makes sure that every program is there: installs what is missing on Debian as root, and else
@@ -74,9 +70,7 @@ fn install(missing: &[&Need]) -> Outcome {
 }
 
 fn apt_get(args: &[&str]) -> Program {
-    Program::new("apt-get")
-        .args(args.iter().copied())
-        .env("DEBIAN_FRONTEND", "noninteractive")
+    Program::new("apt-get").args(args.iter().copied()).env("DEBIAN_FRONTEND", "noninteractive")
 }
 
 fn is_root() -> bool {

@@ -22,10 +22,7 @@ pub(crate) fn cargo() -> Program {
     if !INCREMENTAL.load(Ordering::Relaxed) {
         command.env("CARGO_INCREMENTAL", "0");
     }
-    Program {
-        shown: "cargo".to_owned(),
-        command,
-    }
+    Program { shown: "cargo".to_owned(), command }
 }
 
 /// A program and its arguments.
@@ -37,10 +34,7 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn new(name: &str) -> Self {
-        Self {
-            shown: name.to_owned(),
-            command: Command::new(name),
-        }
+        Self { shown: name.to_owned(), command: Command::new(name) }
     }
 
     pub(crate) fn args(mut self, args: impl IntoIterator<Item: AsRef<str>>) -> Self {
@@ -88,11 +82,7 @@ impl Program {
 }
 
 fn quoted(value: &str) -> String {
-    if value.contains(' ') {
-        format!("\"{value}\"")
-    } else {
-        value.to_owned()
-    }
+    if value.contains(' ') { format!("\"{value}\"") } else { value.to_owned() }
 }
 
 /// Where `program` is, if it is installed. Also looks where Debian keeps servers, which is not in

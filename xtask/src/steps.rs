@@ -21,10 +21,7 @@ struct Step {
 impl Steps {
     /// With `keep_going`, a failed step does not keep the next ones from running.
     pub(crate) const fn new(keep_going: bool) -> Self {
-        Self {
-            keep_going,
-            done: Vec::new(),
-        }
+        Self { keep_going, done: Vec::new() }
     }
 
     /// Runs one step under a heading.
@@ -50,12 +47,7 @@ impl Steps {
     /// Prints the table, and fails when a step did.
     pub(crate) fn finish(&self) -> Outcome {
         println!("\n{}", self.table());
-        let failed: Vec<_> = self
-            .done
-            .iter()
-            .filter(|s| !s.passed)
-            .map(|s| s.name)
-            .collect();
+        let failed: Vec<_> = self.done.iter().filter(|s| !s.passed).map(|s| s.name).collect();
         if failed.is_empty() {
             return Ok(());
         }
@@ -66,11 +58,7 @@ impl Steps {
         let mut table = String::new();
         for step in &self.done {
             let verdict = if step.passed { "ok" } else { "FAILED" };
-            table += &format!(
-                "{:<22}{:>8.1} s  {verdict}\n",
-                step.name,
-                step.took.as_secs_f64()
-            );
+            table += &format!("{:<22}{:>8.1} s  {verdict}\n", step.name, step.took.as_secs_f64());
         }
         let total: Duration = self.done.iter().map(|step| step.took).sum();
         table + &format!("{:<22}{:>8.1} s", "total", total.as_secs_f64())

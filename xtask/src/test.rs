@@ -69,9 +69,7 @@ fn watch(mut command: Command) -> Outcome<(Counts, bool)> {
                 // Whether it still ran or not, we end here.
                 let _ = child.kill();
                 let silence = SILENCE.as_secs();
-                return Err(Failure::new(format!(
-                    "a test hangs: no line in {silence} s"
-                )));
+                return Err(Failure::new(format!("a test hangs: no line in {silence} s")));
             }
         }
     }
@@ -124,12 +122,7 @@ impl Counts {
     }
 
     fn line(&self) -> String {
-        let Self {
-            programs,
-            passed,
-            failed,
-            ignored,
-        } = self;
+        let Self { programs, passed, failed, ignored } = self;
         format!(
             "tests: {passed} passed, {failed} failed, {ignored} ignored, in {programs} programs"
         )
@@ -150,16 +143,8 @@ mod tests {
         ] {
             counts.add(line);
         }
-        let expected = Counts {
-            programs: 2,
-            passed: 4,
-            failed: 2,
-            ignored: 1,
-        };
+        let expected = Counts { programs: 2, passed: 4, failed: 2, ignored: 1 };
         assert_eq!(counts, expected);
-        assert_eq!(
-            counts.line(),
-            "tests: 4 passed, 2 failed, 1 ignored, in 2 programs"
-        );
+        assert_eq!(counts.line(), "tests: 4 passed, 2 failed, 1 ignored, in 2 programs");
     }
 }

@@ -49,10 +49,7 @@ impl Workspace {
         let json: Value = serde_json::from_str(&json).map_err(Failure::at("cargo metadata"))?;
         let mut packages: Vec<_> = list(&json, "packages").iter().map(package).collect();
         packages.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Self {
-            root: text(&json, "workspace_root").into(),
-            packages,
-        })
+        Ok(Self { root: text(&json, "workspace_root").into(), packages })
     }
 
     pub(crate) fn package(&self, name: &str) -> Option<&Package> {
@@ -91,19 +88,13 @@ fn package(json: &Value) -> Package {
 
 fn dependency(json: &Value) -> Dependency {
     let kind = json.get("kind").and_then(Value::as_str);
-    Dependency {
-        name: text(json, "name"),
-        kind: kind.map(str::to_owned),
-    }
+    Dependency { name: text(json, "name"), kind: kind.map(str::to_owned) }
 }
 
 fn target(json: &Value) -> Target {
     let kinds = list(json, "kind");
     let kind = kinds.first().and_then(Value::as_str);
-    Target {
-        name: text(json, "name"),
-        kind: kind.unwrap_or_default().to_owned(),
-    }
+    Target { name: text(json, "name"), kind: kind.unwrap_or_default().to_owned() }
 }
 
 fn list<'a>(json: &'a Value, key: &str) -> &'a [Value] {

@@ -152,9 +152,7 @@ impl Address {
             scheme,
             authority,
         };
-        Some(Self {
-            parts: Arc::new(parts),
-        })
+        Some(Self { parts: Arc::new(parts) })
     }
 }
 
@@ -178,9 +176,7 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
 
 fn number(text: &str) -> Option<u16> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    digits
-        .then(|| text.parse().ok())?
-        .filter(|port: &u16| *port > 0)
+    digits.then(|| text.parse().ok())?.filter(|port: &u16| *port > 0)
 }
 
 impl PartialEq for Address {

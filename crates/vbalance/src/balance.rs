@@ -81,23 +81,14 @@ impl Upstream {
         let first = self.inner.pick.pick(&table);
         let mut indices = (0..table.len()).map(|step| first.wrapping_add(step) % table.len());
         let state = indices.find_map(|i| table.state(i).filter(|state| fresh(state)))?;
-        let chance = if table.panic {
-            Chance::Panic
-        } else {
-            Chance::None
-        };
+        let chance = if table.panic { Chance::Panic } else { Chance::None };
         Some(self.lease(state, chance))
     }
 
     fn lease(&self, state: &Arc<State>, chance: Chance) -> Lease {
         state.enter();
         state.meters.entered();
-        Lease {
-            upstream: self.clone(),
-            state: Arc::clone(state),
-            chance,
-            ended: Ended::Abandoned,
-        }
+        Lease { upstream: self.clone(), state: Arc::clone(state), chance, ended: Ended::Abandoned }
     }
 
     /// Puts other endpoints in place of all. An address that was there before keeps its counts,
@@ -114,10 +105,8 @@ impl Upstream {
     /// Lets an endpoint finish what it has and take no new requests, or take them again. Says
     /// whether there is such an endpoint.
     pub fn drain(&self, address: &Address, drain: bool) -> bool {
-        let change = self
-            .inner
-            .set
-            .change(address, Instant::now(), |status, _| status.draining = drain);
+        let change =
+            self.inner.set.change(address, Instant::now(), |status, _| status.draining = drain);
         change.is_some()
     }
 
@@ -225,9 +214,7 @@ impl Lease {
             Outcome::Unreachable => Ended::Unreachable,
         };
         let inner = &self.upstream.inner;
-        inner
-            .outlier
-            .observe(&inner.set, &self.state, outcome, self.chance);
+        inner.outlier.observe(&inner.set, &self.state, outcome, self.chance);
         self.end_trial();
     }
 

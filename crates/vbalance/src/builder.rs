@@ -24,12 +24,7 @@ pub struct Builder {
 impl Upstream {
     /// Begins an upstream; the name is a label of metrics and must not come from a client.
     pub fn builder(name: impl Into<Arc<str>>) -> Builder {
-        Builder {
-            name: name.into(),
-            config: Config::default(),
-            pick: None,
-            from: None,
-        }
+        Builder { name: name.into(), config: Config::default(), pick: None, from: None }
     }
 }
 
@@ -72,9 +67,7 @@ impl Builder {
             outlier: Outlier::new(config.outlier),
             check,
         };
-        Ok(Upstream {
-            inner: Arc::new(inner),
-        })
+        Ok(Upstream { inner: Arc::new(inner) })
     }
 }
 

@@ -224,10 +224,7 @@ mod tests {
             config.check().unwrap_err()
         };
         assert_eq!(outlier(|c| c.max_ejected = 101), BuildError::Percent(101));
-        assert_eq!(
-            outlier(|c| c.cap = Duration::MAX),
-            BuildError::TooLong("outlier.cap")
-        );
+        assert_eq!(outlier(|c| c.cap = Duration::MAX), BuildError::TooLong("outlier.cap"));
     }
 
     #[cfg(feature = "serde")]

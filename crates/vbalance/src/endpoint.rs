@@ -33,11 +33,7 @@ impl Endpoint {
     /// An endpoint of weight 1.
     #[must_use]
     pub const fn new(address: Address) -> Self {
-        Self {
-            address,
-            weight: NonZeroU16::MIN,
-            drain: false,
-        }
+        Self { address, weight: NonZeroU16::MIN, drain: false }
     }
 
     /// The same endpoint with another weight.
@@ -105,11 +101,7 @@ mod read {
 
         fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Endpoint, A::Error> {
             let Table { url, weight, drain } = Table::deserialize(MapAccessDeserializer::new(map))?;
-            Ok(Endpoint {
-                address: url,
-                weight,
-                drain,
-            })
+            Ok(Endpoint { address: url, weight, drain })
         }
     }
 
@@ -135,14 +127,9 @@ mod tests {
             r#"endpoints = [":3000", { url = "https://b", weight = 3, drain = true }]"#,
         )
         .unwrap();
-        let [a, b] = &file.endpoints[..] else {
-            panic!("two endpoints")
-        };
+        let [a, b] = &file.endpoints[..] else { panic!("two endpoints") };
         assert_eq!(a, &":3000".parse().unwrap());
-        assert_eq!(
-            (b.address.url(), b.weight.get(), b.drain),
-            ("https://b", 3, true)
-        );
+        assert_eq!((b.address.url(), b.weight.get(), b.drain), ("https://b", 3, true));
     }
 
     #[test]

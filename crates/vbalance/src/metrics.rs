@@ -36,24 +36,12 @@ mod on {
     const TUNNELS: &str = "vbalance_tunnels";
 
     fn describe() {
-        describe_counter!(
-            REQUESTS,
-            Unit::Count,
-            "Requests to an endpoint, by outcome."
-        );
+        describe_counter!(REQUESTS, Unit::Count, "Requests to an endpoint, by outcome.");
         describe_counter!(EJECTIONS, Unit::Count, "Ejections of an endpoint.");
         describe_counter!(REFUSED, Unit::Count, "Ejections that the limits refused.");
-        describe_gauge!(
-            HEALTHY,
-            Unit::Count,
-            "1 when an endpoint is eligible, else 0."
-        );
+        describe_gauge!(HEALTHY, Unit::Count, "1 when an endpoint is eligible, else 0.");
         describe_gauge!(IN_FLIGHT, Unit::Count, "Requests in flight on an endpoint.");
-        describe_gauge!(
-            PANIC,
-            Unit::Count,
-            "1 while no endpoint is eligible, else 0."
-        );
+        describe_gauge!(PANIC, Unit::Count, "1 while no endpoint is eligible, else 0.");
         describe_counter!(PANICS, Unit::Count, "Times that no endpoint was left.");
         #[cfg(feature = "proxy")]
         describe_counter!(RETRIES, Unit::Count, "Tries after the first one.");
@@ -74,10 +62,7 @@ mod on {
 
     impl EndpointMeters {
         pub(crate) fn new(upstream: &str, endpoint: &str) -> Self {
-            let labels = [
-                ("upstream", upstream.to_owned()),
-                ("endpoint", endpoint.to_owned()),
-            ];
+            let labels = [("upstream", upstream.to_owned()), ("endpoint", endpoint.to_owned())];
             let ended = |outcome: &'static str| {
                 let (upstream, endpoint) = (upstream.to_owned(), endpoint.to_owned());
                 counter!(REQUESTS, "upstream" => upstream, "endpoint" => endpoint, "outcome" => outcome)
@@ -183,10 +168,7 @@ mod on {
 }
 
 #[cfg(not(feature = "metrics"))]
-#[allow(
-    clippy::unused_self,
-    reason = "the methods are those of the twin, which uses it"
-)]
+#[allow(clippy::unused_self, reason = "the methods are those of the twin, which uses it")]
 mod off {
     use super::Ended;
 

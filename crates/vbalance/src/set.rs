@@ -58,10 +58,7 @@ impl Set {
         now: Instant,
     ) -> Result<Self, EndpointsError> {
         let known = from.map(|set| set.lock().members.clone());
-        let mut control = Control {
-            members: known.unwrap_or_default(),
-            panic: false,
-        };
+        let mut control = Control { members: known.unwrap_or_default(), panic: false };
         control.replace(&name, endpoints)?;
         let set = Self {
             meters: UpstreamMeters::new(&name),
@@ -179,9 +176,7 @@ impl Control {
         for member in &mut self.members {
             member.status.ejection.tick(now);
             member.state.meters.healthy(member.status.is_eligible());
-            member
-                .state
-                .set_ejected(member.status.ejection.is_ejected());
+            member.state.set_ejected(member.status.ejection.is_ejected());
         }
         let eligible = self.candidates(|status| status.is_eligible());
         // Draining endpoints never come back this way.
@@ -221,10 +216,7 @@ impl Member {
     fn new(upstream: &str, endpoint: Endpoint) -> Self {
         Self {
             state: Arc::new(State::new(upstream, endpoint.address.clone())),
-            status: Status {
-                draining: endpoint.drain,
-                ..Status::NEW
-            },
+            status: Status { draining: endpoint.drain, ..Status::NEW },
             endpoint,
         }
     }
@@ -234,10 +226,7 @@ impl Member {
         let asked = self.status.draining && !self.endpoint.drain;
         Self {
             state: self.state,
-            status: Status {
-                draining: endpoint.drain || asked,
-                ..self.status
-            },
+            status: Status { draining: endpoint.drain || asked, ..self.status },
             endpoint,
         }
     }
@@ -248,10 +237,7 @@ fn check(endpoints: &[Endpoint]) -> Result<(), EndpointsError> {
         return Err(EndpointsError::Empty);
     }
     if endpoints.len() > MAX_ENDPOINTS {
-        return Err(EndpointsError::TooMany {
-            count: endpoints.len(),
-            max: MAX_ENDPOINTS,
-        });
+        return Err(EndpointsError::TooMany { count: endpoints.len(), max: MAX_ENDPOINTS });
     }
     let mut seen = HashSet::new();
     match endpoints.iter().find(|e| !seen.insert(&e.address)) {

@@ -100,9 +100,7 @@ impl State {
 
     fn lock_error(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         // One assignment: a panic elsewhere leaves nothing half done.
-        self.last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,10 +14,7 @@ pub(crate) struct Checked {
 
 impl Checked {
     /// An endpoint never checked counts as up.
-    pub(crate) const UNKNOWN: Self = Self {
-        up: true,
-        against: 0,
-    };
+    pub(crate) const UNKNOWN: Self = Self { up: true, against: 0 };
 
     pub(crate) const fn is_up(self) -> bool {
         self.up
@@ -34,10 +31,7 @@ impl Checked {
         if self.against < needed {
             return false;
         }
-        *self = Self {
-            up: good,
-            against: 0,
-        };
+        *self = Self { up: good, against: 0 };
         true
     }
 }
@@ -74,11 +68,7 @@ enum Place {
 
 impl Ejection {
     /// An endpoint never ejected.
-    pub(crate) const NONE: Self = Self {
-        place: Place::In,
-        count: 0,
-        returned: None,
-    };
+    pub(crate) const NONE: Self = Self { place: Place::In, count: 0, returned: None };
 
     pub(crate) fn is_ejected(self) -> bool {
         self.place != Place::In
@@ -116,9 +106,7 @@ impl Ejection {
         };
         let good = now.saturating_duration_since(returned).as_nanos();
         let forgiven = good / each.as_nanos().max(1);
-        self.count = self
-            .count
-            .saturating_sub(u32::try_from(forgiven).unwrap_or(u32::MAX));
+        self.count = self.count.saturating_sub(u32::try_from(forgiven).unwrap_or(u32::MAX));
     }
 
     /// Puts an endpoint whose time is over on trial.
@@ -152,11 +140,8 @@ pub(crate) struct Status {
 
 impl Status {
     /// A new endpoint: in.
-    pub(crate) const NEW: Self = Self {
-        draining: false,
-        checked: Checked::UNKNOWN,
-        ejection: Ejection::NONE,
-    };
+    pub(crate) const NEW: Self =
+        Self { draining: false, checked: Checked::UNKNOWN, ejection: Ejection::NONE };
 
     pub(crate) fn is_eligible(self) -> bool {
         !self.draining && self.checked.is_up() && !self.ejection.is_ejected()
@@ -181,10 +166,7 @@ mod tests {
     fn it_falls_and_rises_only_by_results_in_a_row() {
         let mut checked = Checked::UNKNOWN;
         let mut feed = |results: &str| {
-            results
-                .chars()
-                .map(|c| checked.observe(c == '+', 2, 3))
-                .collect::<Vec<_>>()
+            results.chars().map(|c| checked.observe(c == '+', 2, 3)).collect::<Vec<_>>()
         };
         assert_eq!(feed("--+--"), [false; 5]);
         assert_eq!(feed("-"), [true]);

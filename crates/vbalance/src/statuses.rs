@@ -29,15 +29,9 @@ pub struct StatusRangeError {
 
 impl StatusRange {
     /// Success and redirection: 200 to 399.
-    pub const GOOD: Self = Self {
-        first: 200,
-        last: 399,
-    };
+    pub const GOOD: Self = Self { first: 200, last: 399 };
     /// Server errors: 500 to 599.
-    pub const SERVER_ERROR: Self = Self {
-        first: 500,
-        last: 599,
-    };
+    pub const SERVER_ERROR: Self = Self { first: 500, last: 599 };
 
     /// Whether `status` is in the range.
     #[must_use]
@@ -50,19 +44,14 @@ impl FromStr for StatusRange {
     type Err = StatusRangeError;
 
     fn from_str(text: &str) -> Result<Self, StatusRangeError> {
-        parse(text.trim()).ok_or_else(|| StatusRangeError {
-            text: text.chars().take(40).collect(),
-        })
+        parse(text.trim()).ok_or_else(|| StatusRangeError { text: text.chars().take(40).collect() })
     }
 }
 
 fn parse(text: &str) -> Option<StatusRange> {
     if let Some(class) = text.strip_suffix("xx") {
         let first = code(&format!("{class}00"))?;
-        return Some(StatusRange {
-            first,
-            last: first + 99,
-        });
+        return Some(StatusRange { first, last: first + 99 });
     }
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (code(first)?, code(last)?);

@@ -70,17 +70,13 @@ impl Table {
     /// The weight of an endpoint; zero past the end.
     #[must_use]
     pub fn weight(&self, index: usize) -> u32 {
-        self.candidates
-            .get(index)
-            .map_or(0, |c| u32::from(c.weight.get()))
+        self.candidates.get(index).map_or(0, |c| u32::from(c.weight.get()))
     }
 
     /// Requests in flight on an endpoint now, from everyone in this process; zero past the end.
     #[must_use]
     pub fn in_flight(&self, index: usize) -> u32 {
-        self.candidates
-            .get(index)
-            .map_or(0, |c| c.state.in_flight())
+        self.candidates.get(index).map_or(0, |c| c.state.in_flight())
     }
 
     /// The sum of all weights.
@@ -114,9 +110,7 @@ fn stride(total: u32) -> u32 {
     let ideal = (u64::from(total) * 2_654_435_769) >> 32;
     let ideal = u32::try_from(ideal).unwrap_or(1);
     let near = ideal.saturating_sub(16).max(1)..=ideal.saturating_add(16).min(total);
-    near.filter_map(|step| Some((unevenness(step, total)?, step)))
-        .min()
-        .map_or(1, |(_, step)| step)
+    near.filter_map(|step| Some((unevenness(step, total)?, step))).min().map_or(1, |(_, step)| step)
 }
 
 /// The sum of the partial quotients of `step / total`, to which the unevenness of a walk is

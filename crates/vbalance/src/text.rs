@@ -13,10 +13,7 @@ where
     D: Deserializer<'de>,
     T: FromStr<Err: fmt::Display>,
 {
-    deserializer.deserialize_str(Text {
-        expected,
-        made: PhantomData,
-    })
+    deserializer.deserialize_str(Text { expected, made: PhantomData })
 }
 
 struct Text<T> {

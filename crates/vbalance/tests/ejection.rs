@@ -48,10 +48,7 @@ fn fail(upstream: &Upstream, url: &str, outcome: Outcome, times: u32) {
 }
 
 fn picks(upstream: &Upstream, url: &str) -> usize {
-    (0..100)
-        .filter_map(|_| upstream.pick())
-        .filter(|lease| lease.address().url() == url)
-        .count()
+    (0..100).filter_map(|_| upstream.pick()).filter(|lease| lease.address().url() == url).count()
 }
 
 fn status(upstream: &Upstream, url: &str) -> EndpointStatus {
@@ -95,10 +92,7 @@ async fn half_at_most_are_out_and_one_always_stays() {
     let out = |u: &Upstream| u.status().endpoints.iter().filter(|e| e.ejected).count();
     assert_eq!(out(&upstream), 1, "half of three, rounded down");
 
-    let all = OutlierConfig {
-        max_ejected: 100,
-        ..OutlierConfig::default()
-    };
+    let all = OutlierConfig { max_ejected: 100, ..OutlierConfig::default() };
     let upstream = builder(&[A, B], all).build().unwrap();
     fail(&upstream, A, Outcome::Unreachable, 3);
     fail(&upstream, B, Outcome::Unreachable, 9);
@@ -178,10 +172,7 @@ async fn a_refused_change_changes_nothing() {
     assert_eq!(upstream.replace(Vec::new()), Err(EndpointsError::Empty));
     let twice = vec!["a:1".parse().unwrap(), "http://A:1/".parse().unwrap()];
     let address: Address = A.parse().unwrap();
-    assert_eq!(
-        upstream.replace(twice),
-        Err(EndpointsError::Duplicate(address))
-    );
+    assert_eq!(upstream.replace(twice), Err(EndpointsError::Duplicate(address)));
     assert_eq!(upstream.status().endpoints.len(), 2);
 }
 

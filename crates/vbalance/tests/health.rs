@@ -97,11 +97,7 @@ async fn two_in_a_row_bring_it_down_and_up() {
     checks.stop().await;
     sick.set(&["a:1", "b:1"]);
     rounds(5).await;
-    assert_eq!(
-        up(&upstream),
-        [true, true],
-        "stopped checks say nothing more"
-    );
+    assert_eq!(up(&upstream), [true, true], "stopped checks say nothing more");
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,9 +120,7 @@ async fn when_all_are_down_all_are_used_but_for_draining_ones() {
     let _checks = checks.unwrap();
     rounds(3).await;
     assert!(upstream.status().panic);
-    let names: HashSet<_> = (0..4)
-        .map(|_| upstream.pick().unwrap().address().clone())
-        .collect();
+    let names: HashSet<_> = (0..4).map(|_| upstream.pick().unwrap().address().clone()).collect();
     assert_eq!(names.len(), 2);
     upstream.drain(&"b:1".parse().unwrap(), true);
     for _ in 0..10 {
@@ -169,10 +163,7 @@ async fn over_http_the_status_decides() {
     let upstream = upstream();
     let client = service_fn(|request: Request<Body>| async move {
         assert_eq!(request.uri().path_and_query().unwrap(), "/health?deep");
-        assert_eq!(
-            request.headers()["host"],
-            *request.uri().authority().unwrap().as_str()
-        );
+        assert_eq!(request.headers()["host"], *request.uri().authority().unwrap().as_str());
         let sick = request.uri().host() == Some("b");
         let mut response = Response::new(Body::full("fine"));
         if sick {
@@ -189,14 +180,7 @@ async fn over_http_the_status_decides() {
 
 #[tokio::test]
 async fn without_settings_nothing_is_checked() {
-    let config = Config {
-        endpoints: vec!["a:1".parse().unwrap()],
-        ..Config::default()
-    };
+    let config = Config { endpoints: vec!["a:1".parse().unwrap()], ..Config::default() };
     let upstream = Upstream::builder("test").config(config).build().unwrap();
-    assert!(
-        upstream
-            .check_with(|_| std::future::ready(Ok(())))
-            .is_none()
-    );
+    assert!(upstream.check_with(|_| std::future::ready(Ok(()))).is_none());
 }

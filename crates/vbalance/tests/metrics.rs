@@ -28,10 +28,8 @@ struct Series {
 
 impl Series {
     fn slot(map: &Mutex<BTreeMap<String, Arc<AtomicU64>>>, key: &Key) -> Arc<AtomicU64> {
-        let labels: Vec<_> = key
-            .labels()
-            .map(|label| format!("{}={}", label.key(), label.value()))
-            .collect();
+        let labels: Vec<_> =
+            key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
         let name = format!("{}{{{}}}", key.name(), labels.join(","));
         Arc::clone(map.lock().unwrap().entry(name).or_default())
     }
@@ -86,29 +84,18 @@ fn outcomes_ejections_and_panic_are_counted() {
     }
     let requests = |labels: &str| series.counter(&format!("vbalance_requests_total{{{labels}}}"));
     assert_eq!(requests("upstream=shop,endpoint=a:1,outcome=abandoned"), 1);
-    assert_eq!(
-        requests("upstream=shop,endpoint=a:1,outcome=unreachable"),
-        3
-    );
+    assert_eq!(requests("upstream=shop,endpoint=a:1,outcome=unreachable"), 3);
     assert_eq!(requests("upstream=shop,endpoint=b:1,outcome=success"), 3);
-    assert_eq!(
-        series.counter("vbalance_ejections_total{upstream=shop,endpoint=a:1}"),
-        1
-    );
+    assert_eq!(series.counter("vbalance_ejections_total{upstream=shop,endpoint=a:1}"), 1);
     let healthy = |name: &str| {
-        series.gauge(&format!(
-            "vbalance_endpoint_healthy{{upstream=shop,endpoint={name}}}"
-        ))
+        series.gauge(&format!("vbalance_endpoint_healthy{{upstream=shop,endpoint={name}}}"))
     };
     assert!(healthy("a:1") < 0.5 && healthy("b:1") > 0.5);
     // The last one stays, however it fails.
     for _ in 0..3 {
         upstream.pick().unwrap().report(Outcome::Unreachable);
     }
-    assert_eq!(
-        series.counter("vbalance_ejections_refused_total{upstream=shop}"),
-        1
-    );
+    assert_eq!(series.counter("vbalance_ejections_refused_total{upstream=shop}"), 1);
     // Only an ejected endpoint is left: marks are ignored.
     upstream.drain(&"b:1".parse().unwrap(), true);
     assert_eq!(series.counter("vbalance_panics_total{upstream=shop}"), 1);

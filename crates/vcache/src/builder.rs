@@ -25,11 +25,7 @@ where
     V: Clone + Send + Sync + 'static,
 {
     pub(crate) fn new() -> Self {
-        Self {
-            config: Config::default(),
-            name: Cow::Borrowed("cache"),
-            memory: Memory::builder(),
-        }
+        Self { config: Config::default(), name: Cow::Borrowed("cache"), memory: Memory::builder() }
     }
 
     /// Takes every plain setting from `config`.

@@ -63,9 +63,7 @@ where
     }
 
     pub(crate) fn from_parts(memory: Memory<K, V>, flight: Flight<K, V>) -> Self {
-        Self {
-            inner: Arc::new(Inner { memory, flight }),
-        }
+        Self { inner: Arc::new(Inner { memory, flight }) }
     }
 
     /// The value of `key` if it is there and its time is not over. Loads nothing.
@@ -267,9 +265,7 @@ where
 
 impl<K, V> Clone for Cache<K, V> {
     fn clone(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-        }
+        Self { inner: Arc::clone(&self.inner) }
     }
 }
 

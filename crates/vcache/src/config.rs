@@ -25,10 +25,6 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            max_size: 64 << 20,
-            ttl: None,
-            max_loads: 65_536,
-        }
+        Self { max_size: 64 << 20, ttl: None, max_loads: 65_536 }
     }
 }

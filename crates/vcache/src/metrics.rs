@@ -115,8 +115,7 @@ mod on {
         /// The cache is dropped with what it held.
         pub(crate) fn closed(&self, weight: u64, entries: usize) {
             self.weight.decrement(gauged(weight));
-            self.entries
-                .decrement(gauged(u64::try_from(entries).unwrap_or(u64::MAX)));
+            self.entries.decrement(gauged(u64::try_from(entries).unwrap_or(u64::MAX)));
         }
     }
 
@@ -167,11 +166,7 @@ mod on {
 
     impl StoreMeters {
         pub(crate) fn new(cache: &str) -> Self {
-            describe_counter!(
-                STORE_REQUESTS,
-                Unit::Count,
-                "Reads of the store, by outcome."
-            );
+            describe_counter!(STORE_REQUESTS, Unit::Count, "Reads of the store, by outcome.");
             describe_counter!(STORE_ERRORS, Unit::Count, "Failed calls of the store.");
             Self {
                 hit: outcome(STORE_REQUESTS, cache, "hit"),

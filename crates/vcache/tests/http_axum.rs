@@ -48,16 +48,10 @@ async fn an_axum_application_is_cached() {
     let first = ask(address, "GET /page HTTP/1.1").await;
     assert!(first.contains("cache-status: Verve; fwd=uri-miss; fwd-status=200; stored"));
     let second = ask(address, "GET /page HTTP/1.1").await;
-    assert!(
-        second.ends_with("page 1") && second.contains("\r\nage: "),
-        "{second}"
-    );
+    assert!(second.ends_with("page 1") && second.contains("\r\nage: "), "{second}");
     assert_eq!(second.matches("\r\ndate: ").count(), 1);
     let head = ask(address, "HEAD /page HTTP/1.1").await;
-    assert!(
-        head.contains("content-length: 6\r\n") && head.ends_with("\r\n\r\n"),
-        "{head}"
-    );
+    assert!(head.contains("content-length: 6\r\n") && head.ends_with("\r\n\r\n"), "{head}");
     let posted = ask(address, "POST /page HTTP/1.1\r\ncontent-length: 0").await;
     assert!(posted.ends_with("changed"), "{posted}");
     assert!(ask(address, "GET /page HTTP/1.1").await.ends_with("page 2"));

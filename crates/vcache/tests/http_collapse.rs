@@ -43,9 +43,8 @@ async fn many(cache: &Cache<Origin>, count: usize, path: &str) -> Vec<Reply> {
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_concurrent_misses_are_one_request() {
-    let (cache, log, handle) = stack(Config::default(), |_, n| {
-        after(SECOND, ok(&[FRESH], n.to_string()))
-    });
+    let (cache, log, handle) =
+        stack(Config::default(), |_, n| after(SECOND, ok(&[FRESH], n.to_string())));
     let replies = many(&cache, 1000, "/").await;
     assert_eq!(log.count(), 1);
     assert!(replies.iter().all(|reply| reply.body() == "1"));
@@ -56,9 +55,8 @@ async fn a_thousand_concurrent_misses_are_one_request() {
 
 #[tokio::test(start_paused = true)]
 async fn a_streamed_answer_is_shared_when_it_is_complete() {
-    let (cache, log, _) = stack(Config::default(), |_, _| {
-        after(SECOND, ok(&[FRESH], chunks(&[Ok("a"), Ok("b")])))
-    });
+    let (cache, log, _) =
+        stack(Config::default(), |_, _| after(SECOND, ok(&[FRESH], chunks(&[Ok("a"), Ok("b")]))));
     let replies = many(&cache, 10, "/").await;
     assert_eq!(log.count(), 1);
     assert!(replies.iter().all(|reply| reply.body() == "ab"));
@@ -98,13 +96,9 @@ async fn the_spared_queue_comes_back_after_its_time() {
 
 #[tokio::test(start_paused = true)]
 async fn too_large_a_body_is_known_to_be_unshareable_when_it_passes_the_limit() {
-    let config = Config {
-        max_object_size: 3,
-        ..Config::default()
-    };
-    let (cache, log, _) = stack(config, |_, _| {
-        after(SECOND, ok(&[FRESH], chunks(&[Ok("ab"), Ok("cd")])))
-    });
+    let config = Config { max_object_size: 3, ..Config::default() };
+    let (cache, log, _) =
+        stack(config, |_, _| after(SECOND, ok(&[FRESH], chunks(&[Ok("ab"), Ok("cd")]))));
     let begun = Instant::now();
     let replies = many(&cache, 3, "/").await;
     assert!(replies.iter().all(|reply| reply.body() == "abcd"));
@@ -113,9 +107,8 @@ async fn too_large_a_body_is_known_to_be_unshareable_when_it_passes_the_limit() 
 
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_leaves_promotes_exactly_one_follower() {
-    let (cache, log, _) = stack(Config::default(), |_, n| {
-        after(2 * SECOND, ok(&[FRESH], n.to_string()))
-    });
+    let (cache, log, _) =
+        stack(Config::default(), |_, n| after(2 * SECOND, ok(&[FRESH], n.to_string())));
     let leader = start(&cache, get("/", &[]));
     sleep(SECOND).await;
     let followers: Vec<_> = (0..5).map(|_| start(&cache, get("/", &[]))).collect();
@@ -129,12 +122,9 @@ async fn a_leader_that_leaves_promotes_exactly_one_follower() {
 
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_stops_reading_strands_nobody() {
-    let (cache, log, _) = stack(Config::default(), |_, _| {
-        after(SECOND, ok(&[FRESH], chunks(&[Ok("a"), Ok("b")])))
-    });
-    let leader = tower::ServiceExt::oneshot(cache.clone(), get("/", &[]))
-        .await
-        .unwrap();
+    let (cache, log, _) =
+        stack(Config::default(), |_, _| after(SECOND, ok(&[FRESH], chunks(&[Ok("a"), Ok("b")]))));
+    let leader = tower::ServiceExt::oneshot(cache.clone(), get("/", &[])).await.unwrap();
     let follower = start(&cache, get("/", &[]));
     sleep(SECOND).await;
     drop(leader);
@@ -144,10 +134,7 @@ async fn a_leader_that_stops_reading_strands_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_has_an_end() {
-    let config = Config {
-        collapse_timeout: SECOND,
-        ..Config::default()
-    };
+    let config = Config { collapse_timeout: SECOND, ..Config::default() };
     let (cache, log, _) = stack(config, |_, n| {
         let wait = if n == 1 { 60 * SECOND } else { SECOND };
         after(wait, ok(&[FRESH], n.to_string()))
@@ -201,10 +188,7 @@ async fn each_variant_is_fetched_once() {
 #[tokio::test(start_paused = true)]
 async fn requests_that_want_an_answer_of_their_own_do_not_wait() {
     let (cache, log, _) = stack(Config::default(), |_, _| {
-        after(
-            SECOND,
-            ok(&[("cache-control", "no-cache"), ("etag", "\"1\"")], "x"),
-        )
+        after(SECOND, ok(&[("cache-control", "no-cache"), ("etag", "\"1\"")], "x"))
     });
     let begun = Instant::now();
     many(&cache, 1, "/").await;
@@ -214,10 +198,7 @@ async fn requests_that_want_an_answer_of_their_own_do_not_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn collapsing_can_be_turned_off() {
-    let config = Config {
-        collapse: false,
-        ..Config::default()
-    };
+    let config = Config { collapse: false, ..Config::default() };
     let (cache, log, _) = stack(config, |_, _| after(SECOND, ok(&[FRESH], "x")));
     many(&cache, 10, "/").await;
     assert_eq!(log.count(), 10);
@@ -234,18 +215,13 @@ async fn what_is_over_or_too_heavy_when_it_is_complete_makes_nobody_queue() {
         });
         Body::new(http_body_util::StreamBody::new(Box::pin(frames)))
     };
-    let (cache, log, _) = stack(Config::default(), move |_, _| {
-        now(ok(&[("cache-control", "max-age=2")], slow()))
-    });
+    let (cache, log, _) =
+        stack(Config::default(), move |_, _| now(ok(&[("cache-control", "max-age=2")], slow())));
     let begun = Instant::now();
     many(&cache, 5, "/").await;
     assert_eq!((log.count(), begun.elapsed()), (5, 6 * SECOND));
     // Too heavy: the head alone is more than the cache holds.
-    let config = Config {
-        max_size: 2048,
-        max_object_size: 2048,
-        ..Config::default()
-    };
+    let config = Config { max_size: 2048, max_object_size: 2048, ..Config::default() };
     let (cache, log, _) = stack(config, |_, _| {
         let long = "x".repeat(4096);
         after(SECOND, ok(&[FRESH, ("x-long", &long)], "x"))

@@ -63,9 +63,7 @@ async fn a_coding_is_made_once_and_outlives_a_confirmation() {
     fetch(&cache, "/").await;
     let weight = handle.stats().bytes;
     for _ in 0..3 {
-        let reply = send(&cache, get("/", &[("accept-encoding", "reverse")]))
-            .await
-            .unwrap();
+        let reply = send(&cache, get("/", &[("accept-encoding", "reverse")])).await.unwrap();
         assert_eq!(reply.body(), "olleh");
         assert_eq!(reply.field("content-encoding"), Some("reverse"));
         assert_eq!(reply.field("content-length"), Some("5"));
@@ -74,10 +72,7 @@ async fn a_coding_is_made_once_and_outlives_a_confirmation() {
     }
     assert_eq!(handle.stats().bytes, weight + 5);
     let plain = fetch(&cache, "/").await;
-    assert_eq!(
-        (plain.body(), plain.field("etag")),
-        ("hello", Some("\"1\""))
-    );
+    assert_eq!((plain.body(), plain.field("etag")), ("hello", Some("\"1\"")));
     // The weak tag of the coded answer finds the stored one.
     let conditional = [("accept-encoding", "reverse"), ("if-none-match", "W/\"1\"")];
     let reply = send(&cache, get("/", &conditional)).await.unwrap();
@@ -85,9 +80,7 @@ async fn a_coding_is_made_once_and_outlives_a_confirmation() {
     assert_eq!(reply.field("etag"), Some("W/\"1\""));
     assert_eq!(reply.field("vary"), Some("accept-encoding"));
     pass(61).await;
-    let reply = send(&cache, get("/", &[("accept-encoding", "reverse")]))
-        .await
-        .unwrap();
+    let reply = send(&cache, get("/", &[("accept-encoding", "reverse")])).await.unwrap();
     assert_eq!(reply.body(), "olleh");
     assert_eq!((log.count(), hook.made.load(Ordering::Relaxed)), (2, 1));
     assert_eq!(handle.purge_url("http://a.test/"), 1);
@@ -105,9 +98,7 @@ async fn what_must_stay_as_it_is_is_left_alone() {
     for fields in rows {
         let (cache, _, _, hook) = reversing(fields, "hello");
         fetch(&cache, "/").await;
-        let reply = send(&cache, get("/", &[("accept-encoding", "reverse")]))
-            .await
-            .unwrap();
+        let reply = send(&cache, get("/", &[("accept-encoding", "reverse")])).await.unwrap();
         assert_eq!(reply.body(), "hello", "{fields:?}");
         assert_eq!(hook.made.load(Ordering::Relaxed), 0, "{fields:?}");
     }
@@ -117,9 +108,7 @@ async fn what_must_stay_as_it_is_is_left_alone() {
 async fn a_coding_that_is_not_worth_it_is_not_tried_again() {
     let (cache, _, _, hook) = reversing(&[FRESH], "x");
     for _ in 0..3 {
-        let reply = send(&cache, get("/", &[("accept-encoding", "reverse")]))
-            .await
-            .unwrap();
+        let reply = send(&cache, get("/", &[("accept-encoding", "reverse")])).await.unwrap();
         assert_eq!((reply.body(), reply.field("content-encoding")), ("x", None));
     }
     assert_eq!(hook.made.load(Ordering::Relaxed), 1);

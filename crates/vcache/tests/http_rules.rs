@@ -38,10 +38,7 @@ fn seconds(count: u64) -> Duration {
 
 /// Admits the answer to a GET that was received at noon without delay.
 fn admitted(request: &str, status: u16, response: &str, rules: Rules) -> Result<Terms, Refusal> {
-    let exchange = Exchange {
-        requested: noon(),
-        received: noon(),
-    };
+    let exchange = Exchange { requested: noon(), received: noon() };
     admit(
         (&Method::GET, &fields(request)),
         (StatusCode::from_u16(status).unwrap(), &fields(response)),
@@ -88,11 +85,7 @@ const LIFETIMES: &[(&str, &str, u64)] = &[
 fn lifetimes() {
     for &(section, response, lifetime) in LIFETIMES {
         let terms = terms(response);
-        assert_eq!(
-            terms.freshness().lifetime(),
-            seconds(lifetime),
-            "{section}: {response}"
-        );
+        assert_eq!(terms.freshness().lifetime(), seconds(lifetime), "{section}: {response}");
     }
 }
 
@@ -120,17 +113,10 @@ const AGES: &[(&str, &str, u64, u64)] = &[
 #[test]
 fn ages() {
     for &(section, response, delay, age) in AGES {
-        let exchange = Exchange {
-            requested: noon() - seconds(delay),
-            received: noon(),
-        };
+        let exchange = Exchange { requested: noon() - seconds(delay), received: noon() };
         let response = fields(response);
         let freshness = vcache::http::Freshness::new(&response, seconds(100), exchange);
-        assert_eq!(
-            freshness.age(noon()),
-            seconds(age),
-            "{section}: {response:?}"
-        );
+        assert_eq!(freshness.age(noon()), seconds(age), "{section}: {response:?}");
         assert_eq!(freshness.age(noon() + seconds(7)), seconds(age + 7));
         // A clock that goes back makes nothing younger.
         assert_eq!(freshness.age(noon() - seconds(7)), seconds(age));
@@ -199,26 +185,15 @@ const STORING: &[(&str, &str, u16, &str, Option<Refusal>)] = &[
 fn what_may_be_stored() {
     for &(section, request, status, response, refusal) in STORING {
         let admitted = admitted(request, status, response, Rules::default());
-        assert_eq!(
-            admitted.err(),
-            refusal,
-            "{section}: {request} {status} {response}"
-        );
+        assert_eq!(admitted.err(), refusal, "{section}: {request} {status} {response}");
     }
     let head = admit(
         (&Method::HEAD, &HeaderMap::new()),
         (StatusCode::OK, &fields(FRESH)),
         Rules::default(),
-        Exchange {
-            requested: noon(),
-            received: noon(),
-        },
+        Exchange { requested: noon(), received: noon() },
     );
-    assert_eq!(
-        head,
-        Err(Refusal::Method),
-        "§4: a HEAD's answer has no content"
-    );
+    assert_eq!(head, Err(Refusal::Method), "§4: a HEAD's answer has no content");
 }
 
 #[rustfmt::skip]
@@ -240,20 +215,14 @@ const ASSUMING: &[(&str, u16, &str, bool)] = &[
 
 #[test]
 fn an_assumed_lifetime_needs_silence() {
-    let rules = Rules {
-        default_ttl: Some(seconds(10)),
-        set_cookie: SetCookie::Store,
-    };
+    let rules = Rules { default_ttl: Some(seconds(10)), set_cookie: SetCookie::Store };
     for &(request, status, response, stored) in ASSUMING {
         let admitted = admitted(request, status, response, rules);
         let assumed = admitted.is_ok_and(|terms| terms.is_assumed());
         assert_eq!(assumed, stored, "{request} {status} {response}");
     }
     let terms = admitted("", 200, "cache-control: max-age=5", rules).unwrap();
-    assert_eq!(
-        (terms.is_assumed(), terms.freshness().lifetime()),
-        (false, seconds(5))
-    );
+    assert_eq!((terms.is_assumed(), terms.freshness().lifetime()), (false, seconds(5)));
 }
 
 const HIT: Decision = Decision::Hit;
@@ -292,10 +261,7 @@ fn decisions() {
         let terms = terms(response);
         let wish = Wish::new(&fields(request), true);
         let decided = decide(&wish, Some(&terms), noon() + seconds(after));
-        assert_eq!(
-            decided, decision,
-            "{section}: {request} / {response} after {after} s"
-        );
+        assert_eq!(decided, decision, "{section}: {request} / {response} after {after} s");
     }
     let wish = |request| Wish::new(&fields(request), true);
     assert_eq!(decide(&wish(""), None, noon()), Decision::Miss);

@@ -26,10 +26,7 @@ async fn a_fresh_response_is_served_again_with_its_age() {
         now(ok(&[FRESH, ("etag", "\"1\""), ("age", "10")], "hello"))
     });
     let first = fetch(&cache, "/a").await;
-    assert_eq!(
-        first.cache_status(),
-        "Verve; fwd=uri-miss; fwd-status=200; stored"
-    );
+    assert_eq!(first.cache_status(), "Verve; fwd=uri-miss; fwd-status=200; stored");
     pass(5).await;
     let second = fetch(&cache, "/a").await;
     assert_eq!((second.status.as_u16(), second.body()), (200, "hello"));
@@ -39,19 +36,9 @@ async fn a_fresh_response_is_served_again_with_its_age() {
     assert_eq!(second.cache_status(), "Verve; hit; ttl=45");
     // Another 44 seconds and it is still fresh; the lifetime must be above the age.
     pass(44).await;
-    assert!(
-        fetch(&cache, "/a")
-            .await
-            .cache_status()
-            .contains("hit; ttl=1")
-    );
+    assert!(fetch(&cache, "/a").await.cache_status().contains("hit; ttl=1"));
     pass(1).await;
-    assert!(
-        fetch(&cache, "/a")
-            .await
-            .cache_status()
-            .contains("fwd=stale")
-    );
+    assert!(fetch(&cache, "/a").await.cache_status().contains("fwd=stale"));
     assert_eq!(log.count(), 2);
     let stats = handle.stats();
     assert_eq!((stats.hits, stats.misses, stats.keys), (2, 2, 1));
@@ -59,9 +46,8 @@ async fn a_fresh_response_is_served_again_with_its_age() {
 
 #[tokio::test(start_paused = true)]
 async fn the_key_is_scheme_host_path_and_query() {
-    let (cache, log, _) = stack(Config::default(), |request, _| {
-        now(ok(&[FRESH], request.uri.to_string()))
-    });
+    let (cache, log, _) =
+        stack(Config::default(), |request, _| now(ok(&[FRESH], request.uri.to_string())));
     fetch(&cache, "/a?x=1").await;
     for (uri, host, count) in [
         ("/a?x=1", "A.test:80", 1),
@@ -72,9 +58,7 @@ async fn the_key_is_scheme_host_path_and_query() {
         ("https://a.test/a?x=1", "a.test", 5),
     ] {
         let request = http::Request::get(uri).header("host", host);
-        send(&cache, request.body(Body::empty()).unwrap())
-            .await
-            .unwrap();
+        send(&cache, request.body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(log.count(), count, "{uri} {host}");
     }
 }
@@ -88,10 +72,7 @@ async fn what_is_not_for_a_cache_passes_by() {
         get("/", &[("range", "bytes=0-1")]),
         get("/", &[("if-match", "\"1\"")]),
         get("/", &[("if-range", "\"1\"")]),
-        get(
-            "/",
-            &[("if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT")],
-        ),
+        get("/", &[("if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT")]),
         get("/", &[("connection", "upgrade"), ("upgrade", "websocket")]),
         get("/", &[]).map(|_| Body::from("content")),
         get("/", &[("host", "second.test")]),
@@ -154,11 +135,7 @@ async fn preconditions_of_clients_are_answered_from_the_store() {
 #[tokio::test(start_paused = true)]
 async fn a_head_is_answered_from_a_stored_get_and_never_the_other_way_round() {
     let (cache, log, _) = stack(Config::default(), |request, _| {
-        let body = if request.method == Method::HEAD {
-            ""
-        } else {
-            "hello"
-        };
+        let body = if request.method == Method::HEAD { "" } else { "hello" };
         now(ok(&[FRESH, ("content-length", "5")], body))
     });
     let head = || ask(Method::HEAD, "/", &[]);
@@ -172,23 +149,13 @@ async fn a_head_is_answered_from_a_stored_get_and_never_the_other_way_round() {
 
 #[tokio::test(start_paused = true)]
 async fn each_variant_is_stored_and_the_least_recently_used_leaves() {
-    let config = Config {
-        max_variants: 2,
-        ..Config::default()
-    };
+    let config = Config { max_variants: 2, ..Config::default() };
     let (cache, log, handle) = stack(config, |request, _| {
         let language = request.headers.get("accept-language");
         let body = language.map_or("none", |l| l.to_str().unwrap()).to_owned();
         now(ok(&[FRESH, ("vary", "Accept-Language")], body))
     });
-    for (language, count) in [
-        ("en", 1),
-        ("de", 2),
-        ("en", 2),
-        ("fr", 3),
-        ("en", 3),
-        ("de", 4),
-    ] {
+    for (language, count) in [("en", 1), ("de", 2), ("en", 2), ("fr", 3), ("en", 3), ("de", 4)] {
         pass(1).await;
         let reply = send(&cache, get("/", &[("accept-language", language)]));
         assert_eq!(reply.await.unwrap().body(), language);
@@ -225,11 +192,7 @@ async fn an_unsafe_request_that_succeeds_invalidates() {
                     false => response(status, &[(field, location)], ""),
                 })
             });
-            let stored = if location == "other" {
-                "/x/other"
-            } else {
-                stored
-            };
+            let stored = if location == "other" { "/x/other" } else { stored };
             let target = if location == "other" { "/x/y" } else { "/" };
             fetch(&cache, stored).await;
             let method = Method::from_bytes(method.as_bytes()).unwrap();
@@ -255,10 +218,7 @@ async fn only_complete_bodies_within_the_limit_are_stored() {
         (&[], None, true),
     ];
     for (parts, length, stored) in rows {
-        let config = Config {
-            max_object_size: 10,
-            ..Config::default()
-        };
+        let config = Config { max_object_size: 10, ..Config::default() };
         let (cache, log, handle) = stack(config, move |_, _| {
             let mut fields = vec![FRESH];
             fields.extend(length.map(|length| ("content-length", length)));
@@ -268,11 +228,7 @@ async fn only_complete_bodies_within_the_limit_are_stored() {
         let whole = parts.iter().all(Result::is_ok);
         assert_eq!(first.body.is_some(), whole, "{parts:?}");
         let second = fetch(&cache, "/").await;
-        assert_eq!(
-            log.count(),
-            if stored { 1 } else { 2 },
-            "{parts:?} {length:?}"
-        );
+        assert_eq!(log.count(), if stored { 1 } else { 2 }, "{parts:?} {length:?}");
         assert_eq!(handle.stats().hits, u64::from(stored));
         assert_eq!(second.body, first.body);
     }
@@ -282,9 +238,8 @@ async fn only_complete_bodies_within_the_limit_are_stored() {
 async fn an_answer_without_content_is_stored_although_nobody_reads_it() {
     // A server does not ask the body of a 204 for its end.
     let empty = || Body::new(http_body_util::Empty::<bytes::Bytes>::new());
-    let (cache, log, _) = stack(Config::default(), move |_, _| {
-        now(response(204, &[FRESH], empty()))
-    });
+    let (cache, log, _) =
+        stack(Config::default(), move |_, _| now(response(204, &[FRESH], empty())));
     for _ in 0..2 {
         let request = get("/", &[]);
         let reply = tower::ServiceExt::oneshot(cache.clone(), request).await;
@@ -295,10 +250,7 @@ async fn an_answer_without_content_is_stored_although_nobody_reads_it() {
 
 #[tokio::test(start_paused = true)]
 async fn an_assumed_lifetime_is_for_requests_without_cookies_and_credentials() {
-    let config = Config {
-        default_ttl: Some(Duration::from_secs(10)),
-        ..Config::default()
-    };
+    let config = Config { default_ttl: Some(Duration::from_secs(10)), ..Config::default() };
     let (cache, log, _) = stack(config, |_, n| now(ok(&[], n.to_string())));
     assert_eq!(fetch(&cache, "/").await.body(), "1");
     for (field, value) in [("cookie", "a=1"), ("authorization", "Basic x")] {
@@ -320,13 +272,9 @@ async fn cookies_are_stored_only_as_the_operator_says() {
         (SetCookie::Strip, 1, None),
     ];
     for (set_cookie, count, second) in rows {
-        let config = Config {
-            set_cookie,
-            ..Config::default()
-        };
-        let (cache, log, _) = stack(config, |_, n| {
-            now(ok(&[FRESH, ("set-cookie", &format!("id={n}"))], "x"))
-        });
+        let config = Config { set_cookie, ..Config::default() };
+        let (cache, log, _) =
+            stack(config, |_, n| now(ok(&[FRESH, ("set-cookie", &format!("id={n}"))], "x")));
         assert_eq!(fetch(&cache, "/").await.field("set-cookie"), Some("id=1"));
         assert_eq!(fetch(&cache, "/").await.field("set-cookie"), second);
         assert_eq!(log.count(), count, "{set_cookie:?}");
@@ -400,11 +348,7 @@ async fn the_verdict_stands_in_the_timeline() {
 
 #[tokio::test(start_paused = true)]
 async fn the_size_of_the_cache_is_a_bound() {
-    let config = Config {
-        max_size: 100_000,
-        max_object_size: 10_000,
-        ..Config::default()
-    };
+    let config = Config { max_size: 100_000, max_object_size: 10_000, ..Config::default() };
     let (cache, _, handle) = stack(config, |_, _| now(ok(&[FRESH], "x".repeat(9_000))));
     for n in 0..50 {
         fetch(&cache, &format!("/{n}")).await;

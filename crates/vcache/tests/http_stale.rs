@@ -59,28 +59,20 @@ async fn a_stale_response_is_validated_and_its_fields_updated() {
     });
     fetch(&cache, "/").await;
     pass(8).await;
-    let reply = send(&cache, get("/", &[("if-none-match", "\"9\"")]))
-        .await
-        .unwrap();
+    let reply = send(&cache, get("/", &[("if-none-match", "\"9\"")])).await.unwrap();
     let sent = log.last().headers;
     assert_eq!(sent.get_all("if-none-match").iter().count(), 1);
     assert_eq!(sent["if-none-match"], "\"1\"");
     assert_eq!(sent["if-modified-since"], "Sun, 06 Nov 1994 08:49:37 GMT");
     assert_eq!((reply.status.as_u16(), reply.body()), (200, "hello"));
-    assert_eq!(
-        reply.cache_status(),
-        "Verve; fwd=stale; fwd-status=304; stored"
-    );
+    assert_eq!(reply.cache_status(), "Verve; fwd=stale; fwd-status=304; stored");
     // The cookie is for whom the origin sent it, and for nobody else.
     assert_eq!(reply.field("set-cookie"), Some("a=1"));
     pass(19).await;
     let reply = fetch(&cache, "/").await;
     assert_eq!(reply.cache_status(), "Verve; hit; ttl=1");
     assert_eq!(reply.field("age"), Some("19"));
-    assert_eq!(
-        (reply.field("x-old"), reply.field("x-new")),
-        (Some("1"), Some("1"))
-    );
+    assert_eq!((reply.field("x-old"), reply.field("x-new")), (Some("1"), Some("1")));
     assert_eq!(reply.field("content-type"), Some("text/plain"));
     assert_eq!(reply.field("content-length"), Some("5"));
     assert_eq!(reply.field("set-cookie"), None);
@@ -93,16 +85,10 @@ async fn a_stale_response_is_validated_and_its_fields_updated() {
 async fn a_confirmed_response_answers_the_clients_own_precondition() {
     let (cache, _, _) = stack(Config::default(), |_, n| {
         let fields = [("cache-control", "no-cache"), ("etag", "\"1\"")];
-        now(if n == 1 {
-            ok(&fields, "x")
-        } else {
-            response(304, &[], "")
-        })
+        now(if n == 1 { ok(&fields, "x") } else { response(304, &[], "") })
     });
     fetch(&cache, "/").await;
-    let reply = send(&cache, get("/", &[("if-none-match", "\"1\"")]))
-        .await
-        .unwrap();
+    let reply = send(&cache, get("/", &[("if-none-match", "\"1\"")])).await.unwrap();
     assert_eq!((reply.status.as_u16(), reply.body()), (304, ""));
     assert_eq!(reply.field("etag"), Some("\"1\""));
 }
@@ -164,10 +150,7 @@ async fn a_stale_answer_is_refreshed_behind_once() {
     pass(12).await;
     for _ in 0..10 {
         let reply = fetch(&cache, "/").await;
-        assert_eq!(
-            (reply.body(), reply.cache_status()),
-            ("1", "Verve; hit; ttl=-3")
-        );
+        assert_eq!((reply.body(), reply.cache_status()), ("1", "Verve; hit; ttl=-3"));
     }
     settle().await;
     assert_eq!((log.count(), handle.stats().refreshes), (2, 1));
@@ -182,10 +165,7 @@ async fn a_stale_answer_is_refreshed_behind_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refresh_that_hangs_or_fails_is_tried_again() {
-    let config = Config {
-        refresh_timeout: SECOND,
-        ..Config::default()
-    };
+    let config = Config { refresh_timeout: SECOND, ..Config::default() };
     let (cache, log, handle) = stack(config, |_, n| {
         let fields = [("cache-control", "max-age=1, stale-while-revalidate=60")];
         match n {
@@ -209,10 +189,7 @@ async fn a_refresh_that_hangs_or_fails_is_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn refreshes_end_with_the_last_handle() {
     let (cache, log, handle) = stack(Config::default(), |_, n| match n {
-        1 => now(ok(
-            &[("cache-control", "max-age=1, stale-while-revalidate=60")],
-            "1",
-        )),
+        1 => now(ok(&[("cache-control", "max-age=1, stale-while-revalidate=60")], "1")),
         _ => Box::pin(async {
             let _log = LEFT.get_or_init(Default::default).clone();
             std::future::pending().await
@@ -240,18 +217,8 @@ async fn a_stale_answer_stands_in_for_an_outage_as_long_as_the_origin_said() {
         ("max-age=10, stale-if-error=5", 0, 16, None),
         ("max-age=10, stale-if-error=5", 404, 11, None),
         ("max-age=10", 503, 11, None),
-        (
-            "max-age=10, stale-if-error=5, must-revalidate",
-            503,
-            11,
-            None,
-        ),
-        (
-            "max-age=10, stale-if-error=5, proxy-revalidate",
-            0,
-            11,
-            None,
-        ),
+        ("max-age=10, stale-if-error=5, must-revalidate", 503, 11, None),
+        ("max-age=10, stale-if-error=5, proxy-revalidate", 0, 11, None),
         ("s-maxage=10, stale-if-error=5", 503, 11, None),
         ("max-age=10, stale-if-error=50, no-cache", 503, 11, None),
     ];
@@ -267,15 +234,8 @@ async fn a_stale_answer_stands_in_for_an_outage_as_long_as_the_origin_said() {
         let shown = format!("{control} {outage} {wait}");
         match (reply, body) {
             (Ok(reply), Some(body)) => {
-                assert_eq!(
-                    (reply.status.as_u16(), reply.body()),
-                    (200, body),
-                    "{shown}"
-                );
-                assert!(
-                    reply.cache_status().starts_with("Verve; fwd=stale"),
-                    "{shown}"
-                );
+                assert_eq!((reply.status.as_u16(), reply.body()), (200, body), "{shown}");
+                assert!(reply.cache_status().starts_with("Verve; fwd=stale"), "{shown}");
             }
             (Ok(reply), None) => assert_eq!(reply.status.as_u16(), outage, "{shown}"),
             (Err(Down), None) => assert_eq!(outage, 0, "{shown}"),
@@ -287,10 +247,7 @@ async fn a_stale_answer_stands_in_for_an_outage_as_long_as_the_origin_said() {
 #[tokio::test(start_paused = true)]
 async fn followers_of_an_outage_get_the_stale_answer_too() {
     let (cache, log, _) = stack(Config::default(), |_, n| match n {
-        1 => now(ok(
-            &[("cache-control", "max-age=10, stale-if-error=60")],
-            "1",
-        )),
+        1 => now(ok(&[("cache-control", "max-age=10, stale-if-error=60")], "1")),
         _ => after(SECOND, response(503, &[], "outage")),
     });
     fetch(&cache, "/").await;
@@ -331,39 +288,21 @@ async fn requests_may_be_stricter_or_laxer_than_the_origin() {
     ];
     for (wish, age, status) in rows {
         let (cache, _, _) = stack(Config::default(), |_, _| {
-            now(ok(
-                &[("cache-control", "max-age=10"), ("etag", "\"1\"")],
-                "x",
-            ))
+            now(ok(&[("cache-control", "max-age=10"), ("etag", "\"1\"")], "x"))
         });
         fetch(&cache, "/").await;
         pass(age).await;
-        let reply = send(&cache, get("/", &[("cache-control", wish)]))
-            .await
-            .unwrap();
-        assert!(
-            reply.cache_status().contains(status),
-            "{wish}: {}",
-            reply.cache_status()
-        );
+        let reply = send(&cache, get("/", &[("cache-control", wish)])).await.unwrap();
+        assert!(reply.cache_status().contains(status), "{wish}: {}", reply.cache_status());
         let is_timeout = status.contains("detail");
-        assert_eq!(
-            reply.status.as_u16(),
-            if is_timeout { 504 } else { 200 },
-            "{wish}"
-        );
+        assert_eq!(reply.status.as_u16(), if is_timeout { 504 } else { 200 }, "{wish}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_operator_may_ignore_what_requests_say() {
-    let config = Config {
-        request_directives: false,
-        ..Config::default()
-    };
-    let (cache, log, _) = stack(config, |_, _| {
-        now(ok(&[("cache-control", "max-age=10")], "x"))
-    });
+    let config = Config { request_directives: false, ..Config::default() };
+    let (cache, log, _) = stack(config, |_, _| now(ok(&[("cache-control", "max-age=10")], "x")));
     fetch(&cache, "/").await;
     for (field, value) in [("cache-control", "no-cache"), ("pragma", "no-cache")] {
         send(&cache, get("/", &[(field, value)])).await.unwrap();
@@ -374,16 +313,11 @@ async fn the_operator_may_ignore_what_requests_say() {
 #[tokio::test(start_paused = true)]
 async fn a_head_past_the_lifetime_asks_the_origin_without_validators() {
     let (cache, log, _) = stack(Config::default(), |_, _| {
-        now(ok(
-            &[("cache-control", "max-age=10"), ("etag", "\"1\"")],
-            "",
-        ))
+        now(ok(&[("cache-control", "max-age=10"), ("etag", "\"1\"")], ""))
     });
     fetch(&cache, "/").await;
     pass(10).await;
-    send(&cache, ask(http::Method::HEAD, "/", &[]))
-        .await
-        .unwrap();
+    send(&cache, ask(http::Method::HEAD, "/", &[])).await.unwrap();
     assert_eq!(log.last().method, http::Method::HEAD);
     assert!(!log.last().headers.contains_key("if-none-match"));
 }

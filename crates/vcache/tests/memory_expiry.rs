@@ -21,10 +21,7 @@ fn a_value_is_gone_at_its_time_and_not_before() {
     let (cache, clock) = cache(Some(Duration::from_secs(1)));
     cache.insert(1, 1);
     clock.advance(Duration::from_secs(1) - Duration::from_nanos(1));
-    assert_eq!(
-        cache.get_with_ttl(&1),
-        Some((1, Some(Duration::from_nanos(1))))
-    );
+    assert_eq!(cache.get_with_ttl(&1), Some((1, Some(Duration::from_nanos(1)))));
     clock.advance(Duration::from_nanos(1));
     assert_eq!(cache.get(&1), None);
     assert_eq!(cache.remove(&1), None);

@@ -1,10 +1,5 @@
 //! The engine against a plain map: any run of calls, every promise checked after each.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "tests")]
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -152,9 +147,7 @@ fn on_all(cache: &Cache, model: &mut Model, call: &Call) -> Result<(), TestCaseE
         Call::Sweep => {
             cache.sweep();
             let now = model.now;
-            model
-                .entries
-                .retain(|_, (_, at)| at.is_none_or(|at| now < at));
+            model.entries.retain(|_, (_, at)| at.is_none_or(|at| now < at));
             prop_assert!(cache.len() <= model.entries.len());
         }
         _ => {}

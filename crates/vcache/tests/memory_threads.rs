@@ -1,10 +1,5 @@
 //! Many threads at one cache: the bound holds at every moment, and nothing is lost or invented.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "tests")]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
@@ -84,10 +79,7 @@ fn the_bound_holds_while_eight_threads_write() {
     });
     let stats = cache.stats();
     assert!(stats.evictions > 0);
-    assert_eq!(
-        stats.inserts,
-        stats.entries + stats.removals + stats.evictions
-    );
+    assert_eq!(stats.inserts, stats.entries + stats.removals + stats.evictions);
     let mut weight = 0;
     cache.retain(|_, value| {
         weight += value.len() as u64 + Blobs::overhead();
@@ -140,13 +132,8 @@ fn destructors_may_call_the_cache() {
         .unwrap();
     let dropped = Arc::new(AtomicU64::new(0));
     let value = || {
-        let inside = Inside {
-            cache: cache.clone(),
-            dropped: Arc::clone(&dropped),
-        };
-        Nosy {
-            _inside: Arc::new(inside),
-        }
+        let inside = Inside { cache: cache.clone(), dropped: Arc::clone(&dropped) };
+        Nosy { _inside: Arc::new(inside) }
     };
     for key in 10..40 {
         cache.insert(key, value());
@@ -163,9 +150,7 @@ fn a_panic_in_a_callers_closure_changes_nothing() {
     let cache = Memory::<&str, u64>::builder().shards(1).build().unwrap();
     cache.insert("a", 1);
     let panicked = thread::scope(|scope| {
-        scope
-            .spawn(|| cache.update("a", |_| panic!("the caller's own")))
-            .join()
+        scope.spawn(|| cache.update("a", |_| panic!("the caller's own"))).join()
     });
     assert!(panicked.is_err());
     assert_eq!(cache.get("a"), Some(1));

@@ -28,9 +28,7 @@ fn read(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
 }
 
 fn series<const N: usize>(expected: [(&str, f64); N]) -> BTreeMap<String, f64> {
-    expected
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
+    expected.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 #[test]
@@ -87,9 +85,7 @@ fn a_dropped_cache_takes_its_weight_along() {
 fn loads_are_counted_by_how_they_ended() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     metrics::with_local_recorder(&recorder, || {
         let cache = Cache::<u8, u8>::builder().name("users").build().unwrap();
         runtime.block_on(async {
@@ -121,9 +117,7 @@ fn loads_are_counted_by_how_they_ended() {
 fn reads_of_the_store_are_counted() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     metrics::with_local_recorder(&recorder, || {
         let store = MemoryStore::new(MemoryStore::sized(1 << 20).build().unwrap());
         let cache = Tiered::<String, _, _>::builder(store, Raw).build().unwrap();
@@ -134,10 +128,7 @@ fn reads_of_the_store_are_counted() {
         });
     });
     let seen = read(&snapshotter);
-    assert_eq!(
-        seen.get("vcache_store_requests_total{tiered,miss}"),
-        Some(&1.0)
-    );
+    assert_eq!(seen.get("vcache_store_requests_total{tiered,miss}"), Some(&1.0));
     assert_eq!(seen.get("vcache_store_requests_total{tiered,hit}"), None);
     assert_eq!(seen.get("vcache_requests_total{tiered,hit}"), Some(&1.0));
 }

@@ -21,10 +21,7 @@ mod support;
 
 /// A store that does not wait long.
 fn hasty(redis: &Redis) -> RedisStore {
-    let config = RedisConfig {
-        timeout: Duration::from_millis(200),
-        ..redis.config()
-    };
+    let config = RedisConfig { timeout: Duration::from_millis(200), ..redis.config() };
     RedisStore::new(&config).unwrap()
 }
 
@@ -36,9 +33,7 @@ async fn recovered(store: &RedisStore) {
         }
     };
     let limit = Duration::from_secs(20);
-    tokio::time::timeout(limit, answer)
-        .await
-        .expect("the store does not recover");
+    tokio::time::timeout(limit, answer).await.expect("the store does not recover");
 }
 
 #[tokio::test]
@@ -48,19 +43,12 @@ async fn other_peoples_keys_are_left_alone() {
     let set = |key: &str, value: &str| redis::Cmd::set(key, value);
     // The prefix `test[*]:` as a pattern would match this one.
     set("test*:x", "theirs").exec_async(&mut raw).await.unwrap();
-    set("test[*]:foreign", "not ours")
-        .exec_async(&mut raw)
-        .await
-        .unwrap();
+    set("test[*]:foreign", "not ours").exec_async(&mut raw).await.unwrap();
     assert_eq!(store.get("foreign").await.unwrap(), None);
     assert_eq!(store.foreign(), 1);
     store.set("mine", "v".into(), None).await.unwrap();
     store.clear().await.unwrap();
-    let left: Vec<String> = redis::cmd("KEYS")
-        .arg("*")
-        .query_async(&mut raw)
-        .await
-        .unwrap();
+    let left: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut raw).await.unwrap();
     assert_eq!(left, ["test*:x"]);
 }
 
@@ -69,11 +57,7 @@ async fn values_without_a_time_get_the_stores() {
     let redis = Redis::start().await;
     let (store, mut raw) = (redis.store(), redis.raw().await);
     store.set("a", "v".into(), None).await.unwrap();
-    let ttl: i64 = redis::cmd("PTTL")
-        .arg("test[*]:a")
-        .query_async(&mut raw)
-        .await
-        .unwrap();
+    let ttl: i64 = redis::cmd("PTTL").arg("test[*]:a").query_async(&mut raw).await.unwrap();
     assert!(ttl > 0 && ttl <= 3_600_000, "{ttl}");
 }
 
@@ -150,24 +134,15 @@ async fn tiers_go_on_without_redis_and_use_it_again_without_help() {
     let clock = ManualClock::new();
     let cache: Tiered<Bytes, _> = Tiered::builder(hasty(&redis), Raw)
         .clock(clock.clone())
-        .config(Config {
-            ttl: Some(Duration::from_secs(60)),
-            ..Config::default()
-        })
+        .config(Config { ttl: Some(Duration::from_secs(60)), ..Config::default() })
         .build()
         .unwrap();
     let load = |value: &'static str| move || async move { Ok::<_, Infallible>(Bytes::from(value)) };
-    assert_eq!(
-        cache.get_or_load("a", load("first")).await.unwrap(),
-        "first"
-    );
+    assert_eq!(cache.get_or_load("a", load("first")).await.unwrap(), "first");
     redis.signal("STOP");
     // In memory still; what is not, is loaded.
     assert_eq!(cache.get("a").await.unwrap(), "first");
-    assert_eq!(
-        cache.get_or_load("b", load("loaded")).await.unwrap(),
-        "loaded"
-    );
+    assert_eq!(cache.get_or_load("b", load("loaded")).await.unwrap(), "loaded");
     assert_eq!(cache.get("c").await, None);
     // A removal that did not reach the store says so.
     assert!(cache.remove("a").await.unwrap_err().is_transient());
@@ -176,18 +151,9 @@ async fn tiers_go_on_without_redis_and_use_it_again_without_help() {
     // Within the pause the store is left alone, then it is asked again.
     clock.advance(Duration::from_secs(2));
     cache.remove("a").await.unwrap();
-    cache
-        .insert("d", Bytes::from("shared"), None)
-        .await
-        .unwrap();
-    assert_eq!(
-        cache.store().get("d").await.unwrap().unwrap().value,
-        "shared"
-    );
+    cache.insert("d", Bytes::from("shared"), None).await.unwrap();
+    assert_eq!(cache.store().get("d").await.unwrap().unwrap().value, "shared");
     redis.restart().await;
     assert_eq!(cache.get("d").await.unwrap(), "shared");
-    assert_eq!(
-        cache.get_or_load("e", load("again")).await.unwrap(),
-        "again"
-    );
+    assert_eq!(cache.get_or_load("e", load("again")).await.unwrap(), "again");
 }

@@ -219,10 +219,7 @@ async fn who_asks_after_an_invalidation_does_not_get_what_began_before() {
 
 #[tokio::test]
 async fn loads_beyond_the_limit_are_refused() {
-    let config = Config {
-        max_loads: 2,
-        ..Config::default()
-    };
+    let config = Config { max_loads: 2, ..Config::default() };
     let cache: Names = Cache::builder().config(config).build().unwrap();
     let source = Source::default();
     let tasks: Vec<_> = (0..2)
@@ -234,9 +231,7 @@ async fn loads_beyond_the_limit_are_refused() {
         })
         .collect();
     source.began(2).await;
-    let third = cache
-        .get_or_load(3, || Source::default().load("too late"))
-        .await;
+    let third = cache.get_or_load(3, || Source::default().load("too late")).await;
     assert!(matches!(third, Err(LoadError::TooMany { max: 2 })));
     source.gate.notify_waiters();
     for task in tasks {
@@ -253,10 +248,8 @@ async fn a_flight_can_be_used_alone() {
         Ok(1)
     };
     let fast = || async { Ok(2) };
-    let (one, two) = tokio::join!(
-        flight.run("a", move |_| slow()),
-        flight.run("a", move |_| fast())
-    );
+    let (one, two) =
+        tokio::join!(flight.run("a", move |_| slow()), flight.run("a", move |_| fast()));
     assert_eq!((one.unwrap(), two.unwrap()), (1, 1));
     assert_eq!(flight.run("a", move |_| fast()).await.unwrap(), 2);
     assert_eq!(flight.under_way(), 0);

@@ -90,10 +90,7 @@ async fn a_value_is_gone_after_its_time(store: &impl Store) {
 
 async fn clearing_removes_everything(store: &impl Store) {
     for number in 0..1200 {
-        store
-            .set(&format!("n{number}"), "v".into(), None)
-            .await
-            .unwrap();
+        store.set(&format!("n{number}"), "v".into(), None).await.unwrap();
     }
     store.clear().await.unwrap();
     for number in 0..1200 {
@@ -111,10 +108,7 @@ async fn of_concurrent_writes_one_wins(store: &impl Store) {
         );
         one.unwrap();
         other.unwrap();
-        for seen in [
-            read.unwrap().map(|stored| stored.value),
-            value(store, "contended").await,
-        ] {
+        for seen in [read.unwrap().map(|stored| stored.value), value(store, "contended").await] {
             assert!(seen.is_none_or(|seen| seen == long(1) || seen == long(2)));
         }
     }

@@ -79,10 +79,7 @@ fn tiers(store: &Watched, clock: &ManualClock, ttl: Option<Duration>) -> Tiered<
     Tiered::builder(store.clone(), Raw)
         .clock(clock.clone())
         .weigher(|value: &String| value.len() as u64)
-        .config(Config {
-            ttl,
-            ..Config::default()
-        })
+        .config(Config { ttl, ..Config::default() })
         .build()
         .unwrap()
 }
@@ -122,15 +119,9 @@ async fn what_is_loaded_or_inserted_is_shared() {
     let clock = ManualClock::new();
     let store = Watched::new(&clock);
     let (here, there) = (tiers(&store, &clock, None), tiers(&store, &clock, None));
-    assert_eq!(
-        here.get_or_load("a", load("loaded")).await.unwrap(),
-        "loaded"
-    );
+    assert_eq!(here.get_or_load("a", load("loaded")).await.unwrap(), "loaded");
     here.insert("b", "inserted".to_owned(), None).await.unwrap();
-    assert_eq!(
-        there.get_or_load("a", load("again")).await.unwrap(),
-        "loaded"
-    );
+    assert_eq!(there.get_or_load("a", load("again")).await.unwrap(), "loaded");
     assert_eq!(there.get("b").await.as_deref(), Some("inserted"));
     assert!(here.remove("a").await.unwrap());
     assert_eq!(here.get("a").await, None);
@@ -143,10 +134,7 @@ async fn what_is_loaded_or_inserted_is_shared() {
 async fn a_hundred_tasks_ask_the_store_once() {
     let clock = ManualClock::new();
     let gate = Arc::new(Notify::new());
-    let store = Watched {
-        gate: Some(Arc::clone(&gate)),
-        ..Watched::new(&clock)
-    };
+    let store = Watched { gate: Some(Arc::clone(&gate)), ..Watched::new(&clock) };
     let cache = tiers(&store, &clock, None);
     let mut tasks = JoinSet::new();
     for _ in 0..100 {
@@ -166,10 +154,7 @@ async fn a_hundred_tasks_ask_the_store_once() {
 async fn a_read_that_began_before_a_removal_brings_nothing_back() {
     let clock = ManualClock::new();
     let gate = Arc::new(Notify::new());
-    let store = Watched {
-        gate: Some(Arc::clone(&gate)),
-        ..Watched::new(&clock)
-    };
+    let store = Watched { gate: Some(Arc::clone(&gate)), ..Watched::new(&clock) };
     store.store.set("a", "old".into(), None).await.unwrap();
     let cache = tiers(&store, &clock, None);
     let reader = tokio::spawn({
@@ -193,10 +178,7 @@ async fn a_store_that_failed_is_left_alone_for_the_pause() {
     store.broken.store(true, Ordering::SeqCst);
     assert_eq!(cache.get("a").await, None);
     assert_eq!(store.reads(), 1);
-    assert_eq!(
-        cache.get_or_load("a", load("loaded")).await.unwrap(),
-        "loaded"
-    );
+    assert_eq!(cache.get_or_load("a", load("loaded")).await.unwrap(), "loaded");
     assert_eq!(cache.get("b").await, None);
     assert_eq!(store.reads(), 1);
     let error = cache.insert("b", "here".to_owned(), None).await;

@@ -54,8 +54,7 @@ struct Tally {
 
 impl Drop for Tally {
     fn drop(&mut self) {
-        self.meters
-            .coded(self.coding, self.bytes_in, self.bytes_out);
+        self.meters.coded(self.coding, self.bytes_in, self.bytes_out);
         if let Some(timeline) = &self.timeline {
             timeline.add(Phase::Coding, self.spent);
         }

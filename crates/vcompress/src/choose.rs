@@ -17,10 +17,7 @@ pub(crate) struct Ask {
 
 impl Ask {
     pub(crate) fn of(request: &HeaderMap) -> Self {
-        Self {
-            accepted: Accepted::of(request),
-            no_transform: eligible::forbids_transform(request),
-        }
+        Self { accepted: Accepted::of(request), no_transform: eligible::forbids_transform(request) }
     }
 
     /// Whether the client would take one of `order`.
@@ -44,10 +41,9 @@ pub(crate) fn decide(ask: &Ask, answer: &Answer<'_>, config: &Config) -> Verdict
     match eligible::check(answer, config) {
         Err(skip) => Verdict::Skip(skip),
         Ok(()) if ask.no_transform => Verdict::Plain,
-        Ok(()) => ask
-            .accepted
-            .best(config.order(answer.length))
-            .map_or(Verdict::Plain, Verdict::Code),
+        Ok(()) => {
+            ask.accepted.best(config.order(answer.length)).map_or(Verdict::Plain, Verdict::Code)
+        }
     }
 }
 

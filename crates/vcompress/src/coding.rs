@@ -44,9 +44,7 @@ impl Coding {
         if name.eq_ignore_ascii_case("x-gzip") {
             return Some(Self::Gzip);
         }
-        Self::ALL
-            .into_iter()
-            .find(|coding| coding.as_str().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|coding| coding.as_str().eq_ignore_ascii_case(name))
     }
 
     /// The cargo feature that compiles the coding in.

@@ -97,11 +97,7 @@ pub struct Levels {
 
 impl Default for Levels {
     fn default() -> Self {
-        Self {
-            gzip: 5,
-            brotli: 5,
-            zstd: 3,
-        }
+        Self { gzip: 5, brotli: 5, zstd: 3 }
     }
 }
 
@@ -133,9 +129,7 @@ impl Config {
             }
         }
         match self.types.iter().find(|p| !media_type::is_pattern(p)) {
-            Some(pattern) => Err(BuildError::Type {
-                pattern: pattern.clone(),
-            }),
+            Some(pattern) => Err(BuildError::Type { pattern: pattern.clone() }),
             None => Ok(()),
         }
     }
@@ -183,24 +177,15 @@ mod tests {
     fn a_pattern_that_matches_nothing_is_refused() {
         for pattern in ["text", "", "/", "text/", "te*t/html", "text/*html", "a/b/c"] {
             let types = vec![pattern.to_owned()];
-            let config = Config {
-                types,
-                ..Config::default()
-            };
-            assert!(
-                matches!(config.check(), Err(BuildError::Type { .. })),
-                "{pattern}"
-            );
+            let config = Config { types, ..Config::default() };
+            assert!(matches!(config.check(), Err(BuildError::Type { .. })), "{pattern}");
         }
     }
 
     #[cfg(feature = "gzip")]
     #[test]
     fn a_coding_named_twice_is_refused() {
-        let config = Config {
-            codings: vec![Coding::Gzip, Coding::Gzip],
-            ..Config::default()
-        };
+        let config = Config { codings: vec![Coding::Gzip, Coding::Gzip], ..Config::default() };
         let coding = Coding::Gzip;
         assert_eq!(config.check(), Err(BuildError::Twice { coding }));
     }
@@ -208,15 +193,9 @@ mod tests {
     #[cfg(not(feature = "zstd"))]
     #[test]
     fn a_coding_that_is_not_compiled_in_is_refused() {
-        let config = Config {
-            codings: vec![Coding::Zstd],
-            ..Config::default()
-        };
+        let config = Config { codings: vec![Coding::Zstd], ..Config::default() };
         let error = config.check().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the coding `zstd` needs the cargo feature `zstd`"
-        );
+        assert_eq!(error.to_string(), "the coding `zstd` needs the cargo feature `zstd`");
     }
 
     #[cfg(feature = "serde")]

@@ -119,10 +119,7 @@ mod tests {
         let coded = ("content-encoding", "gzip");
         assert_eq!(verdict(200, &[html, coded], 5000), Some(Skip::Coded));
         let forbidden = ("cache-control", "public, No-Transform");
-        assert_eq!(
-            verdict(200, &[html, forbidden], 5000),
-            Some(Skip::NoTransform)
-        );
+        assert_eq!(verdict(200, &[html, forbidden], 5000), Some(Skip::NoTransform));
         assert_eq!(verdict(200, &[html], 1023), Some(Skip::Small));
         assert_eq!(verdict(200, &[html], 1024), None);
         assert_eq!(verdict(200, &[], 5000), Some(Skip::Type));

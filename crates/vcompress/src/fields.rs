@@ -97,10 +97,7 @@ mod tests {
         assert_eq!(vary(&["accept-encoding"]), ["accept-encoding"]);
         assert_eq!(vary(&["*"]), ["*"]);
         assert_eq!(vary(&[""]), ["Accept-Encoding"]);
-        assert_eq!(
-            vary(&["Origin", "Cookie"]),
-            ["Origin", "Cookie", "Accept-Encoding"]
-        );
+        assert_eq!(vary(&["Origin", "Cookie"]), ["Origin", "Cookie", "Accept-Encoding"]);
     }
 
     #[test]

@@ -33,11 +33,7 @@ impl Encoder {
         });
         let mut encoder = match kept {
             Ok(Some(encoder)) => encoder,
-            Ok(None) | Err(_) => Self {
-                coding,
-                level,
-                codec: select::open(coding, level)?,
-            },
+            Ok(None) | Err(_) => Self { coding, level, codec: select::open(coding, level)? },
         };
         encoder.codec.fit(input)?;
         Ok(encoder)

@@ -15,17 +15,13 @@ pub(crate) fn is_listed(headers: &HeaderMap, patterns: &[String]) -> bool {
     if is_grpc(kind, subtype) {
         return false;
     }
-    patterns
-        .iter()
-        .any(|pattern| matches(pattern, kind, subtype))
+    patterns.iter().any(|pattern| matches(pattern, kind, subtype))
 }
 
 /// gRPC frames carry a compression of their own.
 fn is_grpc(kind: &str, subtype: &str) -> bool {
     kind.eq_ignore_ascii_case("application")
-        && subtype
-            .get(..4)
-            .is_some_and(|start| start.eq_ignore_ascii_case("grpc"))
+        && subtype.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("grpc"))
 }
 
 fn matches(pattern: &str, kind: &str, subtype: &str) -> bool {

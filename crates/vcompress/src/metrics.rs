@@ -40,11 +40,7 @@ mod on {
 
     impl Meters {
         pub(crate) fn new() -> Self {
-            describe_counter!(
-                RESPONSES,
-                Unit::Count,
-                "Eligible responses, by coding sent."
-            );
+            describe_counter!(RESPONSES, Unit::Count, "Eligible responses, by coding sent.");
             describe_counter!(SKIPPED, Unit::Count, "Responses never coded, by reason.");
             describe_counter!(INPUT, Unit::Bytes, "Bytes before coding, by coding.");
             describe_counter!(OUTPUT, Unit::Bytes, "Bytes after coding, by coding.");

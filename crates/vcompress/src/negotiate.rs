@@ -21,9 +21,8 @@ impl Accepted {
     /// lets a server code then, but clients that say nothing seldom can decode.
     pub(crate) fn of(request: &HeaderMap) -> Self {
         let mut accepted = Self::default();
-        for member in vhttp::weighted::parse(request, &ACCEPT_ENCODING)
-            .into_iter()
-            .take(MAX_MEMBERS)
+        for member in
+            vhttp::weighted::parse(request, &ACCEPT_ENCODING).into_iter().take(MAX_MEMBERS)
         {
             // Parameters of codings mean nothing; what is refused with one is refused.
             let name = member.value.split(';').next().unwrap_or_default();

@@ -19,11 +19,7 @@ pub(crate) struct Replay {
 impl Replay {
     /// Nothing read so far.
     pub(crate) const fn new(rest: Body) -> Self {
-        Self {
-            data: VecDeque::new(),
-            last: None,
-            rest,
-        }
+        Self { data: VecDeque::new(), last: None, rest }
     }
 
     /// Adds a chunk that was read.
@@ -48,9 +44,7 @@ impl Replay {
         }
         let length = self.data.iter().map(Bytes::len).sum();
         let mut bytes = Vec::with_capacity(length);
-        self.data
-            .iter()
-            .for_each(|chunk| bytes.extend_from_slice(chunk));
+        self.data.iter().for_each(|chunk| bytes.extend_from_slice(chunk));
         bytes.into()
     }
 

@@ -99,10 +99,7 @@ async fn a_foreign_body_that_is_at_hand_is_coded_whole() {
 
 #[tokio::test]
 async fn a_body_beyond_the_bound_is_streamed() {
-    let config = Config {
-        whole_max: 4096,
-        ..Config::default()
-    };
+    let config = Config { whole_max: 4096, ..Config::default() };
     let plain = text(20_000);
     let response = ask_with(config, get("gzip"), html(plain.clone())).await;
     let (headers, body) = collect(response).await;
@@ -126,14 +123,8 @@ async fn answers_that_are_never_coded_pass_untouched() {
     let fields: [&[(&str, &str)]; 6] = [
         &[("content-type", "image/png"), ("etag", "\"v\"")],
         &[("content-type", "text/html"), ("content-encoding", "gzip")],
-        &[
-            ("content-type", "text/html"),
-            ("cache-control", "no-transform"),
-        ],
-        &[
-            ("content-type", "text/html"),
-            ("content-range", "bytes 0-9/99"),
-        ],
+        &[("content-type", "text/html"), ("cache-control", "no-transform")],
+        &[("content-type", "text/html"), ("content-range", "bytes 0-9/99")],
         &[("content-type", "application/grpc+json")],
         &[],
     ];
@@ -192,10 +183,7 @@ async fn what_the_origin_has_sent_reaches_the_client_before_the_end() {
     for accept in ["gzip", "br", "deflate", "zstd"] {
         let (mut sender, body) = Channel::<Bytes, Infallible>::new(4);
         let config = Config {
-            stream_codings: Coding::ALL
-                .into_iter()
-                .filter(|c| c.is_compiled_in())
-                .collect(),
+            stream_codings: Coding::ALL.into_iter().filter(|c| c.is_compiled_in()).collect(),
             ..Config::default()
         };
         let response = ask_with(config, get(accept), html(Body::new(body))).await;
@@ -230,10 +218,8 @@ async fn pending(body: &mut Body) -> bool {
 async fn trailers_follow_the_coded_body() {
     let mut trailers = HeaderMap::new();
     trailers.insert("x-sum", "7".parse().unwrap());
-    let frames = vec![
-        Some(Frame::data(Bytes::from(text(100)))),
-        Some(Frame::trailers(trailers.clone())),
-    ];
+    let frames =
+        vec![Some(Frame::data(Bytes::from(text(100)))), Some(Frame::trailers(trailers.clone()))];
     let body = Body::new(StreamBody::new(Iter(frames)));
     let response = ask(get("gzip"), html(body)).await;
     let all = response.into_body().collect().await.unwrap();
@@ -300,10 +286,7 @@ async fn a_request_may_forbid_it() {
 #[tokio::test]
 async fn the_timeline_tells_the_coding_and_its_time() {
     for whole_max in [0, 1 << 20] {
-        let config = Config {
-            whole_max,
-            ..Config::default()
-        };
+        let config = Config { whole_max, ..Config::default() };
         let timeline = Timeline::new();
         let mut request = get("gzip");
         request.extensions_mut().insert(timeline.clone());

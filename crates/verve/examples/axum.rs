@@ -23,14 +23,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // First of all: handles that were taken before stay silent.
     let metrics = Recorder::new().install()?;
 
-    let limit = LimitConfig {
-        rate: "50/s".parse()?,
-        ..LimitConfig::default()
-    };
-    let limiter = Limiter::builder()
-        .name("demo")
-        .config(limit.clone())
-        .build()?;
+    let limit = LimitConfig { rate: "50/s".parse()?, ..LimitConfig::default() };
+    let limiter = Limiter::builder().name("demo").config(limit.clone()).build()?;
     let stack = Stack::new()
         .metrics(MetricsLayer::new(&metrics))
         .deadline(Duration::from_secs(10))
@@ -51,8 +45,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// A page that is slow to make and may be kept for ten seconds.
 async fn report() -> impl IntoResponse {
     tokio::time::sleep(Duration::from_millis(200)).await;
-    (
-        [(CACHE_CONTROL, "public, max-age=10")],
-        "a report that took a while\n".repeat(100),
-    )
+    ([(CACHE_CONTROL, "public, max-age=10")], "a report that took a while\n".repeat(100))
 }

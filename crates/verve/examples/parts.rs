@@ -68,7 +68,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
     let serving = verve::server::serve_on(listener, hello, Default::default(), shutdown.watch());
     let serving = verve::task::Task::spawn(serving);
-    let request = http::Request::get(format!("http://{address}/")).body(verve::http::Body::empty())?;
+    let request =
+        http::Request::get(format!("http://{address}/")).body(verve::http::Body::empty())?;
     let answer = tower::ServiceExt::oneshot(Client::builder().build()?, request).await?;
     println!("vserver and vpool: {}", answer.status());
 

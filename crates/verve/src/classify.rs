@@ -21,9 +21,7 @@ pub fn classify(error: &BoxError) -> Failure {
     } else if error.is_connect() || error.is_unprocessed() {
         Failure::NotSent
     } else if error.is_closed_before_answer() {
-        Failure::ClosedBeforeAnswer {
-            reused: error.is_reused_connection(),
-        }
+        Failure::ClosedBeforeAnswer { reused: error.is_reused_connection() }
     } else if error.is_timeout() {
         Failure::Timeout
     } else {

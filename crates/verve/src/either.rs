@@ -33,12 +33,8 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let state = match self {
-            Self::With(service) => State::With {
-                future: service.call(request),
-            },
-            Self::Without(service) => State::Without {
-                future: service.call(request),
-            },
+            Self::With(service) => State::With { future: service.call(request) },
+            Self::Without(service) => State::Without { future: service.call(request) },
         };
         EitherFuture { state }
     }

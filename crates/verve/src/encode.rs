@@ -16,11 +16,7 @@ impl Encode for Coder {
     fn choose(&self, request: &HeaderMap, response: &response::Parts) -> Option<&'static str> {
         let length = response.headers.get(CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
-        let answer = Answer {
-            status: response.status,
-            headers: &response.headers,
-            length,
-        };
+        let answer = Answer { status: response.status, headers: &response.headers, length };
         choose(request, &answer, &self.config).map(Coding::as_str)
     }
 

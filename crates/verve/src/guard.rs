@@ -33,10 +33,7 @@ where
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let inner = &mut self.inner;
         let future = catch_unwind(AssertUnwindSafe(|| inner.call(request))).ok();
-        GuardFuture {
-            future,
-            deadline: self.deadline.map(tokio::time::sleep),
-        }
+        GuardFuture { future, deadline: self.deadline.map(tokio::time::sleep) }
     }
 }
 

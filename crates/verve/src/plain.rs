@@ -30,9 +30,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        PlainFuture {
-            future: self.inner.call(request),
-        }
+        PlainFuture { future: self.inner.call(request) }
     }
 }
 

@@ -132,9 +132,7 @@ impl Stack {
         let plain = Plain { inner: service };
         match (&self.cache, &self.compress) {
             (Some(cache), Some((_, config))) => {
-                let coder = Arc::new(Coder {
-                    config: config.clone(),
-                });
+                let coder = Arc::new(Coder { config: config.clone() });
                 Either::With(cache.clone().encode(coder).layer(plain))
             }
             (Some(cache), None) => Either::With(cache.layer(plain)),
@@ -151,13 +149,8 @@ impl<S> Layer<S> for Stack {
         let coded = wrap(self.compress.as_ref().map(|(layer, _)| layer), cached);
         let placed = wrap(self.in_flight.as_ref(), coded);
         let limited = wrap(self.rate_limit.as_ref(), placed);
-        let guarded = Guard {
-            inner: limited,
-            deadline: self.deadline,
-        };
-        Begin {
-            inner: wrap(self.metrics.as_ref(), guarded),
-        }
+        let guarded = Guard { inner: limited, deadline: self.deadline };
+        Begin { inner: wrap(self.metrics.as_ref(), guarded) }
     }
 }
 

@@ -17,11 +17,7 @@ use verve::metrics::{MetricsLayer, Recorder};
 use verve::ratelimit::{Config as LimitConfig, Limiter, RateLimitLayer};
 
 fn request(path: &str) -> Request<Body> {
-    Request::builder()
-        .uri(path)
-        .header("host", "test")
-        .body(Body::empty())
-        .unwrap()
+    Request::builder().uri(path).header("host", "test").body(Body::empty()).unwrap()
 }
 
 fn text() -> String {
@@ -35,9 +31,7 @@ async fn a_hit_is_coded_once_and_the_service_is_asked_once() {
     let stack = Stack::new()
         .compress(verve::compress::Config::default())
         .unwrap()
-        .cache(CacheLayer::new(
-            HttpCache::new(CacheConfig::default()).unwrap(),
-        ));
+        .cache(CacheLayer::new(HttpCache::new(CacheConfig::default()).unwrap()));
     let service = stack.service(service_fn(move |_: Request<Body>| {
         counted.fetch_add(1, Ordering::SeqCst);
         async {
@@ -55,23 +49,14 @@ async fn a_hit_is_coded_once_and_the_service_is_asked_once() {
         let timeline = Timeline::new();
         request.extensions_mut().insert(timeline.clone());
         if let Some(coding) = coding {
-            request
-                .headers_mut()
-                .insert("accept-encoding", coding.parse().unwrap());
+            request.headers_mut().insert("accept-encoding", coding.parse().unwrap());
         }
         let answer = service.clone().oneshot(request).await.unwrap();
-        let got = answer
-            .headers()
-            .get("content-encoding")
-            .map(|v| v.to_str().unwrap().to_owned());
+        let got = answer.headers().get("content-encoding").map(|v| v.to_str().unwrap().to_owned());
         assert_eq!(got.as_deref(), coding);
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(body.len() == text().len(), coding.is_none());
-        let verdict = if coding.is_none() {
-            CacheVerdict::Miss
-        } else {
-            CacheVerdict::Hit
-        };
+        let verdict = if coding.is_none() { CacheVerdict::Miss } else { CacheVerdict::Hit };
         assert_eq!(timeline.read().cache, Some(verdict));
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
@@ -80,29 +65,17 @@ async fn a_hit_is_coded_once_and_the_service_is_asked_once() {
 #[tokio::test]
 async fn a_panic_is_500_for_one_request_and_is_measured() {
     let metrics = Recorder::new().handle();
-    let mut service = Stack::new()
-        .metrics(MetricsLayer::new(&metrics).route("r"))
-        .service(service_fn(|request: Request<Body>| async move {
+    let mut service = Stack::new().metrics(MetricsLayer::new(&metrics).route("r")).service(
+        service_fn(|request: Request<Body>| async move {
             assert_ne!(request.uri().path(), "/panic", "as the test wants");
             Ok::<_, Infallible>(Response::new(Body::full("fine")))
-        }));
-    let answer = service
-        .ready()
-        .await
-        .unwrap()
-        .call(request("/panic"))
-        .await
-        .unwrap();
+        }),
+    );
+    let answer = service.ready().await.unwrap().call(request("/panic")).await.unwrap();
     assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(answer.extensions().get(), Some(&Reason("panic")));
     drop(answer);
-    let answer = service
-        .ready()
-        .await
-        .unwrap()
-        .call(request("/"))
-        .await
-        .unwrap();
+    let answer = service.ready().await.unwrap().call(request("/")).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     drop(answer.into_body().collect().await.unwrap());
     let text = metrics.render();
@@ -112,9 +85,8 @@ async fn a_panic_is_500_for_one_request_and_is_measured() {
 
 #[tokio::test(start_paused = true)]
 async fn after_the_deadline_it_is_504() {
-    let service = Stack::new()
-        .deadline(Duration::from_secs(2))
-        .service(service_fn(|_: Request<Body>| {
+    let service =
+        Stack::new().deadline(Duration::from_secs(2)).service(service_fn(|_: Request<Body>| {
             std::future::pending::<Result<Response<Body>, Infallible>>()
         }));
     let answer = service.oneshot(request("/")).await.unwrap();
@@ -131,23 +103,13 @@ async fn a_denied_request_reaches_nothing_below() {
         ..LimitConfig::default()
     };
     let layer = RateLimitLayer::from_config(Limiter::new(&limit).unwrap(), &limit).unwrap();
-    let service = Stack::new()
-        .rate_limit(layer)
-        .service(service_fn(move |_: Request<Body>| {
-            counted.fetch_add(1, Ordering::SeqCst);
-            async { Ok::<_, Infallible>(Response::new(Body::empty())) }
-        }));
+    let service = Stack::new().rate_limit(layer).service(service_fn(move |_: Request<Body>| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async { Ok::<_, Infallible>(Response::new(Body::empty())) }
+    }));
     let mut statuses = Vec::new();
     for _ in 0..4 {
-        statuses.push(
-            service
-                .clone()
-                .oneshot(request("/"))
-                .await
-                .unwrap()
-                .status()
-                .as_u16(),
-        );
+        statuses.push(service.clone().oneshot(request("/")).await.unwrap().status().as_u16());
     }
     assert_eq!(statuses, [200, 200, 429, 429]);
     assert_eq!(asked.load(Ordering::SeqCst), 2);

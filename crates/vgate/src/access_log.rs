@@ -52,11 +52,7 @@ impl AccessLog {
         std::thread::Builder::new()
             .name("access-log".to_owned())
             .spawn(move || write_all(&lines))?;
-        Ok(Some(Self {
-            format,
-            queue,
-            dropped: Arc::default(),
-        }))
+        Ok(Some(Self { format, queue, dropped: Arc::default() }))
     }
 
     /// Lines that found the queue full.
@@ -81,17 +77,10 @@ impl AccessLog {
 impl Entry {
     pub(crate) fn new(request: &Request<Body>, timeline: Timeline) -> Self {
         Self {
-            client: request
-                .extensions()
-                .get::<ClientAddr>()
-                .map(|client| client.0),
+            client: request.extensions().get::<ClientAddr>().map(|client| client.0),
             when: SystemTime::now(),
             method: request.method().to_string(),
-            target: request
-                .uri()
-                .path_and_query()
-                .map_or("/", |target| target.as_str())
-                .to_owned(),
+            target: request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned(),
             version: version(request.version()),
             host: field(request.headers(), &http::header::HOST),
             referer: field(request.headers(), &REFERER),
@@ -132,32 +121,16 @@ fn field(headers: &HeaderMap, name: &HeaderName) -> String {
 /// Apache's combined format. Quotes, backslashes and control characters are written as `\xNN`,
 /// so that a request cannot forge a line.
 fn combined(entry: &Entry, status: StatusCode, bytes: u64) -> String {
-    let client = entry
-        .client
-        .map_or_else(|| "-".to_owned(), |ip| ip.to_string());
+    let client = entry.client.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
     let mut line = format!("{client} - - [{}] \"", clock(entry.when));
     escape(&entry.method, &mut line);
     line.push(' ');
     escape(&entry.target, &mut line);
     // Writing to a String cannot fail.
     let _ = write!(line, " {}\" {} {bytes} \"", entry.version, status.as_u16());
-    escape(
-        if entry.referer.is_empty() {
-            "-"
-        } else {
-            &entry.referer
-        },
-        &mut line,
-    );
+    escape(if entry.referer.is_empty() { "-" } else { &entry.referer }, &mut line);
     line.push_str("\" \"");
-    escape(
-        if entry.agent.is_empty() {
-            "-"
-        } else {
-            &entry.agent
-        },
-        &mut line,
-    );
+    escape(if entry.agent.is_empty() { "-" } else { &entry.agent }, &mut line);
     line.push_str("\"\n");
     line
 }
@@ -224,9 +197,7 @@ mod tests {
             .header("user-agent", "curl \"8\"")
             .body(Body::empty())
             .unwrap();
-        request
-            .extensions_mut()
-            .insert(ClientAddr([192, 0, 2, 1].into()));
+        request.extensions_mut().insert(ClientAddr([192, 0, 2, 1].into()));
         let mut entry = Entry::new(&request, Timeline::new());
         entry.when = SystemTime::UNIX_EPOCH;
         // A URI refuses quotes; whatever comes through must not break the line.
@@ -246,16 +217,9 @@ mod tests {
     #[test]
     fn a_json_line_is_one_object() {
         let entry = entry();
-        entry
-            .timeline
-            .update(|record| record.cache = Some(verve::http::CacheVerdict::Hit));
-        let line = json(
-            &entry,
-            &entry.timeline.read(),
-            StatusCode::OK,
-            12,
-            Duration::from_millis(3),
-        );
+        entry.timeline.update(|record| record.cache = Some(verve::http::CacheVerdict::Hit));
+        let line =
+            json(&entry, &entry.timeline.read(), StatusCode::OK, 12, Duration::from_millis(3));
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["cache"], "hit");
         assert_eq!(value["target"], "/a?b=\"c");

@@ -35,13 +35,10 @@ impl Front {
         let refusal = normalise::normalise(&mut request).err();
         identify(&graph, &mut request);
         request.extensions_mut().insert(timeline.clone());
-        let logged = self.state.access_log().map(|log| {
-            (
-                log.clone(),
-                Entry::new(&request, timeline.clone()),
-                Instant::now(),
-            )
-        });
+        let logged = self
+            .state
+            .access_log()
+            .map(|log| (log.clone(), Entry::new(&request, timeline.clone()), Instant::now()));
         let response = match refusal {
             Some(reject) => self.state.refuse(request, reject).await,
             None => self.route(&graph, &timeline, request).await,
@@ -79,9 +76,7 @@ fn identify(graph: &Graph, request: &mut Request<Body>) {
     let Some(connection) = request.extensions().get::<Connection>().copied() else {
         return;
     };
-    let client = graph
-        .trusted()
-        .client(connection.peer.ip(), request.headers());
+    let client = graph.trusted().client(connection.peer.ip(), request.headers());
     request.extensions_mut().insert(ClientAddr(client));
 }
 

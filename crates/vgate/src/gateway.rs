@@ -50,10 +50,7 @@ impl Gateway {
 
     /// Reads `file` again at SIGHUP.
     pub(crate) fn reload_from(self, file: impl Into<PathBuf>) -> Self {
-        Self {
-            file: Some(file.into()),
-            ..self
-        }
+        Self { file: Some(file.into()), ..self }
     }
 
     /// Runs until a signal ends it.
@@ -67,9 +64,7 @@ impl Gateway {
         let shutdown = Shutdown::new(self.config.server.shutdown_timeout);
         let _signals = take_signals(&shutdown)?;
         let mut hangups = Hangups::new().map_err(|e| failed(&format!("error: {e}")))?;
-        let metrics = Recorder::new()
-            .install()
-            .map_err(|e| failed(&format!("error: {e}")))?;
+        let metrics = Recorder::new().install().map_err(|e| failed(&format!("error: {e}")))?;
         let state = self.state(&metrics)?;
         let server = self.bind()?;
         let admin = AdminListener::bind(&self.config.admin)?;
@@ -80,24 +75,14 @@ impl Gateway {
         state.graph().activate();
         let running = start(server, &state, &shutdown)?;
         let health = health(&state)?;
-        let view = View::new(
-            &state,
-            &metrics,
-            &health,
-            running.monitor().clone(),
-            self.file.clone(),
-        );
+        let view =
+            View::new(&state, &metrics, &health, running.monitor().clone(), self.file.clone());
         let admin = admin.map(|admin| admin.serve(view));
         announce(&addresses);
         health.set_ready(true);
         ready(&addresses);
-        let reload = Reload::new(
-            self.config,
-            self.file,
-            metrics,
-            &state,
-            running.monitor().clone(),
-        );
+        let reload =
+            Reload::new(self.config, self.file, metrics, &state, running.monitor().clone());
         let watcher = shutdown.watch();
         loop {
             tokio::select! {
@@ -145,9 +130,7 @@ fn health(state: &Arc<State>) -> Result<Health, Failure> {
         };
         std::future::ready(result)
     });
-    let builder = Health::builder()
-        .version(env!("CARGO_PKG_VERSION"))
-        .service("vgate");
+    let builder = Health::builder().version(env!("CARGO_PKG_VERSION")).service("vgate");
     let health = builder.check(check).start();
     health.map_err(|error| failed(&format!("error: {}", chain(&error))))
 }
@@ -164,10 +147,7 @@ fn take_signals(shutdown: &Shutdown) -> Result<Task, Failure> {
 fn start(server: Server, state: &Arc<State>, shutdown: &Shutdown) -> Result<Running, Failure> {
     let state = Arc::clone(state);
     server
-        .serve(
-            move |id| Front::new(id.worker, Arc::clone(&state)),
-            shutdown.watch(),
-        )
+        .serve(move |id| Front::new(id.worker, Arc::clone(&state)), shutdown.watch())
         .map_err(|error| failed(&format!("error: {}", chain(&error))))
 }
 

@@ -30,16 +30,7 @@ impl LoggedBody {
         begun: Instant,
     ) -> Response<Body> {
         let status = response.status();
-        response.map(|body| {
-            Body::new(Self {
-                body,
-                log,
-                entry,
-                status,
-                begun,
-                bytes: 0,
-            })
-        })
+        response.map(|body| Body::new(Self { body, log, entry, status, begun, bytes: 0 }))
     }
 }
 
@@ -53,10 +44,7 @@ impl HttpBody for LoggedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
-        if let Some(Ok(data)) = frame
-            .as_ref()
-            .map(|frame| frame.as_ref().map(Frame::data_ref))
-        {
+        if let Some(Ok(data)) = frame.as_ref().map(|frame| frame.as_ref().map(Frame::data_ref)) {
             this.bytes += data.map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
         }
         Poll::Ready(frame)
@@ -73,7 +61,6 @@ impl HttpBody for LoggedBody {
 
 impl Drop for LoggedBody {
     fn drop(&mut self) {
-        self.log
-            .finish(&self.entry, self.status, self.bytes, self.begun.elapsed());
+        self.log.finish(&self.entry, self.status, self.bytes, self.begun.elapsed());
     }
 }

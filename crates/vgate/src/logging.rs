@@ -69,8 +69,5 @@ pub(crate) fn coloured(terminal: bool) -> bool {
 
 /// Whether `level` is a filter that can be used.
 pub(crate) fn check_level(level: &str) -> Result<(), String> {
-    level
-        .parse::<EnvFilter>()
-        .map(|_| ())
-        .map_err(|e| format!("`{level}` is no log level: {e}"))
+    level.parse::<EnvFilter>().map(|_| ()).map_err(|e| format!("`{level}` is no log level: {e}"))
 }

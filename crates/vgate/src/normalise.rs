@@ -30,11 +30,7 @@ pub(crate) fn normalise(request: &mut Request<Body>) -> Result<(), Reject> {
 
 /// The host of a normalised request, lower case, without its port.
 pub(crate) fn host(request: &Request<Body>) -> String {
-    let value = request
-        .headers()
-        .get(HOST)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
+    let value = request.headers().get(HOST).and_then(|value| value.to_str().ok()).unwrap_or("");
     let end = match value.rfind(':') {
         // A colon inside brackets belongs to an IPv6 address.
         Some(colon) if !value.ends_with(']') => colon,
@@ -103,9 +99,7 @@ fn is_authority(value: &str) -> bool {
     };
     let port_fits = match authority.as_str().strip_prefix(authority.host()) {
         Some("") => true,
-        Some(rest) => rest
-            .strip_prefix(':')
-            .is_some_and(|port| port.parse::<u16>().is_ok()),
+        Some(rest) => rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok()),
         None => false,
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:[]%".contains(c);
@@ -130,9 +124,7 @@ fn canonical(uri: &Uri) -> Result<Option<PathAndQuery>, Reject> {
         Some(query) => format!("{plain}?{query}"),
         None => plain,
     };
-    PathAndQuery::try_from(target)
-        .map(Some)
-        .map_err(|_| bad("path-invalid"))
+    PathAndQuery::try_from(target).map(Some).map_err(|_| bad("path-invalid"))
 }
 
 /// Decodes what needs no encoding and writes the rest in upper case (RFC 3986 §6.2.2).
@@ -143,9 +135,7 @@ fn decode_unreserved(path: &str) -> Result<String, Reject> {
     let mut rest = path;
     while let Some((before, after)) = rest.split_once('%') {
         out.push_str(before);
-        let byte = after
-            .get(..2)
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let byte = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
         let valid = after.bytes().take(2).all(|b| b.is_ascii_hexdigit());
         let Some(byte) = byte.filter(|_| valid) else {
             return Err(bad("path-encoding"));

@@ -24,9 +24,7 @@ pub(crate) struct Refusals {
 impl Refusals {
     pub(crate) fn new(metrics: &Handle) -> Self {
         let layer = MetricsLayer::new(metrics).route(UNMATCHED);
-        Self {
-            handler: Handler::new(Stack::new().metrics(layer).service(Refuse)),
-        }
+        Self { handler: Handler::new(Stack::new().metrics(layer).service(Refuse)) }
     }
 
     pub(crate) fn answer(&self, mut request: Request<Body>, reject: Reject) -> Answer {
@@ -50,10 +48,7 @@ impl Service<Request<Body>> for Refuse {
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let unknown = || Reject::new(StatusCode::BAD_REQUEST, "refused");
-        let reject = request
-            .extensions_mut()
-            .remove::<Reject>()
-            .unwrap_or_else(unknown);
+        let reject = request.extensions_mut().remove::<Reject>().unwrap_or_else(unknown);
         ready(Ok(reject.into_response()))
     }
 }

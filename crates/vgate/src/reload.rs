@@ -32,13 +32,7 @@ impl Reload {
         state: &Arc<State>,
         monitor: Monitor,
     ) -> Self {
-        Self {
-            began_with,
-            file,
-            metrics,
-            state: Arc::clone(state),
-            monitor,
-        }
+        Self { began_with, file, metrics, state: Arc::clone(state), monitor }
     }
 
     /// Reads the file and swaps the new graph in; a bad file changes nothing.
@@ -60,15 +54,11 @@ impl Reload {
     fn apply(&self, config: &Config) -> Result<String, String> {
         let old = self.state.graph();
         let graph = Graph::build(config, &self.metrics, Some(&old)).map_err(|faults| {
-            let lines: Vec<String> = faults
-                .iter()
-                .map(|(_, fault)| format!("error: {fault}"))
-                .collect();
+            let lines: Vec<String> =
+                faults.iter().map(|(_, fault)| format!("error: {fault}")).collect();
             lines.join("\n")
         })?;
-        self.monitor
-            .reload_tls()
-            .map_err(|error| format!("error: {}", chain(&error)))?;
+        self.monitor.reload_tls().map_err(|error| format!("error: {}", chain(&error)))?;
         self.say_what_needs_a_restart(config);
         let hash = graph.hash().to_owned();
         graph.activate();
@@ -81,10 +71,7 @@ impl Reload {
         let changed = [
             ("listeners", began.listeners != config.listeners),
             ("admin", began.admin != config.admin),
-            (
-                "server.workers",
-                began.server.workers != config.server.workers,
-            ),
+            ("server.workers", began.server.workers != config.server.workers),
             (
                 "server.shutdown_timeout",
                 began.server.shutdown_timeout != config.server.shutdown_timeout,
@@ -92,10 +79,7 @@ impl Reload {
             ("log", began.log != config.log),
         ];
         for (section, _) in changed.into_iter().filter(|(_, changed)| *changed) {
-            tracing::warn!(
-                section,
-                "changed in the file; it takes effect at the next start"
-            );
+            tracing::warn!(section, "changed in the file; it takes effect at the next start");
         }
     }
 }

@@ -71,15 +71,11 @@ impl State {
 
     /// Reloads done, and reloads refused.
     pub(crate) fn reloads(&self) -> (u64, u64) {
-        (
-            self.reloads.load(Ordering::Relaxed),
-            self.failed_reloads.load(Ordering::Relaxed),
-        )
+        (self.reloads.load(Ordering::Relaxed), self.failed_reloads.load(Ordering::Relaxed))
     }
 }
 
 /// Seconds since 1970.
 pub(crate) fn unix_seconds(when: SystemTime) -> u64 {
-    when.duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    when.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -28,11 +28,7 @@ upstream = "ap"
 fn run(folder: &std::path::Path, args: &[&str]) -> (i32, String, String) {
     let output = vgate().args(args).current_dir(folder).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        output.status.code().unwrap(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
 
 #[test]
@@ -42,16 +38,9 @@ fn check_shows_every_mistake_at_its_place() {
     let (code, _, text) = run(folder.path(), &["check"]);
     assert_eq!(code, 1);
     for place in ["2:20", "5:1", "9:10", "12:8", "16:12"] {
-        assert!(
-            text.contains(&format!("vgate.toml:{place}")),
-            "{place} in\n{text}"
-        );
+        assert!(text.contains(&format!("vgate.toml:{place}")), "{place} in\n{text}");
     }
-    for hint in [
-        "did you mean `listen`?",
-        "did you mean `round_robin`?",
-        "did you mean `app`?",
-    ] {
+    for hint in ["did you mean `listen`?", "did you mean `round_robin`?", "did you mean `app`?"] {
         assert!(text.contains(hint), "{hint} in\n{text}");
     }
     assert!(text.contains("5 mistakes in vgate.toml"), "{text}");
@@ -76,26 +65,17 @@ fn a_missing_file_says_how_to_get_one() {
     let folder = tempfile::tempdir().unwrap();
     let (code, _, text) = run(folder.path(), &["run"]);
     assert_eq!(code, 1);
-    assert!(
-        text.contains("cannot read vgate.toml") && text.contains("vgate init"),
-        "{text}"
-    );
+    assert!(text.contains("cannot read vgate.toml") && text.contains("vgate init"), "{text}");
 }
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_help_teaches() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(run(folder.path(), &["prox"]).0, 2);
-    let (code, _, text) = run(
-        folder.path(),
-        &["proxy", "--to", "localhost:1", "--rate", "100"],
-    );
+    let (code, _, text) = run(folder.path(), &["proxy", "--to", "localhost:1", "--rate", "100"]);
     assert_eq!(code, 2);
     assert!(text.contains("`100/s`"), "{text}");
     let (code, text, _) = run(folder.path(), &["--help"]);
     assert_eq!(code, 0);
-    assert!(
-        text.contains("Exit codes") && text.contains("vgate demo"),
-        "{text}"
-    );
+    assert!(text.contains("Exit codes") && text.contains("vgate demo"), "{text}");
 }

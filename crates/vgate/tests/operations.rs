@@ -20,21 +20,14 @@ use fixture::{Gateway, Origin, ask, vgate};
 #[test]
 fn the_admin_listener_tells_what_is_going_on() {
     let origin = Origin::fixed("Cache-Control: max-age=60\r\n", "x");
-    let gateway = Gateway::start(&format!(
-        "{}[caches.main]\n",
-        origin.config("cache = \"main\"")
-    ));
+    let gateway = Gateway::start(&format!("{}[caches.main]\n", origin.config("cache = \"main\"")));
     gateway.get("/");
     gateway.get("/");
     assert_eq!(gateway.admin("/live").status, 200);
     assert_eq!(gateway.admin("/ready").status, 200);
     assert_eq!(gateway.admin("/health").status, 200);
     let metrics = gateway.admin("/metrics").text();
-    for name in [
-        "http_requests_total{",
-        "process_resident_memory_bytes",
-        "vcache_",
-    ] {
+    for name in ["http_requests_total{", "process_resident_memory_bytes", "vcache_"] {
         assert!(metrics.contains(name), "{name} in\n{metrics}");
     }
     let status: serde_json::Value =
@@ -87,10 +80,7 @@ fn load_with_reloads_and_a_drain_at_the_end_fails_no_request() {
     let origin = Origin::fixed("", "steady");
     let config = origin.config("");
     let mut gateway = Gateway::start(&config);
-    let (stop, done) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicUsize::new(0)),
-    );
+    let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let address = gateway.address;
     let clients: Vec<_> = (0..4)
         .map(|_| {
@@ -98,9 +88,7 @@ fn load_with_reloads_and_a_drain_at_the_end_fails_no_request() {
             thread::spawn(move || {
                 let mut stream = TcpStream::connect(address).unwrap();
                 while !stop.load(Ordering::SeqCst) {
-                    stream
-                        .write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
-                        .unwrap();
+                    stream.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
                     read_answer(&mut stream);
                     done.fetch_add(1, Ordering::SeqCst);
                 }
@@ -128,11 +116,7 @@ fn read_answer(stream: &mut TcpStream) {
     let mut chunk = [0; 1024];
     while !bytes.ends_with(b"\r\n\r\nsteady") {
         let read = stream.read(&mut chunk).unwrap();
-        assert!(
-            read > 0,
-            "the connection was cut: {}",
-            String::from_utf8_lossy(&bytes)
-        );
+        assert!(read > 0, "the connection was cut: {}", String::from_utf8_lossy(&bytes));
         bytes.extend_from_slice(&chunk[..read]);
     }
     assert!(bytes.starts_with(b"HTTP/1.1 200 OK\r\n"));
@@ -141,10 +125,7 @@ fn read_answer(stream: &mut TcpStream) {
 #[test]
 fn a_websocket_outlives_a_reload() {
     let origin = Origin::start(|head, stream| {
-        assert!(
-            head.to_ascii_lowercase().contains("upgrade: websocket"),
-            "{head}"
-        );
+        assert!(head.to_ascii_lowercase().contains("upgrade: websocket"), "{head}");
         let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\
                       Upgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n";
         stream.write_all(answer.as_bytes()).unwrap();
@@ -165,11 +146,7 @@ fn a_websocket_outlives_a_reload() {
         socket.read_exact(&mut byte).unwrap();
         head.push(byte[0]);
     }
-    assert!(
-        head.starts_with(b"HTTP/1.1 101 "),
-        "{}",
-        String::from_utf8_lossy(&head)
-    );
+    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
     let mut echo = |text: &[u8; 4]| {
         socket.write_all(text).unwrap();
         let mut back = [0; 4];
@@ -184,10 +161,7 @@ fn a_websocket_outlives_a_reload() {
 
 #[test]
 fn a_request_under_way_finishes_after_sigterm() {
-    let (asked, go) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicBool::new(false)),
-    );
+    let (asked, go) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let (asked_in, go_in) = (asked.clone(), go.clone());
     let origin = Origin::start(move |_, stream| {
         asked_in.store(true, Ordering::SeqCst);
@@ -199,10 +173,7 @@ fn a_request_under_way_finishes_after_sigterm() {
     let mut gateway = Gateway::start(&origin.config(""));
     let address = gateway.address;
     let client = thread::spawn(move || {
-        ask(
-            address,
-            "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
-        )
+        ask(address, "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
     });
     while !asked.load(Ordering::SeqCst) {
         thread::yield_now();
@@ -220,23 +191,13 @@ fn a_port_in_use_says_so_and_ends_with_3() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let output = vgate()
-        .args([
-            "proxy",
-            "--to",
-            "localhost:1",
-            "--admin",
-            "127.0.0.1:0",
-            "--listen",
-        ])
+        .args(["proxy", "--to", "localhost:1", "--admin", "127.0.0.1:0", "--listen"])
         .arg(format!("127.0.0.1:{port}"))
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(3));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        text.contains(&port.to_string()) && text.contains("in use"),
-        "{text}"
-    );
+    assert!(text.contains(&port.to_string()) && text.contains("in use"), "{text}");
 }
 
 #[test]
@@ -247,11 +208,7 @@ fn a_missing_certificate_says_which_file() {
                   tls = { cert = \"gone.pem\", key = \"gone.key\" }\n\
                   [admin]\nenabled = false\n[upstreams.app]\nendpoints = [\"localhost:1\"]\n";
     std::fs::write(&file, config).unwrap();
-    let output = vgate()
-        .args(["run", "--config"])
-        .arg(&file)
-        .output()
-        .unwrap();
+    let output = vgate().args(["run", "--config"]).arg(&file).output().unwrap();
     assert_eq!(output.status.code(), Some(3));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("gone.pem"), "{text}");

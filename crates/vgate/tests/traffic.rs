@@ -34,16 +34,8 @@ fn a_request_passes_with_the_fields_that_an_origin_needs() {
 #[test]
 fn the_second_request_is_a_hit_and_a_post_invalidates() {
     let origin = Origin::fixed(CACHEABLE, "stored");
-    let gateway = Gateway::start(&format!(
-        "{}[caches.main]\n",
-        origin.config("cache = \"main\"")
-    ));
-    assert!(
-        gateway
-            .get("/x")
-            .header("cache-status")
-            .contains("fwd=uri-miss")
-    );
+    let gateway = Gateway::start(&format!("{}[caches.main]\n", origin.config("cache = \"main\"")));
+    assert!(gateway.get("/x").header("cache-status").contains("fwd=uri-miss"));
     let second = gateway.get("/x");
     assert!(second.header("cache-status").contains("hit"), "{second:?}");
     assert_eq!(second.text(), "stored");
@@ -64,12 +56,7 @@ fn each_coding_is_given_to_who_asks_for_it() {
         let answer = gateway.get_with("/", &format!("Accept-Encoding: {coding}\r\n"));
         assert_eq!(answer.header("content-encoding"), coding);
         assert!(answer.body.len() < body.len() / 4);
-        assert!(
-            answer
-                .header("vary")
-                .to_ascii_lowercase()
-                .contains("accept-encoding")
-        );
+        assert!(answer.header("vary").to_ascii_lowercase().contains("accept-encoding"));
     }
     assert_eq!(gateway.get("/").text(), body);
 }
@@ -92,10 +79,7 @@ fn over_the_rate_is_429_with_the_time_to_wait() {
 fn a_dead_endpoint_loses_no_get() {
     let origin = Origin::fixed("", "alive");
     // Bound and dropped: nobody listens there.
-    let dead = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let gateway = Gateway::start(&format!(
         "[upstreams.app]\nendpoints = [\"http://{dead}\", \"http://{}\"]\n",
         origin.address
@@ -122,11 +106,7 @@ fn broken_origins_are_502_with_a_reason_and_the_gateway_stays_up() {
         for _ in 0..2 {
             let answer = gateway.get("/");
             assert_eq!(answer.status, 502, "{bytes:?}: {answer:?}");
-            assert!(
-                answer.text().contains("\"reason\":\"upstream-"),
-                "{}",
-                answer.text()
-            );
+            assert!(answer.text().contains("\"reason\":\"upstream-"), "{}", answer.text());
         }
     }
 }
@@ -141,20 +121,11 @@ fn a_silent_origin_is_504() {
 
 #[test]
 fn nobody_listens_is_a_problem_with_a_reason() {
-    let dead = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let gateway = Gateway::start(&format!(
-        "[upstreams.app]\nendpoints = [\"http://{dead}\"]\n"
-    ));
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gateway = Gateway::start(&format!("[upstreams.app]\nendpoints = [\"http://{dead}\"]\n"));
     let answer = gateway.get("/");
     assert_eq!(answer.status, 502, "{answer:?}");
-    assert!(
-        answer.text().contains("upstream-unreachable"),
-        "{}",
-        answer.text()
-    );
+    assert!(answer.text().contains("upstream-unreachable"), "{}", answer.text());
     let metrics = gateway.admin("/metrics").text();
     assert!(metrics.contains("vbalance_requests_total"), "{metrics}");
 }
@@ -168,17 +139,11 @@ fn what_no_route_takes_is_404_and_odd_requests_are_refused() {
     for (request, status) in [
         ("GET / HTTP/1.1\r\nHost: only.example\r\n", 200),
         ("GET / HTTP/1.1\r\n", 400),
-        (
-            "GET / HTTP/1.1\r\nHost: only.example\r\nHost: only.example\r\n",
-            400,
-        ),
+        ("GET / HTTP/1.1\r\nHost: only.example\r\nHost: only.example\r\n", 400),
         ("GET /%2e%2e%2fetc HTTP/1.1\r\nHost: only.example\r\n", 400),
         ("TRACE / HTTP/1.1\r\nHost: only.example\r\n", 501),
     ] {
-        let answer = ask(
-            gateway.address,
-            &format!("{request}Connection: close\r\n\r\n"),
-        );
+        let answer = ask(gateway.address, &format!("{request}Connection: close\r\n\r\n"));
         assert_eq!(answer.status, status, "{request}");
     }
     assert_eq!(origin.count.load(Ordering::SeqCst), 1);

@@ -81,11 +81,7 @@ impl Body {
     /// A body of one chunk; no bytes at all make an empty body.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        if bytes.is_empty() {
-            Self(Kind::Empty)
-        } else {
-            Self(Kind::Full(bytes))
-        }
+        if bytes.is_empty() { Self(Kind::Empty) } else { Self(Kind::Full(bytes)) }
     }
 
     /// Takes any body. A `Body`, or hyper's `Incoming` with the feature `hyper`, is taken as it
@@ -103,13 +99,9 @@ impl Body {
         if let Some(incoming) =
             (&mut slot as &mut dyn Any).downcast_mut::<Option<hyper::body::Incoming>>()
         {
-            return incoming
-                .take()
-                .map(|body| Self(Kind::Incoming(body)))
-                .unwrap_or_default();
+            return incoming.take().map(|body| Self(Kind::Incoming(body))).unwrap_or_default();
         }
-        slot.map(|body| Self(Kind::Boxed(Box::pin(Erased { body }))))
-            .unwrap_or_default()
+        slot.map(|body| Self(Kind::Boxed(Box::pin(Erased { body })))).unwrap_or_default()
     }
 
     /// The whole body, when it is at hand as one chunk (or as none).
@@ -150,9 +142,9 @@ impl HttpBody for Body {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             #[cfg(feature = "hyper")]
-            Kind::Incoming(body) => Pin::new(body)
-                .poll_frame(cx)
-                .map(|frame| frame.map(|f| f.map_err(BodyError::new))),
+            Kind::Incoming(body) => {
+                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|f| f.map_err(BodyError::new)))
+            }
             Kind::Boxed(body) => body.as_mut().poll_frame(cx),
         }
     }
@@ -253,10 +245,7 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.project()
-            .body
-            .poll_frame(cx)
-            .map(|frame| frame.map(|f| f.map_err(BodyError::new)))
+        self.project().body.poll_frame(cx).map(|frame| frame.map(|f| f.map_err(BodyError::new)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -292,10 +281,7 @@ mod tests {
     async fn a_full_body_ends_after_its_chunk() {
         let mut body = Body::full("abc");
         assert!(!body.is_end_stream());
-        assert_eq!(
-            body.frame().await.unwrap().unwrap().into_data().unwrap(),
-            "abc"
-        );
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "abc");
         assert!(body.is_end_stream());
         assert!(body.frame().await.is_none());
     }
@@ -303,9 +289,6 @@ mod tests {
     #[test]
     fn an_error_is_wrapped_once() {
         let error = BodyError::new(BodyError::new("cut"));
-        assert_eq!(
-            std::error::Error::source(&error).unwrap().to_string(),
-            "cut"
-        );
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "cut");
     }
 }

@@ -104,11 +104,7 @@ impl CacheControl {
             self.no_cache = Some(Fields::All);
         } else if directive.is("max-stale") {
             let any = directive.argument.is_none();
-            let seconds = if any {
-                Some(MAX_SECONDS)
-            } else {
-                directive.seconds()
-            };
+            let seconds = if any { Some(MAX_SECONDS) } else { directive.seconds() };
             smallest(&mut self.max_stale, seconds.unwrap_or(0));
         } else if directive.is("min-fresh") {
             let seconds = directive.seconds().unwrap_or(MAX_SECONDS);
@@ -174,18 +170,11 @@ impl<'a> Directive<'a> {
         match member.split_once('=') {
             // White space before `=` is not in the grammar: a name that we know, and no argument
             // that we could read.
-            Some((name, _)) if name.ends_with([' ', '\t']) => Self {
-                name: name.trim_end(),
-                argument: Some(""),
-            },
-            Some((name, argument)) => Self {
-                name,
-                argument: Some(argument),
-            },
-            None => Self {
-                name: member,
-                argument: None,
-            },
+            Some((name, _)) if name.ends_with([' ', '\t']) => {
+                Self { name: name.trim_end(), argument: Some("") }
+            }
+            Some((name, argument)) => Self { name, argument: Some(argument) },
+            None => Self { name: member, argument: None },
         }
     }
 

@@ -2,19 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const DAYS: [&str; 7] = [
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-];
+const DAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 const SECONDS_A_DAY: i64 = 86_400;
 
@@ -59,10 +51,7 @@ pub fn parse_at(text: &str, now: SystemTime) -> Option<SystemTime> {
 #[must_use]
 pub fn format(time: SystemTime) -> String {
     let seconds = seconds_of(time).clamp(FIRST, LAST);
-    let (days, rest) = (
-        seconds.div_euclid(SECONDS_A_DAY),
-        seconds.rem_euclid(SECONDS_A_DAY),
-    );
+    let (days, rest) = (seconds.div_euclid(SECONDS_A_DAY), seconds.rem_euclid(SECONDS_A_DAY));
     let (year, month, day) = civil_from_days(days);
     // 1 January 1970 was a Thursday, three days after a Monday.
     let weekday = pick(&DAYS, (days + 3).rem_euclid(7));
@@ -156,11 +145,7 @@ fn asctime(scan: &mut Scan<'_>) -> Option<i64> {
 fn full_year(short: i64, (month, day): (i64, i64), now: i64) -> i64 {
     let (this_year, this_month, this_day) = civil_from_days(now.div_euclid(SECONDS_A_DAY));
     let year = this_year - this_year.rem_euclid(100) + short;
-    if (year, month, day) > (this_year + 50, this_month, this_day) {
-        year - 100
-    } else {
-        year
-    }
+    if (year, month, day) > (this_year + 50, this_month, this_day) { year - 100 } else { year }
 }
 
 /// Seconds from 1970 to the start of the day; `None` when there is no such day.
@@ -190,11 +175,7 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
     let year = year_of_era + era * 400;
     (if month <= 2 { year + 1 } else { year }, month, day)
 }

@@ -26,10 +26,7 @@ impl EntityTag {
     #[must_use]
     pub fn new(opaque: impl Into<Bytes>) -> Option<Self> {
         let opaque = opaque.into();
-        opaque.iter().all(|&b| is_etagc(b)).then_some(Self {
-            weak: false,
-            opaque,
-        })
+        opaque.iter().all(|&b| is_etagc(b)).then_some(Self { weak: false, opaque })
     }
 
     /// Reads a field value that is one entity tag and nothing else.
@@ -103,10 +100,7 @@ impl EntityTag {
         let inside = unprefixed.unwrap_or(text).strip_prefix(b"\"")?;
         let end = inside.iter().position(|&b| !is_etagc(b))?;
         let (opaque, rest) = inside.split_at_checked(end)?;
-        let tag = Self {
-            weak: unprefixed.is_some(),
-            opaque: Bytes::copy_from_slice(opaque),
-        };
+        let tag = Self { weak: unprefixed.is_some(), opaque: Bytes::copy_from_slice(opaque) };
         Some((tag, rest.strip_prefix(b"\"")?))
     }
 }

@@ -40,10 +40,7 @@ pub struct ClientAddr(pub IpAddr);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(
-    feature = "serde",
-    serde(try_from = "Vec<String>", into = "Vec<String>")
-)]
+#[cfg_attr(feature = "serde", serde(try_from = "Vec<String>", into = "Vec<String>"))]
 pub struct TrustedProxies {
     networks: Vec<Network>,
 }
@@ -52,9 +49,7 @@ impl TrustedProxies {
     /// Trusts these networks.
     #[must_use]
     pub fn new(networks: impl IntoIterator<Item = Network>) -> Self {
-        Self {
-            networks: networks.into_iter().collect(),
-        }
+        Self { networks: networks.into_iter().collect() }
     }
 
     /// Trusts these networks, each written as [`Network`] reads it.
@@ -64,17 +59,13 @@ impl TrustedProxies {
     /// Fails at the first text that is not a network.
     pub fn parse<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, NetworkError> {
         let networks = texts.into_iter().map(|text| text.as_ref().parse());
-        networks
-            .collect::<Result<_, _>>()
-            .map(|networks| Self { networks })
+        networks.collect::<Result<_, _>>().map(|networks| Self { networks })
     }
 
     /// Whether the proxy at `address` is trusted.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        self.networks
-            .iter()
-            .any(|network| network.contains(address))
+        self.networks.iter().any(|network| network.contains(address))
     }
 
     /// The client of a request that came from `peer`.
@@ -148,9 +139,7 @@ fn forwarded_for(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
 /// An address with or without a port, in brackets or not; `None` for `unknown` and `_names`.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let address = match bare.unwrap_or(text).parse() {
         Ok(address) => address,
         Err(_) => text.parse::<SocketAddr>().ok()?.ip(),

@@ -14,14 +14,8 @@ const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port")
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// What a stranger may not say of itself.
-const FORWARDING_FIELDS: [HeaderName; 6] = [
-    X_FORWARDED_FOR,
-    X_FORWARDED_PROTO,
-    X_FORWARDED_HOST,
-    X_FORWARDED_PORT,
-    X_REAL_IP,
-    FORWARDED,
-];
+const FORWARDING_FIELDS: [HeaderName; 6] =
+    [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT, X_REAL_IP, FORWARDED];
 
 /// Which fields tell the origin who asked, and how.
 ///
@@ -42,11 +36,7 @@ pub struct Forwarding {
 
 impl Default for Forwarding {
     fn default() -> Self {
-        Self {
-            x_forwarded: true,
-            x_real_ip: false,
-            forwarded: false,
-        }
+        Self { x_forwarded: true, x_real_ip: false, forwarded: false }
     }
 }
 
@@ -94,11 +84,7 @@ impl Forwarding {
             keep_or_set(headers, X_REAL_IP, &peer.to_string());
         }
         if self.forwarded {
-            append(
-                headers,
-                FORWARDED,
-                &element(peer, connection.scheme(), host),
-            );
+            append(headers, FORWARDED, &element(peer, connection.scheme(), host));
         }
     }
 }
@@ -156,11 +142,7 @@ fn push_value(element: &mut String, value: &str) {
 mod tests {
     use super::*;
 
-    const ALL: Forwarding = Forwarding {
-        x_forwarded: true,
-        x_real_ip: true,
-        forwarded: true,
-    };
+    const ALL: Forwarding = Forwarding { x_forwarded: true, x_real_ip: true, forwarded: true };
 
     fn sent() -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -193,10 +175,7 @@ mod tests {
         assert_eq!(headers["x-forwarded-proto"], "https");
         assert_eq!(headers["x-forwarded-host"], "example.com:8443");
         assert_eq!(headers["x-real-ip"], "203.0.113.7");
-        assert_eq!(
-            headers["forwarded"],
-            "for=203.0.113.7;host=\"example.com:8443\";proto=https"
-        );
+        assert_eq!(headers["forwarded"], "for=203.0.113.7;host=\"example.com:8443\";proto=https");
         assert!(!headers.contains_key("x-forwarded-port"));
     }
 
@@ -207,18 +186,12 @@ mod tests {
         assert_eq!(headers["x-forwarded-proto"], "gopher");
         assert_eq!(headers["x-real-ip"], "6.6.6.6");
         let forwarded = headers["forwarded"].to_str().unwrap();
-        assert!(
-            forwarded.starts_with("for=6.6.6.6, for=203.0.113.7;"),
-            "{forwarded}"
-        );
+        assert!(forwarded.starts_with("for=6.6.6.6, for=203.0.113.7;"), "{forwarded}");
     }
 
     #[test]
     fn what_is_not_written_is_dropped_all_the_same() {
-        let none = Forwarding {
-            x_forwarded: false,
-            ..Forwarding::default()
-        };
+        let none = Forwarding { x_forwarded: false, ..Forwarding::default() };
         assert!(applied(&none, sent(), false).is_empty());
     }
 
@@ -229,9 +202,6 @@ mod tests {
             element(peer, "http", Some("a\"b")),
             r#"for="[2001:db8::1]";host="a\"b";proto=http"#
         );
-        assert_eq!(
-            element(peer, "http", None),
-            r#"for="[2001:db8::1]";proto=http"#
-        );
+        assert_eq!(element(peer, "http", None), r#"for="[2001:db8::1]";proto=http"#);
     }
 }

@@ -154,14 +154,8 @@ mod tests {
 
     #[test]
     fn fields_for_everyone_stay() {
-        let kept = [
-            "host",
-            "content-length",
-            "x-forwarded-for",
-            "x-real-ip",
-            "forwarded",
-            "cookie",
-        ];
+        let kept =
+            ["host", "content-length", "x-forwarded-for", "x-real-ip", "forwarded", "cookie"];
         let mut headers = headers(&[(
             "connection",
             "Host, Content-Length, X-Forwarded-For, x-real-ip, forwarded, Cookie",
@@ -190,17 +184,9 @@ mod tests {
             ("upgrade", "", false),
         ] {
             let headers = headers(&[("connection", connection), ("upgrade", protocol)]);
-            assert_eq!(
-                upgrade(&headers).is_some(),
-                asked,
-                "{connection}, {protocol}"
-            );
+            assert_eq!(upgrade(&headers).is_some(), asked, "{connection}, {protocol}");
         }
-        let twice = headers(&[
-            ("connection", "upgrade"),
-            ("upgrade", "a"),
-            ("upgrade", "b"),
-        ]);
+        let twice = headers(&[("connection", "upgrade"), ("upgrade", "a"), ("upgrade", "b")]);
         assert_eq!(upgrade(&twice), None);
     }
 }

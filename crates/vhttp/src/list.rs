@@ -22,10 +22,7 @@ pub fn items<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
 ) -> impl Iterator<Item = &'a str> + use<'a> {
-    headers
-        .get_all(name)
-        .into_iter()
-        .flat_map(|line| split(line.as_bytes()))
+    headers.get_all(name).into_iter().flat_map(|line| split(line.as_bytes()))
 }
 
 /// The members of one line; see [`items`].
@@ -92,10 +89,7 @@ pub fn unquote(text: &str) -> Option<Cow<'_, str>> {
 #[must_use]
 pub fn is_token(text: &str) -> bool {
     let special = |b: u8| b"!#$%&'*+-.^_`|~".contains(&b);
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || special(b))
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || special(b))
 }
 
 /// The pieces between separators outside of quoted strings, trimmed.
@@ -106,10 +100,7 @@ struct Pieces<'a> {
 
 impl<'a> Pieces<'a> {
     const fn new(text: &'a [u8], separator: u8) -> Self {
-        Self {
-            rest: Some(text),
-            separator,
-        }
+        Self { rest: Some(text), separator }
     }
 }
 

@@ -52,10 +52,9 @@ impl Network {
     /// A network of an address and a prefix that fits it.
     const fn new(address: IpAddr, prefix: u8) -> Self {
         match (address, prefix) {
-            (IpAddr::V6(v6), 96..=128) if is_mapped(v6) => Self {
-                address: address.to_canonical(),
-                prefix: prefix - 96,
-            },
+            (IpAddr::V6(v6), 96..=128) if is_mapped(v6) => {
+                Self { address: address.to_canonical(), prefix: prefix - 96 }
+            }
             _ => Self { address, prefix },
         }
     }
@@ -94,9 +93,7 @@ impl FromStr for Network {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text.trim(), None),
         };
-        let address: IpAddr = address
-            .parse()
-            .map_err(|_| NetworkError::Address(quoted()))?;
+        let address: IpAddr = address.parse().map_err(|_| NetworkError::Address(quoted()))?;
         let prefix = match prefix {
             None => width(address),
             Some(digits) => {
@@ -107,10 +104,7 @@ impl FromStr for Network {
         if network == Self::new(address, prefix) {
             return Ok(network);
         }
-        Err(NetworkError::HostBits {
-            text: quoted(),
-            network,
-        })
+        Err(NetworkError::HostBits { text: quoted(), network })
     }
 }
 
@@ -168,13 +162,7 @@ mod tests {
             let error = text.parse::<Network>().unwrap_err();
             assert_eq!(error, NetworkError::Address(text.to_owned()));
         }
-        for text in [
-            "10.0.0.0/33",
-            "10.0.0.0/",
-            "10.0.0.0/+8",
-            "::/129",
-            "10.0.0.0/8/8",
-        ] {
+        for text in ["10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "::/129", "10.0.0.0/8/8"] {
             let error = text.parse::<Network>().unwrap_err();
             assert_eq!(error, NetworkError::Prefix(text.to_owned()));
         }

@@ -43,12 +43,7 @@ impl Reject {
     /// A rejection with `status`; `reason` is a short lower-case word with hyphens, from a fixed
     /// set, because it becomes a label of metrics.
     pub const fn new(status: StatusCode, reason: &'static str) -> Self {
-        Self {
-            status,
-            reason,
-            detail: None,
-            retry_after: None,
-        }
+        Self { status, reason, detail: None, retry_after: None }
     }
 
     /// Adds a sentence for people. It is sent to the client: no secrets, no addresses.
@@ -69,10 +64,7 @@ impl Reject {
         let mut response = Response::new(Body::full(self.json()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(wait) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));

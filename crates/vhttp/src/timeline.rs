@@ -24,14 +24,8 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase, in the order of the request's way.
-    pub const ALL: [Self; 6] = [
-        Self::Queue,
-        Self::Limit,
-        Self::Cache,
-        Self::Pool,
-        Self::Upstream,
-        Self::Coding,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Queue, Self::Limit, Self::Cache, Self::Pool, Self::Upstream, Self::Coding];
 
     /// The phase's name, as in `Server-Timing`.
     #[must_use]
@@ -222,10 +216,7 @@ mod tests {
         timeline.add(Phase::Pool, Duration::from_millis(1));
         let same = timeline.clone();
         same.add(Phase::Pool, Duration::from_millis(2));
-        assert_eq!(
-            timeline.read().time(Phase::Pool),
-            Some(Duration::from_millis(3))
-        );
+        assert_eq!(timeline.read().time(Phase::Pool), Some(Duration::from_millis(3)));
         assert_eq!(timeline.read().time(Phase::Queue), None);
     }
 
@@ -236,11 +227,7 @@ mod tests {
             timeline.add(phase, Duration::from_millis(ms));
         }
         for (phase, ms) in Phase::ALL.into_iter().zip(1..) {
-            assert_eq!(
-                timeline.read().time(phase),
-                Some(Duration::from_millis(ms)),
-                "{phase:?}"
-            );
+            assert_eq!(timeline.read().time(phase), Some(Duration::from_millis(ms)), "{phase:?}");
         }
     }
 }

@@ -34,10 +34,7 @@ pub struct Weighted<'a> {
 /// ```
 #[must_use]
 pub fn parse<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Vec<Weighted<'a>> {
-    list::items(headers, name)
-        .take(MAX_MEMBERS)
-        .filter_map(member)
-        .collect()
+    list::items(headers, name).take(MAX_MEMBERS).filter_map(member).collect()
 }
 
 /// One member; `None` when it is empty or its weight is not one.
@@ -48,20 +45,14 @@ fn member(text: &str) -> Option<Weighted<'_>> {
     }
     let mut parameters = parameters.filter(|(name, _)| name.trim_end().eq_ignore_ascii_case("q"));
     let Some((name, weight)) = parameters.next() else {
-        return Some(Weighted {
-            value: text,
-            weight: 1000,
-        });
+        return Some(Weighted { value: text, weight: 1000 });
     };
     // A second weight contradicts the first; white space before `=` is not in the grammar.
     if parameters.next().is_some() || name.len() != 1 {
         return None;
     }
     let value = text.get(..distance(text, name))?;
-    Some(Weighted {
-        value: value.trim_end_matches([' ', '\t', ';']),
-        weight: qvalue(weight)?,
-    })
+    Some(Weighted { value: value.trim_end_matches([' ', '\t', ';']), weight: qvalue(weight)? })
 }
 
 /// How many bytes of `whole` stand before its part `part`.
@@ -101,10 +92,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_str(value).unwrap());
         let parsed = parse(&headers, &ACCEPT);
-        parsed
-            .iter()
-            .map(|w| (w.value.to_owned(), w.weight))
-            .collect()
+        parsed.iter().map(|w| (w.value.to_owned(), w.weight)).collect()
     }
 
     #[test]
@@ -143,20 +131,13 @@ mod tests {
             "a;q=0.5;q=0.6",
             ";q=1",
         ] {
-            assert_eq!(
-                pairs(&format!("{text}, b")),
-                [("b".to_owned(), 1000)],
-                "{text}"
-            );
+            assert_eq!(pairs(&format!("{text}, b")), [("b".to_owned(), 1000)], "{text}");
         }
     }
 
     #[test]
     fn parameters_before_the_weight_belong_to_the_member() {
-        assert_eq!(
-            pairs("text/html;level=1 ;q=0.4"),
-            [("text/html;level=1".to_owned(), 400)]
-        );
+        assert_eq!(pairs("text/html;level=1 ;q=0.4"), [("text/html;level=1".to_owned(), 400)]);
     }
 
     #[test]

@@ -53,9 +53,7 @@ pub fn install() -> Result<Exporter, ExporterError> {
     if let Ok(with_buckets) = PrometheusBuilder::new().set_buckets(&SECONDS) {
         builder = with_buckets;
     }
-    let handle = builder
-        .install_recorder()
-        .map_err(|_| ExporterError::Installed)?;
+    let handle = builder.install_recorder().map_err(|_| ExporterError::Installed)?;
     let kept_up = handle.clone();
     let upkeep = vtask::every(UPKEEP, 0.0, move || {
         kept_up.run_upkeep();

@@ -57,9 +57,7 @@ impl Handle {
             #[cfg(feature = "runtime")]
             runtimes: Runtimes::default(),
         };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     pub(crate) fn registry(&self) -> &Registry {
@@ -100,20 +98,17 @@ impl Handle {
 
     /// Describes a counter; the last description counts.
     pub fn describe_counter(&self, name: &str, help: impl Into<Cow<'static, str>>) {
-        self.registry()
-            .describe(Kind::Counter, name, None, help.into());
+        self.registry().describe(Kind::Counter, name, None, help.into());
     }
 
     /// Describes a gauge; the last description counts.
     pub fn describe_gauge(&self, name: &str, help: impl Into<Cow<'static, str>>) {
-        self.registry()
-            .describe(Kind::Gauge, name, None, help.into());
+        self.registry().describe(Kind::Gauge, name, None, help.into());
     }
 
     /// Describes a histogram; the last description counts.
     pub fn describe_histogram(&self, name: &str, help: impl Into<Cow<'static, str>>) {
-        self.registry()
-            .describe(Kind::Histogram, name, None, help.into());
+        self.registry().describe(Kind::Histogram, name, None, help.into());
     }
 
     /// Adds the figures of the tokio runtime that this is called in, under `{worker="…"}`.

@@ -8,9 +8,8 @@ use crate::error::ConfigError;
 
 /// Upper bounds in seconds that OpenTelemetry recommends for the duration of HTTP requests
 /// (semantic conventions, "HTTP metrics", `ExplicitBucketBoundaries`).
-pub(crate) const SECONDS: [f64; 14] = [
-    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
-];
+pub(crate) const SECONDS: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
 /// Upper bounds for histograms of bytes: 256 B to 256 MiB, each four times the last.
 pub(crate) const BYTES: [f64; 11] = [
@@ -46,9 +45,7 @@ impl Bounds {
         });
         let finite = bounds.iter().all(|bound| bound.is_finite());
         if bounds.is_empty() || bounds.len() > MAX_BOUNDS || !ascending || !finite {
-            return Err(ConfigError::Buckets {
-                metric: metric.to_owned(),
-            });
+            return Err(ConfigError::Buckets { metric: metric.to_owned() });
         }
         Ok(Self(bounds.into()))
     }
@@ -123,12 +120,7 @@ impl Cells {
         let lines_per_shard = slots.div_ceil(SLOTS_PER_LINE);
         let shards = shards.max(1);
         let lines = (0..shards * lines_per_shard).map(|_| Line::default());
-        Self {
-            bounds,
-            lines: lines.collect(),
-            lines_per_shard,
-            shards,
-        }
+        Self { bounds, lines: lines.collect(), lines_per_shard, shards }
     }
 
     /// Records `value` `times` times.
@@ -154,21 +146,13 @@ impl Cells {
     }
 
     fn snapshot(&self) -> HistogramSnapshot {
-        let load = |shard, slot| {
-            self.slot(shard, slot)
-                .map_or(0, |slot| slot.load(Ordering::Relaxed))
-        };
+        let load =
+            |shard, slot| self.slot(shard, slot).map_or(0, |slot| slot.load(Ordering::Relaxed));
         let counts = (0..=self.bounds.0.len())
             .map(|bucket| (0..self.shards).map(|shard| load(shard, bucket + 1)).sum())
             .collect();
-        let sum = (0..self.shards)
-            .map(|shard| f64::from_bits(load(shard, 0)))
-            .sum();
-        HistogramSnapshot {
-            bounds: self.bounds.clone(),
-            counts,
-            sum,
-        }
+        let sum = (0..self.shards).map(|shard| f64::from_bits(load(shard, 0))).sum();
+        HistogramSnapshot { bounds: self.bounds.clone(), counts, sum }
     }
 }
 
@@ -191,9 +175,7 @@ fn thread_number() -> usize {
 
 /// How many shards suit this machine: one for each thread that can run, at most 8.
 pub(crate) fn shards_for_machine() -> usize {
-    std::thread::available_parallelism()
-        .map_or(1, std::num::NonZeroUsize::get)
-        .min(MAX_SHARDS)
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get).min(MAX_SHARDS)
 }
 
 /// A histogram as it was at one moment.

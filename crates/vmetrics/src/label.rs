@@ -82,10 +82,7 @@ impl<'a> Canonical<'a> {
     /// The same set, owned.
     pub(crate) fn to_labels(&self) -> Labels {
         Labels(
-            self.0
-                .iter()
-                .map(|(name, value)| (Box::from(&**name), Box::from(&**value)))
-                .collect(),
+            self.0.iter().map(|(name, value)| (Box::from(&**name), Box::from(&**value))).collect(),
         )
     }
 }
@@ -121,11 +118,8 @@ fn valid_name(name: &str, allowed: impl Fn(char) -> bool) -> Cow<'_, str> {
     if starts_well && name.chars().all(&allowed) {
         return Cow::Borrowed(name);
     }
-    let prefix = if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-        "_"
-    } else {
-        ""
-    };
+    let prefix =
+        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
     let kept = name.chars().map(|c| if allowed(c) { c } else { '_' });
     Cow::Owned(prefix.chars().chain(kept).collect())
 }
@@ -172,10 +166,7 @@ mod tests {
 
     #[test]
     fn order_does_not_matter_and_the_last_of_a_name_counts() {
-        assert_eq!(
-            set(&[("b", "1"), ("a", "2")]),
-            set(&[("a", "2"), ("b", "1")])
-        );
+        assert_eq!(set(&[("b", "1"), ("a", "2")]), set(&[("a", "2"), ("b", "1")]));
         assert_eq!(set(&[("a", "1"), ("a", "2")]), set(&[("a", "2")]));
         // Two names that become one are one.
         assert_eq!(set(&[("a.b", "1"), ("a-b", "2")]), set(&[("a_b", "2")]));
@@ -190,10 +181,7 @@ mod tests {
 
     #[test]
     fn values_are_not_joined() {
-        assert_ne!(
-            set(&[("a", "xy"), ("b", "z")]),
-            set(&[("a", "x"), ("b", "yz")])
-        );
+        assert_ne!(set(&[("a", "xy"), ("b", "z")]), set(&[("a", "x"), ("b", "yz")]));
     }
 
     #[test]

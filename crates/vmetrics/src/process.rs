@@ -33,36 +33,19 @@ const FIGURES: [Figure; 7] = [
         "Start of the process, in seconds since the Unix epoch.",
         |files| Some(float(files.boot?) + files.seconds(files.stat.as_ref()?.start_ticks)),
     ),
-    (
-        "process_threads",
-        Kind::Gauge,
-        "Threads of the process.",
-        |files| Some(float(files.stat.as_ref()?.threads)),
-    ),
-    (
-        "process_resident_memory_bytes",
-        Kind::Gauge,
-        "Resident memory, in bytes.",
-        |files| kibibytes(&files.status, "VmRSS:").map(float),
-    ),
-    (
-        "process_virtual_memory_bytes",
-        Kind::Gauge,
-        "Virtual memory, in bytes.",
-        |files| kibibytes(&files.status, "VmSize:").map(float),
-    ),
-    (
-        "process_open_fds",
-        Kind::Gauge,
-        "Open file descriptors.",
-        |files| files.open.map(float),
-    ),
-    (
-        "process_max_fds",
-        Kind::Gauge,
-        "Most file descriptors that may be open.",
-        |files| most_files(&files.limits),
-    ),
+    ("process_threads", Kind::Gauge, "Threads of the process.", |files| {
+        Some(float(files.stat.as_ref()?.threads))
+    }),
+    ("process_resident_memory_bytes", Kind::Gauge, "Resident memory, in bytes.", |files| {
+        kibibytes(&files.status, "VmRSS:").map(float)
+    }),
+    ("process_virtual_memory_bytes", Kind::Gauge, "Virtual memory, in bytes.", |files| {
+        kibibytes(&files.status, "VmSize:").map(float)
+    }),
+    ("process_open_fds", Kind::Gauge, "Open file descriptors.", |files| files.open.map(float)),
+    ("process_max_fds", Kind::Gauge, "Most file descriptors that may be open.", |files| {
+        most_files(&files.limits)
+    }),
 ];
 
 /// The figures of this process.
@@ -123,12 +106,7 @@ impl Stat {
         // The command in parentheses may hold anything, parentheses and spaces too.
         let (_, rest) = text.rsplit_once(')')?;
         // Here field 3 of the manual, the state, is number 0.
-        let field = |n: usize| {
-            rest.split_ascii_whitespace()
-                .nth(n - 3)?
-                .parse::<u64>()
-                .ok()
-        };
+        let field = |n: usize| rest.split_ascii_whitespace().nth(n - 3)?.parse::<u64>().ok();
         Some(Self {
             cpu_ticks: field(14)?.checked_add(field(15)?)?,
             threads: field(20)?,
@@ -174,9 +152,7 @@ fn open_files(directory: &Path) -> Option<u64> {
 
 /// The soft limit of open files; infinite when there is none.
 fn most_files(limits: &str) -> Option<f64> {
-    let rest = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))?;
+    let rest = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     match rest.split_ascii_whitespace().next()? {
         "unlimited" => Some(f64::INFINITY),
         number => number.parse::<u64>().ok().map(float),
@@ -191,11 +167,7 @@ mod tests {
     fn a_command_with_parentheses_is_skipped() {
         let text = "7 (a) b (c)) S 1 7 7 0 -1 4194304 9 0 0 0 250 50 0 0 20 0 12 0 9000 1 2";
         let stat = Stat::parse(text).unwrap();
-        let expected = Stat {
-            cpu_ticks: 300,
-            threads: 12,
-            start_ticks: 9000,
-        };
+        let expected = Stat { cpu_ticks: 300, threads: 12, start_ticks: 9000 };
         assert_eq!(stat, expected);
         assert_eq!(Stat::parse(""), None);
     }
@@ -209,10 +181,7 @@ mod tests {
         assert_eq!(most_files(limits), Some(1024.0));
         let unlimited = limits.replace("1024", "unlimited");
         assert_eq!(most_files(&unlimited), Some(f64::INFINITY));
-        assert_eq!(
-            boot_seconds("cpu 1 2\nbtime 1700000000\n"),
-            Some(1_700_000_000)
-        );
+        assert_eq!(boot_seconds("cpu 1 2\nbtime 1700000000\n"), Some(1_700_000_000));
     }
 
     #[test]

@@ -194,17 +194,13 @@ impl Registry {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             Labels::overflow()
         };
-        map.entry(Arc::new(labels))
-            .or_insert_with(|| self.new_series(family))
-            .clone()
+        map.entry(Arc::new(labels)).or_insert_with(|| self.new_series(family)).clone()
     }
 
     /// Takes one of the places for series, if one is left.
     fn take_place(&self) -> bool {
         let take = |taken: usize| (taken < self.config.max_series).then_some(taken + 1);
-        self.series
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .is_ok()
+        self.series.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
     fn new_series(&self, family: &Family) -> Series {

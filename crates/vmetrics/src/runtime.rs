@@ -44,11 +44,7 @@ impl Runtimes {
 
     /// The figures of all of them; nothing when none is watched.
     pub(crate) fn metrics(&self) -> Vec<Metric> {
-        let watched = self
-            .watched
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let watched = self.watched.read().unwrap_or_else(PoisonError::into_inner).clone();
         if watched.is_empty() {
             return Vec::new();
         }
@@ -60,18 +56,12 @@ impl Runtimes {
             Metric::read(name, kind, help, samples.collect())
         };
         vec![
-            metric(
-                "tokio_workers",
-                Kind::Gauge,
-                "Worker threads of the runtime.",
-                |runtime| whole(runtime.num_workers()),
-            ),
-            metric(
-                "tokio_alive_tasks",
-                Kind::Gauge,
-                "Tasks that have not finished.",
-                |runtime| whole(runtime.num_alive_tasks()),
-            ),
+            metric("tokio_workers", Kind::Gauge, "Worker threads of the runtime.", |runtime| {
+                whole(runtime.num_workers())
+            }),
+            metric("tokio_alive_tasks", Kind::Gauge, "Tasks that have not finished.", |runtime| {
+                whole(runtime.num_alive_tasks())
+            }),
             metric(
                 "tokio_global_queue_depth",
                 Kind::Gauge,
@@ -84,12 +74,7 @@ impl Runtimes {
                 "Time that workers spent busy, in seconds.",
                 busy_seconds,
             ),
-            metric(
-                "tokio_parks_total",
-                Kind::Counter,
-                "Times that a worker went to sleep.",
-                parks,
-            ),
+            metric("tokio_parks_total", Kind::Counter, "Times that a worker went to sleep.", parks),
         ]
     }
 }

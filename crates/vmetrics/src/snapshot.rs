@@ -43,13 +43,7 @@ impl Metric {
         help: &'static str,
         samples: Vec<Sample>,
     ) -> Self {
-        Self {
-            name: name.into(),
-            kind,
-            help: help.into(),
-            unit: None,
-            samples,
-        }
+        Self { name: name.into(), kind, help: help.into(), unit: None, samples }
     }
 }
 
@@ -63,10 +57,7 @@ pub(crate) struct Sample {
 impl Sample {
     /// A series without labels.
     pub(crate) fn plain(value: Value) -> Self {
-        Self {
-            labels: Arc::new(Labels::none()),
-            value,
-        }
+        Self { labels: Arc::new(Labels::none()), value }
     }
 }
 

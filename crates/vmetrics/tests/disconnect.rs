@@ -52,27 +52,17 @@ async fn the_gauge_falls_when_the_client_leaves() {
     });
 
     let mut client = TcpStream::connect(address).await.unwrap();
-    client
-        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-        .await
-        .unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     let mut heard = Vec::new();
     while !heard.ends_with(b"first\r\n") {
         let read = client.read_buf(&mut heard).await.unwrap();
-        assert!(
-            read > 0,
-            "closed early: {}",
-            String::from_utf8_lossy(&heard)
-        );
+        assert!(read > 0, "closed early: {}", String::from_utf8_lossy(&heard));
     }
     assert_eq!(in_flight.value().to_string(), "1");
     drop(client);
 
     // The connection ends, and with it the request.
-    let _ = tokio::time::timeout(DEADLINE, server)
-        .await
-        .unwrap()
-        .unwrap();
+    let _ = tokio::time::timeout(DEADLINE, server).await.unwrap().unwrap();
     assert_eq!(in_flight.value().to_string(), "0");
     assert!(handle.render().contains(
         "http_requests_total{cache=\"none\",method=\"GET\",route=\"stream\",status=\"499\"} 1\n"
@@ -104,18 +94,11 @@ async fn an_answer_that_was_sent_whole_is_no_client_gone() {
             .await
     });
     let mut client = TcpStream::connect(address).await.unwrap();
-    client
-        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
-        .await
-        .unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
     let mut heard = Vec::new();
     client.read_to_end(&mut heard).await.unwrap();
     assert!(heard.ends_with(b"whole"));
-    tokio::time::timeout(DEADLINE, server)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    tokio::time::timeout(DEADLINE, server).await.unwrap().unwrap().unwrap();
     assert!(handle.render().contains(
         "http_requests_total{cache=\"none\",method=\"GET\",route=\"whole\",status=\"200\"} 1\n"
     ));

@@ -15,10 +15,7 @@ use vmetrics::exporter::{ExporterError, install};
 #[test]
 fn it_is_installed_once_and_within_a_runtime() {
     assert_eq!(install().unwrap_err(), ExporterError::NoRuntime);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let exporter = install().unwrap();
         assert_eq!(install().unwrap_err(), ExporterError::Installed);

@@ -16,10 +16,7 @@ use vhttp::Body;
 use vmetrics::{Config, ExposeService, Handle, Recorder};
 
 fn handle() -> Handle {
-    let config = Config {
-        process: false,
-        ..Config::default()
-    };
+    let config = Config { process: false, ..Config::default() };
     let handle = Recorder::with_config(config).unwrap().handle();
     for n in 0..300 {
         let label = n.to_string();
@@ -44,10 +41,7 @@ async fn text(response: Response<Body>) -> String {
 async fn the_text_is_what_the_handle_renders_in_several_chunks() {
     let handle = handle();
     let response = ask(ExposeService::prometheus(&handle), Method::GET).await;
-    assert_eq!(
-        response.headers()["content-type"],
-        "text/plain; version=0.0.4; charset=utf-8"
-    );
+    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     let mut body = response.into_body();
     let (mut chunks, mut got) = (0, Vec::new());
     while let Some(frame) = body.frame().await {
@@ -70,10 +64,7 @@ async fn the_json_is_what_the_handle_says() {
 async fn only_reading_is_allowed() {
     let handle = handle();
     let head = ask(ExposeService::prometheus(&handle), Method::HEAD).await;
-    assert_eq!(
-        (head.status().as_u16(), text(head).await),
-        (200, String::new())
-    );
+    assert_eq!((head.status().as_u16(), text(head).await), (200, String::new()));
     let post = ask(ExposeService::prometheus(&handle), Method::POST).await;
     assert_eq!(post.status(), 405);
     assert_eq!(post.headers()["allow"], "GET, HEAD");

@@ -14,11 +14,7 @@ use metrics::{
 use vmetrics::{Config, ConfigError, InstallError, Recorder};
 
 fn plain() -> Recorder {
-    let config = Config {
-        process: false,
-        buckets: vec![1.0, 2.0],
-        ..Config::default()
-    };
+    let config = Config { process: false, buckets: vec![1.0, 2.0], ..Config::default() };
     Recorder::with_config(config).unwrap()
 }
 
@@ -79,11 +75,7 @@ fn a_name_of_another_kind_is_refused_and_counted() {
         counter!("jobs_total").increment(1);
     });
     let handle = recorder.handle();
-    assert!(
-        handle
-            .render()
-            .contains("# TYPE jobs_total gauge\njobs_total 1\n")
-    );
+    assert!(handle.render().contains("# TYPE jobs_total gauge\njobs_total 1\n"));
     assert_eq!(handle.series_dropped(), 1);
 }
 
@@ -128,10 +120,7 @@ fn only_the_first_recorder_of_a_process_is_installed() {
 
 #[test]
 fn unusable_settings_are_refused() {
-    let config = Config {
-        buckets: vec![2.0, 1.0],
-        ..Config::default()
-    };
+    let config = Config { buckets: vec![2.0, 1.0], ..Config::default() };
     let error = Recorder::with_config(config).unwrap_err();
     assert!(matches!(error, ConfigError::Buckets { .. }));
     assert!(error.to_string().contains("`buckets`"));

@@ -33,23 +33,13 @@ impl Dependency {
     fn ask(&self) -> impl Future<Output = Result<(), String>> + Send + use<> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let down = self.down.load(Ordering::Relaxed);
-        async move {
-            if down {
-                Err("refused".to_owned())
-            } else {
-                Ok(())
-            }
-        }
+        async move { if down { Err("refused".to_owned()) } else { Ok(()) } }
     }
 
     fn check(&self, critical: bool) -> Check {
         let own = self.clone();
         let run = move || own.ask();
-        if critical {
-            Check::critical("redis", run)
-        } else {
-            Check::optional("redis", run)
-        }
+        if critical { Check::critical("redis", run) } else { Check::optional("redis", run) }
     }
 
     fn set_down(&self, down: bool) {
@@ -122,10 +112,7 @@ async fn details_are_told_to_who_asks_unless_turned_off() {
     let told = json(ask(&health, "/health?verbose").await).await;
     assert_eq!(told["serviceId"], "shop");
     let check = &told["checks"]["redis:responseTime"][0];
-    assert_eq!(
-        (&check["status"], &check["output"]),
-        (&"fail".into(), &"refused".into())
-    );
+    assert_eq!((&check["status"], &check["output"]), (&"fail".into(), &"refused".into()));
 
     let request = Request::get("/health?verbose").body(()).unwrap();
     let silent = HealthService::new(health).without_details();
@@ -150,10 +137,7 @@ async fn answers_never_wait_for_a_check_and_questions_ask_none() {
     assert_eq!(asked.load(Ordering::Relaxed), 1);
     let report = health.report();
     assert_eq!(report.status, Status::Fail);
-    assert_eq!(
-        report.checks[0].error.as_deref(),
-        Some("no answer within 1s")
-    );
+    assert_eq!(report.checks[0].error.as_deref(), Some("no answer within 1s"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,10 +153,7 @@ async fn a_check_that_panics_fails_and_runs_again() {
     });
     let health = Health::builder().check(panics).start().unwrap();
     sleep(Duration::from_millis(1)).await;
-    assert_eq!(
-        health.report().checks[0].error.as_deref(),
-        Some("the check panicked")
-    );
+    assert_eq!(health.report().checks[0].error.as_deref(), Some("the check panicked"));
     sleep(INTERVAL * 4).await;
     assert_eq!(health.report().status, Status::Pass);
 }
@@ -238,10 +219,7 @@ async fn whether_checks_pass_is_measured() {
     let _health = metrics::with_local_recorder(&recorder, || builder.start()).unwrap();
     sleep(Duration::from_millis(1)).await;
     let text = recorder.handle().render();
-    assert!(
-        text.contains("vmetrics_check_up{check=\"redis\"} 1\n"),
-        "{text}"
-    );
+    assert!(text.contains("vmetrics_check_up{check=\"redis\"} 1\n"), "{text}");
 }
 
 #[cfg(feature = "serde")]

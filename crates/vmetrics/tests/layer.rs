@@ -27,27 +27,18 @@ const IDLE: &str = "http_requests_in_flight{route=\"r\"} 0";
 const BUSY: &str = "http_requests_in_flight{route=\"r\"} 1";
 
 fn handle() -> Handle {
-    let config = Config {
-        process: false,
-        ..Config::default()
-    };
+    let config = Config { process: false, ..Config::default() };
     Recorder::with_config(config).unwrap().handle()
 }
 
 fn request(method: Method) -> Request<Body> {
-    Request::builder()
-        .method(method)
-        .body(Body::empty())
-        .unwrap()
+    Request::builder().method(method).body(Body::empty()).unwrap()
 }
 
 #[track_caller]
 fn has(handle: &Handle, line: &str) {
     let text = handle.render();
-    assert!(
-        text.lines().any(|have| have == line),
-        "no {line} in\n{text}"
-    );
+    assert!(text.lines().any(|have| have == line), "no {line} in\n{text}");
 }
 
 /// The line of one finished GET of the route `r`.
@@ -69,11 +60,9 @@ fn streamed() -> (Sender<Bytes, std::io::Error>, Answer) {
 /// Sends `request` through a layer for the route `r` around a service that gives `answer`.
 async fn through(handle: &Handle, request: Request<Body>, answer: Answer) -> Response<Body> {
     let slot = std::sync::Mutex::new(Some(answer));
-    let inner = service_fn(
-        move |_: Request<Body>| -> Ready<Result<Answer, Infallible>> {
-            ready(Ok(slot.lock().unwrap().take().unwrap()))
-        },
-    );
+    let inner = service_fn(move |_: Request<Body>| -> Ready<Result<Answer, Infallible>> {
+        ready(Ok(slot.lock().unwrap().take().unwrap()))
+    });
     let service = MetricsLayer::new(handle).route("r").layer(inner);
     service.oneshot(request).await.unwrap()
 }
@@ -96,26 +85,14 @@ async fn times_reach_to_the_head_and_to_the_end_of_the_body() {
     has(&handle, BUSY);
     tokio::time::sleep(Duration::from_millis(500)).await;
     drop(sender);
-    assert_eq!(
-        response.into_body().collect().await.unwrap().to_bytes(),
-        "abc"
-    );
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "abc");
     has(&handle, IDLE);
     has(&handle, &finished("200"));
     let labels = "{method=\"GET\",route=\"r\"}";
-    has(
-        &handle,
-        &format!("http_request_first_byte_seconds_sum{labels} 0.25"),
-    );
-    has(
-        &handle,
-        &format!("http_request_duration_seconds_sum{labels} 0.75"),
-    );
+    has(&handle, &format!("http_request_first_byte_seconds_sum{labels} 0.25"));
+    has(&handle, &format!("http_request_duration_seconds_sum{labels} 0.75"));
     let labels = "{method=\"GET\",route=\"r\",le=\"0.75\"}";
-    has(
-        &handle,
-        &format!("http_request_duration_seconds_bucket{labels} 1"),
-    );
+    has(&handle, &format!("http_request_duration_seconds_bucket{labels} 1"));
 }
 
 #[tokio::test]
@@ -237,9 +214,8 @@ async fn axum_tells_its_routes() {
     let handle = handle();
     let layer = MetricsLayer::new(&handle)
         .route_from(|extensions| extensions.get::<MatchedPath>().map(MatchedPath::as_str));
-    let app: axum::Router = axum::Router::new()
-        .route("/users/{id}", get(|| async { "someone" }))
-        .layer(layer);
+    let app: axum::Router =
+        axum::Router::new().route("/users/{id}", get(|| async { "someone" })).layer(layer);
     for path in ["/users/1", "/users/2", "/nowhere"] {
         let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
         let response = app.clone().oneshot(request).await.unwrap();

@@ -27,12 +27,7 @@ fn complaints(text: &str) -> Option<String> {
         .stderr(Stdio::piped())
         .spawn()
         .expect("promtool is needed by this test: apt-get install prometheus");
-    promtool
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(text.as_bytes())
-        .unwrap();
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = promtool.wait_with_output().unwrap();
     let told = [output.stdout, output.stderr].concat();
     (!output.status.success()).then(|| String::from_utf8(told).unwrap())

@@ -19,11 +19,7 @@ use vmetrics::{Config, Handle, MetricsLayer, Recorder};
 const PATHS: usize = 20_000;
 
 fn lines(handle: &Handle) -> usize {
-    handle
-        .render()
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .count()
+    handle.render().lines().filter(|line| !line.starts_with('#')).count()
 }
 
 /// Sends a request for each path; `timeline` says what a router left in it.

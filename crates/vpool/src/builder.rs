@@ -28,11 +28,7 @@ pub struct Builder<M> {
 
 impl<M: Manager + 'static> Builder<M> {
     pub(crate) const fn new(manager: M) -> Self {
-        Self {
-            manager,
-            config: None,
-            name: None,
-        }
+        Self { manager, config: None, name: None }
     }
 
     /// Takes every plain setting from `config`.

@@ -86,9 +86,7 @@ impl Config {
 
     /// The longest that one `get` can take.
     pub(crate) const fn get_timeout(&self) -> Duration {
-        self.wait_timeout
-            .saturating_add(self.recycle_timeout)
-            .saturating_add(self.create_timeout)
+        self.wait_timeout.saturating_add(self.recycle_timeout).saturating_add(self.create_timeout)
     }
 }
 
@@ -105,20 +103,11 @@ mod tests {
     fn contradictions_are_refused() {
         let check = |config: Config| config.check().unwrap_err().to_string();
         let defaults = Config::default;
-        let min = Config {
-            min_idle: 17,
-            ..defaults()
-        };
+        let min = Config { min_idle: 17, ..defaults() };
         assert_eq!(check(min), "`min_idle` is 17, above `max_size`, 16");
-        let jitter = Config {
-            lifetime_jitter: f64::NAN,
-            ..defaults()
-        };
+        let jitter = Config { lifetime_jitter: f64::NAN, ..defaults() };
         assert_eq!(check(jitter), "`lifetime_jitter` is NaN, not 0 to 1");
-        let zero = Config {
-            max_size: 0,
-            ..defaults()
-        };
+        let zero = Config { max_size: 0, ..defaults() };
         assert_eq!(check(zero), "`max_size` must not be zero");
     }
 }

@@ -27,10 +27,7 @@ impl<E> GetError<E> {
     /// Whether a limit of time ran out.
     #[must_use]
     pub const fn is_timeout(&self) -> bool {
-        matches!(
-            self,
-            Self::WaitTimeout(_) | Self::CreateTimeout(_) | Self::CheckTimeout(_)
-        )
+        matches!(self, Self::WaitTimeout(_) | Self::CreateTimeout(_) | Self::CheckTimeout(_))
     }
 
     /// Whether all connections were in use: the pool is too small, or they are held too long.

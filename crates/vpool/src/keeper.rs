@@ -56,12 +56,7 @@ pub(crate) struct Keeper<M: Manager> {
 
 impl<M: Manager> Keeper<M> {
     pub(crate) fn new(manager: M, config: Config, ledger: Arc<Ledger>) -> Self {
-        Self {
-            manager,
-            config,
-            ledger,
-            ready: Mutex::new(Vec::new()),
-        }
+        Self { manager, config, ledger, ready: Mutex::new(Vec::new()) }
     }
 
     pub(crate) fn take_ready(&self) -> Option<M::Type> {

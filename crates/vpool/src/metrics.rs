@@ -85,11 +85,7 @@ mod on {
         pub(crate) fn new(pool: &str) -> Self {
             describe_gauge!(CONNECTIONS, Unit::Count, "Connections, by state.");
             describe_gauge!(WAITING, Unit::Count, "Callers that wait for a connection.");
-            describe_histogram!(
-                WAIT,
-                Unit::Seconds,
-                "Time to get a connection, opening included."
-            );
+            describe_histogram!(WAIT, Unit::Seconds, "Time to get a connection, opening included.");
             describe_counter!(GETS, Unit::Count, "Connections asked for, by outcome.");
             describe_counter!(RETIRED, Unit::Count, "Connections let go of, by cause.");
             let pool = || pool.to_owned();

@@ -39,9 +39,7 @@ impl<M: Manager + 'static> Pool<M> {
 
     pub(crate) fn assemble(pool: managed::Pool<Keeper<M>>, upkeep: Task) -> Self {
         let upkeep = Mutex::new(Some(upkeep));
-        Self {
-            inner: Arc::new(Inner { pool, upkeep }),
-        }
+        Self { inner: Arc::new(Inner { pool, upkeep }) }
     }
 
     /// A connection: an idle one that passes its check, else a fresh one, else the first that
@@ -161,9 +159,7 @@ fn outcome<M: Manager>(got: &Result<Object<Keeper<M>>, GetError<M::Error>>) -> O
 
 impl<M: Manager + 'static> Clone for Pool<M> {
     fn clone(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-        }
+        Self { inner: Arc::clone(&self.inner) }
     }
 }
 

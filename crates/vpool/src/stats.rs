@@ -55,12 +55,7 @@ pub(crate) enum State {
 
 impl State {
     const fn census(self) -> Census {
-        let mut census = Census {
-            idle: 0,
-            in_use: 0,
-            connecting: 0,
-            waiting: 0,
-        };
+        let mut census = Census { idle: 0, in_use: 0, connecting: 0, waiting: 0 };
         match self {
             Self::Idle => census.idle = 1,
             Self::InUse => census.in_use = 1,

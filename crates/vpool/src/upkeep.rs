@@ -50,18 +50,11 @@ pub(crate) async fn fill<M: Manager + 'static>(
     let keeper = pool.manager();
     let (idle, size) = (keeper.ledger.idle(), pool.status().size);
     let config = &keeper.config;
-    let missing = config
-        .min_idle
-        .saturating_sub(idle)
-        .min(config.max_size.saturating_sub(size));
+    let missing = config.min_idle.saturating_sub(idle).min(config.max_size.saturating_sub(size));
     let mut failed = None;
     for _ in 0..missing {
         match create(keeper).await {
-            Ok(value) => keeper
-                .ready
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(value),
+            Ok(value) => keeper.ready.lock().unwrap_or_else(PoisonError::into_inner).push(value),
             Err(error) => {
                 failed = Some(error);
                 break;
@@ -88,11 +81,7 @@ async fn hand_over<M: Manager + 'static>(pool: &Pool<Keeper<M>>, recycle: Durati
         let ready = keeper.ready.lock();
         !ready.unwrap_or_else(PoisonError::into_inner).is_empty()
     };
-    let timeouts = Timeouts {
-        wait: Some(Duration::ZERO),
-        create: None,
-        recycle: Some(recycle),
-    };
+    let timeouts = Timeouts { wait: Some(Duration::ZERO), create: None, recycle: Some(recycle) };
     let mut held = Held(Vec::new());
     while is_ready() {
         match pool.timeout_get(&timeouts).await {

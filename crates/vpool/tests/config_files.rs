@@ -37,10 +37,7 @@ fn what_is_written_is_read_back() {
     assert_eq!(toml::from_str::<vpool::http::Config>(&text).unwrap(), http);
     let redis = vpool::redis::Config::default();
     let text = toml::to_string(&redis).unwrap();
-    assert_eq!(
-        toml::from_str::<vpool::redis::Config>(&text).unwrap(),
-        redis
-    );
+    assert_eq!(toml::from_str::<vpool::redis::Config>(&text).unwrap(), redis);
     let pool = vpool::Config::default();
     let text = toml::to_string(&pool).unwrap();
     assert_eq!(toml::from_str::<vpool::Config>(&text).unwrap(), pool);

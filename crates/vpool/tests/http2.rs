@@ -35,9 +35,7 @@ async fn serve(socket: TcpStream, slow: std::sync::Arc<tokio::sync::Semaphore>) 
             let authority = request.uri().authority().unwrap().to_string();
             let body = request.into_body().collect().await.unwrap().to_bytes();
             let mut response = Response::new(Body::full(body));
-            response
-                .headers_mut()
-                .insert("x-host", authority.parse().unwrap());
+            response.headers_mut().insert("x-host", authority.parse().unwrap());
             Ok::<_, Infallible>(response)
         }
     });
@@ -72,13 +70,7 @@ async fn requests_at_once_share_one_connection() {
         let (client, uri) = (client.clone(), uri.clone());
         tasks.spawn(async move { get(&client, &uri).await.unwrap() });
     }
-    until(|| {
-        client
-            .stats()
-            .first()
-            .is_some_and(|s| s.created + s.reused == 50)
-    })
-    .await;
+    until(|| client.stats().first().is_some_and(|s| s.created + s.reused == 50)).await;
     slow.add_permits(50);
     for response in tasks.join_all().await {
         assert_eq!(response.version(), Version::HTTP_2);
@@ -98,13 +90,7 @@ async fn a_full_connection_gets_company_up_to_the_bound() {
         let (client, uri) = (client.clone(), uri.clone());
         tasks.spawn(async move { text(get(&client, &uri).await.unwrap()).await });
     }
-    until(|| {
-        client
-            .stats()
-            .first()
-            .is_some_and(|s| s.in_use == 2 && s.waiting == 1)
-    })
-    .await;
+    until(|| client.stats().first().is_some_and(|s| s.in_use == 2 && s.waiting == 1)).await;
     slow.add_permits(5);
     tasks.join_all().await;
     assert_eq!(origin.accepted(), 2);
@@ -128,10 +114,8 @@ async fn a_dropped_response_ends_its_stream_only() {
 async fn the_requests_own_host_becomes_the_authority() {
     use tower::ServiceExt;
     let ((origin, _slow), client) = (origin().await, client(1, 1));
-    let request = Request::get(origin.uri("/"))
-        .header("host", "shop.example")
-        .body(Body::empty())
-        .unwrap();
+    let request =
+        Request::get(origin.uri("/")).header("host", "shop.example").body(Body::empty()).unwrap();
     let response = client.oneshot(request).await.unwrap();
     assert_eq!(response.headers()["x-host"], "shop.example");
 }
@@ -153,10 +137,7 @@ async fn an_origin_without_http_2_is_an_error() {
     })
     .await;
     let error = get(&client(1, 1), &origin.uri("/")).await.unwrap_err();
-    assert!(matches!(
-        error.kind(),
-        ErrorKind::Unanswered | ErrorKind::Connect
-    ));
+    assert!(matches!(error.kind(), ErrorKind::Unanswered | ErrorKind::Connect));
 }
 
 #[tokio::test]

@@ -19,21 +19,12 @@ use tokio::net::TcpListener;
 use vpool::http::{Client, Config, ErrorKind};
 
 fn client(max_connections: usize, max_waiting: usize) -> Client {
-    Client::new(Config {
-        max_connections,
-        max_waiting,
-        ..Config::default()
-    })
-    .unwrap()
+    Client::new(Config { max_connections, max_waiting, ..Config::default() }).unwrap()
 }
 
 /// Answers with a body whose end the test decides about by reading it.
 async fn origin() -> Origin {
-    Origin::raw(
-        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
-        After::Again,
-    )
-    .await
+    Origin::raw(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", After::Again).await
 }
 
 #[tokio::test]
@@ -108,11 +99,7 @@ async fn a_hundred_at_once_share_four_connections() {
 #[tokio::test]
 async fn a_quiet_origin_makes_room_for_another() {
     let (a, b) = (origin().await, origin().await);
-    let client = Client::new(Config {
-        max_origins: 1,
-        ..Config::default()
-    })
-    .unwrap();
+    let client = Client::new(Config { max_origins: 1, ..Config::default() }).unwrap();
     text(get(&client, &a.uri("/")).await.unwrap()).await;
     let busy = get(&client, &b.uri("/")).await.unwrap();
     assert_eq!(stats(&client).origin.port(), b.addr.port());
@@ -137,11 +124,7 @@ async fn a_connection_that_nobody_accepts_times_out() {
     {
         held.push(socket);
     }
-    let client = Client::new(Config {
-        connect_timeout: short,
-        ..Config::default()
-    })
-    .unwrap();
+    let client = Client::new(Config { connect_timeout: short, ..Config::default() }).unwrap();
     let error = get(&client, &format!("http://{addr}/")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectTimeout);
     assert!(error.is_timeout() && error.is_connect());

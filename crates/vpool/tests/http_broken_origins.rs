@@ -115,11 +115,7 @@ async fn a_body_cut_short_is_an_error_and_the_end() {
         let origin = Origin::raw(answer, After::Close).await;
         let client = client();
         let response = get(&client, &origin.uri("/")).await.unwrap();
-        assert!(
-            response.into_body().collect().await.is_err(),
-            "{}",
-            answer.escape_ascii()
-        );
+        assert!(response.into_body().collect().await.is_err(), "{}", answer.escape_ascii());
         assert_eq!(stats(&client).open, 0);
     }
 }
@@ -137,23 +133,16 @@ async fn where_nobody_listens_nothing_was_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     drop(listener);
-    let error = get(&client(), &format!("http://{addr}/"))
-        .await
-        .unwrap_err();
+    let error = get(&client(), &format!("http://{addr}/")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connect);
     assert!(error.is_connect() && error.is_unprocessed() && !error.is_timeout());
-    assert_eq!(
-        error.to_string(),
-        format!("could not connect (http://{addr})")
-    );
+    assert_eq!(error.to_string(), format!("could not connect (http://{addr})"));
     assert!(error.source().unwrap().is::<std::io::Error>());
 }
 
 #[tokio::test]
 async fn a_name_that_does_not_exist_cannot_be_connected_to() {
-    let error = get(&client(), "http://does-not-exist.invalid/")
-        .await
-        .unwrap_err();
+    let error = get(&client(), "http://does-not-exist.invalid/").await.unwrap_err();
     assert!(error.is_connect());
 }
 
@@ -180,9 +169,8 @@ async fn a_request_body_that_fails_is_the_callers_fault() {
         Ok(http_body::Frame::data(bytes::Bytes::from("first"))),
         Err(std::io::Error::other("the client went away")),
     ]);
-    let request = Request::post(origin.uri("/"))
-        .body(http_body_util::StreamBody::new(frames))
-        .unwrap();
+    let request =
+        Request::post(origin.uri("/")).body(http_body_util::StreamBody::new(frames)).unwrap();
     let error = client().oneshot(request).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Upload);
 }
@@ -198,10 +186,7 @@ async fn requests_are_sent_as_http_1_1_whatever_came_in() {
     })
     .await;
     for version in [Version::HTTP_10, Version::HTTP_2] {
-        let request = Request::get(origin.uri("/x"))
-            .version(version)
-            .body(Body::empty())
-            .unwrap();
+        let request = Request::get(origin.uri("/x")).version(version).body(Body::empty()).unwrap();
         assert_eq!(client().oneshot(request).await.unwrap().status(), 204);
     }
 }

@@ -45,9 +45,7 @@ async fn one_connection_serves_requests_one_after_the_other() {
 async fn one_connection_serves_on_many_threads_too() {
     let (origin, client) = (Origin::echo().await, client());
     for _ in 0..200 {
-        let request = Request::post(origin.uri("/"))
-            .body(Full::from("some text"))
-            .unwrap();
+        let request = Request::post(origin.uri("/")).body(Full::from("some text")).unwrap();
         let response = client.clone().oneshot(request).await.unwrap();
         assert_eq!(text(response).await, "some text");
     }
@@ -57,21 +55,16 @@ async fn one_connection_serves_on_many_threads_too() {
 #[tokio::test]
 async fn the_requests_own_host_is_sent() {
     let (origin, client) = (Origin::echo().await, client());
-    let request = Request::get(origin.uri("/"))
-        .header("host", "shop.example")
-        .body(Body::empty())
-        .unwrap();
+    let request =
+        Request::get(origin.uri("/")).header("host", "shop.example").body(Body::empty()).unwrap();
     let response = client.oneshot(request).await.unwrap();
     assert_eq!(response.headers()["x-host"], "shop.example");
 }
 
 #[tokio::test]
 async fn a_body_that_is_not_read_closes_its_connection() {
-    let origin = Origin::raw(
-        b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345",
-        After::Hold,
-    )
-    .await;
+    let origin =
+        Origin::raw(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345", After::Hold).await;
     let client = client();
     let response = get(&client, &origin.uri("/")).await.unwrap();
     assert_eq!(stats(&client).in_use, 1);
@@ -105,11 +98,7 @@ async fn an_idle_connection_is_closed_without_another_request() {
 #[tokio::test]
 async fn no_more_than_the_allowed_idle_ones_are_kept() {
     let (origin, config) = (Origin::echo().await, Config::default());
-    let client = Client::new(Config {
-        max_idle: 1,
-        ..config
-    })
-    .unwrap();
+    let client = Client::new(Config { max_idle: 1, ..config }).unwrap();
     let uri = origin.uri("/");
     let (a, b) = tokio::join!(get(&client, &uri), get(&client, &uri));
     text(a.unwrap()).await;
@@ -121,17 +110,10 @@ async fn no_more_than_the_allowed_idle_ones_are_kept() {
 #[tokio::test]
 async fn an_origin_that_closes_idle_connections_loses_no_request() {
     // Answers once on each connection, says nothing of closing, and closes.
-    let origin = Origin::raw(
-        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
-        After::Close,
-    )
-    .await;
+    let origin = Origin::raw(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", After::Close).await;
     let client = client();
     for _ in 0..300 {
-        assert_eq!(
-            text(get(&client, &origin.uri("/")).await.unwrap()).await,
-            "ok"
-        );
+        assert_eq!(text(get(&client, &origin.uri("/")).await.unwrap()).await, "ok");
         // Sometimes the close is seen before the next request, sometimes after.
         tokio::task::yield_now().await;
     }
@@ -177,11 +159,8 @@ async fn ten_mebibytes_stream_both_ways() {
 #[tokio::test]
 async fn an_early_answer_ends_the_upload_and_the_connection() {
     // Answers before it reads the body, then keeps quiet.
-    let origin = Origin::raw(
-        b"HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno",
-        After::Hold,
-    )
-    .await;
+    let origin =
+        Origin::raw(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno", After::Hold).await;
     let client = client();
     let (sender, body) = http_body_util::channel::Channel::<bytes::Bytes>::new(1);
     let request = Request::post(origin.uri("/")).body(body).unwrap();
@@ -227,10 +206,8 @@ async fn after_a_101_the_connection_belongs_to_the_caller() {
 async fn the_timeline_learns_the_time_for_the_connection() {
     let (origin, client) = (Origin::echo().await, client());
     let timeline = Timeline::new();
-    let request = Request::get(origin.uri("/"))
-        .extension(timeline.clone())
-        .body(Body::empty())
-        .unwrap();
+    let request =
+        Request::get(origin.uri("/")).extension(timeline.clone()).body(Body::empty()).unwrap();
     client.oneshot(request).await.unwrap();
     assert!(timeline.read().time(Phase::Pool).is_some());
 }
@@ -255,9 +232,7 @@ async fn a_client_that_is_gone_leaves_no_connection() {
     assert_eq!(stats(&client).idle, 1);
     drop(client);
     let gone = until(|| closed.load(std::sync::atomic::Ordering::SeqCst));
-    tokio::time::timeout(Duration::from_secs(10), gone)
-        .await
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(10), gone).await.unwrap();
 }
 
 #[tokio::test]

@@ -75,12 +75,7 @@ async fn origin(acceptor: TlsAcceptor) -> Origin {
 }
 
 fn client(tls: TlsConfig, http2: Http2) -> Client {
-    Client::new(Config {
-        tls,
-        http2,
-        ..Config::default()
-    })
-    .unwrap()
+    Client::new(Config { tls, http2, ..Config::default() }).unwrap()
 }
 
 fn uri(origin: &Origin) -> String {
@@ -91,10 +86,7 @@ fn trusting(pem: &str) -> (tempfile::NamedTempFile, TlsConfig) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(pem.as_bytes()).unwrap();
     let ca_file = Some(file.path().to_owned());
-    let tls = TlsConfig {
-        ca_file,
-        ..TlsConfig::default()
-    };
+    let tls = TlsConfig { ca_file, ..TlsConfig::default() };
     (file, tls)
 }
 
@@ -135,25 +127,16 @@ async fn strangers_and_wrong_names_are_not_connected_to() {
 async fn insecure_takes_anybody() {
     let (_, acceptor) = authority("elsewhere.example");
     let origin = origin(acceptor).await;
-    let tls = TlsConfig {
-        insecure: true,
-        ..TlsConfig::default()
-    };
+    let tls = TlsConfig { insecure: true, ..TlsConfig::default() };
     let client = client(tls, Http2::Off);
-    assert_eq!(
-        text(get(&client, &uri(&origin)).await.unwrap()).await,
-        "secret"
-    );
+    assert_eq!(text(get(&client, &uri(&origin)).await.unwrap()).await, "secret");
 }
 
 #[test]
 fn a_file_without_certificates_is_refused() {
     for text in ["", "no PEM at all"] {
         let (_file, tls) = trusting(text);
-        let built = Client::new(Config {
-            tls,
-            ..Config::default()
-        });
+        let built = Client::new(Config { tls, ..Config::default() });
         assert!(matches!(built, Err(BuildError::CaFile { .. })), "{text}");
     }
 }

@@ -38,10 +38,7 @@ fn read(snapshotter: &Snapshotter) -> HashMap<String, f64> {
                 .map(|label| format!("{}={}", label.key(), label.value()))
                 .collect();
             labels.sort();
-            (
-                format!("{}{{{}}}", key.key().name(), labels.join(",")),
-                value(debug),
-            )
+            (format!("{}{{{}}}", key.key().name(), labels.join(",")), value(debug))
         })
         .collect()
 }
@@ -50,10 +47,7 @@ fn read(snapshotter: &Snapshotter) -> HashMap<String, f64> {
 fn both_pools_tell_what_they_do() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     metrics::with_local_recorder(&recorder, || {
         runtime.block_on(async {
             let origin = Origin::echo().await;
@@ -61,10 +55,7 @@ fn both_pools_tell_what_they_do() {
             for _ in 0..3 {
                 text(get(&client, &origin.uri("/")).await.unwrap()).await;
             }
-            let pool = vpool::Pool::builder(Objects::default())
-                .name("db")
-                .build()
-                .unwrap();
+            let pool = vpool::Pool::builder(Objects::default()).name("db").build().unwrap();
             let held = pool.get().await.unwrap();
             drop(pool.get().await.unwrap());
 

@@ -28,10 +28,7 @@ async fn what_was_given_back_is_given_out_again() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_ends_exactly_with_its_timeout() {
-    let config = Config {
-        max_size: 1,
-        ..Config::default()
-    };
+    let config = Config { max_size: 1, ..Config::default() };
     let pool = pool(Objects::default(), config.clone());
     let held = pool.get().await.unwrap();
     let begun = tokio::time::Instant::now();
@@ -117,10 +114,7 @@ async fn what_is_discarded_is_not_given_out_again() {
 #[tokio::test(start_paused = true)]
 async fn a_closed_pool_gives_nothing_and_keeps_nothing() {
     let objects = Objects::default();
-    let config = Config {
-        max_size: 2,
-        ..Config::default()
-    };
+    let config = Config { max_size: 2, ..Config::default() };
     let pool = pool(objects.clone(), config);
     let (held, idle) = (pool.get().await.unwrap(), pool.get().await.unwrap());
     drop(idle);

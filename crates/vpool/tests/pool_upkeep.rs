@@ -38,10 +38,7 @@ async fn idle_ones_go_after_their_time() {
 #[tokio::test(start_paused = true)]
 async fn the_least_number_is_held_ready() {
     let objects = Objects::default();
-    let config = Config {
-        min_idle: 3,
-        ..Config::default()
-    };
+    let config = Config { min_idle: 3, ..Config::default() };
     let pool = pool(objects.clone(), config);
     sleep(MINUTE).await;
     assert_eq!(pool.stats().idle, 3);
@@ -60,11 +57,7 @@ async fn the_least_number_is_held_ready() {
 #[tokio::test(start_paused = true)]
 async fn warming_fills_at_once_and_never_over_the_bound() {
     let objects = Objects::default();
-    let config = Config {
-        min_idle: 3,
-        max_size: 4,
-        ..Config::default()
-    };
+    let config = Config { min_idle: 3, max_size: 4, ..Config::default() };
     let pool = pool(objects.clone(), config);
     let held = (pool.get().await.unwrap(), pool.get().await.unwrap());
     assert_eq!(pool.warm().await.unwrap(), 2);
@@ -79,10 +72,7 @@ async fn warming_fills_at_once_and_never_over_the_bound() {
 async fn warming_says_what_failed() {
     let objects = Objects::default();
     objects.set_failing(true);
-    let config = Config {
-        min_idle: 1,
-        ..Config::default()
-    };
+    let config = Config { min_idle: 1, ..Config::default() };
     let pool = pool(objects, config);
     let error = pool.warm().await.unwrap_err();
     assert!(matches!(error, vpool::GetError::Create(_)));
@@ -91,11 +81,8 @@ async fn warming_says_what_failed() {
 #[tokio::test(start_paused = true)]
 async fn an_old_one_is_not_given_out() {
     let objects = Objects::default();
-    let config = Config {
-        lifetime_jitter: 0.0,
-        upkeep_interval: MINUTE * 600,
-        ..Config::default()
-    };
+    let config =
+        Config { lifetime_jitter: 0.0, upkeep_interval: MINUTE * 600, ..Config::default() };
     let lifetime = config.max_lifetime;
     let pool = pool(objects.clone(), config);
     let first = pool.get().await.unwrap().number;
@@ -109,10 +96,7 @@ async fn an_old_one_is_not_given_out() {
 #[tokio::test(start_paused = true)]
 async fn upkeep_ends_with_the_pool() {
     let objects = Objects::default();
-    let config = Config {
-        min_idle: 1,
-        ..Config::default()
-    };
+    let config = Config { min_idle: 1, ..Config::default() };
     drop(pool(objects.clone(), config));
     sleep(MINUTE * 5).await;
     assert_eq!(objects.made(), 0);

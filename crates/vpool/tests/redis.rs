@@ -19,28 +19,18 @@ use vpool::Pool;
 use vpool::redis::{Config, Redis};
 
 fn pool(url: String) -> Pool<Redis> {
-    pool_of(Config {
-        url,
-        ..Config::default()
-    })
+    pool_of(Config { url, ..Config::default() })
 }
 
 fn pool_of(config: Config) -> Pool<Redis> {
-    let one = vpool::Config {
-        max_size: 1,
-        ..vpool::Config::default()
-    };
+    let one = vpool::Config { max_size: 1, ..vpool::Config::default() };
     let redis = Redis::new(config).unwrap();
     Pool::builder(redis).config(one).build().unwrap()
 }
 
 async fn set(pool: &Pool<Redis>, value: &str) -> redis::RedisResult<()> {
     let mut conn = pool.get().await.unwrap();
-    redis::cmd("SET")
-        .arg("key")
-        .arg(value)
-        .query_async(&mut *conn)
-        .await
+    redis::cmd("SET").arg("key").arg(value).query_async(&mut *conn).await
 }
 
 #[tokio::test]
@@ -56,11 +46,8 @@ async fn one_connection_serves_command_after_command() {
 #[tokio::test]
 async fn an_idle_connection_that_died_is_replaced_unseen() {
     let server = Server::start().await;
-    let pool = pool_of(Config {
-        url: server.url(),
-        check_after: Duration::ZERO,
-        ..Config::default()
-    });
+    let pool =
+        pool_of(Config { url: server.url(), check_after: Duration::ZERO, ..Config::default() });
     set(&pool, "a").await.unwrap();
     let server = server.restart().await;
     set(&pool, "b").await.unwrap();
@@ -97,13 +84,8 @@ async fn an_open_watch_is_undone() {
     drop(conn);
     set(&other, "changed").await.unwrap();
     let mut conn = pool.get().await.unwrap();
-    let done: Option<(String,)> = redis::pipe()
-        .atomic()
-        .cmd("GET")
-        .arg("key")
-        .query_async(&mut *conn)
-        .await
-        .unwrap();
+    let done: Option<(String,)> =
+        redis::pipe().atomic().cmd("GET").arg("key").query_async(&mut *conn).await.unwrap();
     assert_eq!(done, Some(("changed".to_owned(),)));
     assert_eq!(pool.stats().created, 1);
 }
@@ -145,17 +127,11 @@ async fn where_no_server_is_the_error_says_so() {
     let url = server.url();
     server.stop().await;
     let error = pool(url).get().await.unwrap_err();
-    assert!(matches!(
-        error,
-        vpool::GetError::Create(vpool::redis::ConnectError::Failed(_))
-    ));
+    assert!(matches!(error, vpool::GetError::Create(vpool::redis::ConnectError::Failed(_))));
 }
 
 #[test]
 fn what_is_no_url_of_redis_is_refused() {
-    let config = Config {
-        url: "http://host".to_owned(),
-        ..Config::default()
-    };
+    let config = Config { url: "http://host".to_owned(), ..Config::default() };
     assert!(Redis::new(config).is_err());
 }

@@ -26,10 +26,7 @@ pub struct LimiterBuilder {
 impl Limiter {
     /// Begins with the default settings and the name `default`.
     pub fn builder() -> LimiterBuilder {
-        LimiterBuilder {
-            config: Config::default(),
-            name: Arc::from("default"),
-        }
+        LimiterBuilder { config: Config::default(), name: Arc::from("default") }
     }
 
     /// A limiter named `default`, with these settings, in memory.
@@ -103,14 +100,8 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        let config = Config {
-            ipv6_prefix: 129,
-            ..Config::default()
-        };
+        let config = Config { ipv6_prefix: 129, ..Config::default() };
         let prefix = 129;
-        assert_eq!(
-            Limiter::new(&config).unwrap_err(),
-            BuildError::Prefix { prefix }
-        );
+        assert_eq!(Limiter::new(&config).unwrap_err(), BuildError::Prefix { prefix });
     }
 }

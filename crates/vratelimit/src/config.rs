@@ -78,9 +78,7 @@ impl Config {
     /// Checks the settings that are not the quota's.
     pub(crate) const fn check(&self) -> Result<(), BuildError> {
         if self.ipv6_prefix > 128 {
-            return Err(BuildError::Prefix {
-                prefix: self.ipv6_prefix,
-            });
+            return Err(BuildError::Prefix { prefix: self.ipv6_prefix });
         }
         Ok(())
     }
@@ -122,10 +120,7 @@ impl FromStr for KeySource {
 /// Whether a header field can have this name (RFC 9110 §5.6.2).
 fn is_token(name: &str) -> bool {
     let special = |b| b"!#$%&'*+-.^_`|~".contains(&b);
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || special(b))
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || special(b))
 }
 
 impl fmt::Display for KeySource {
@@ -169,16 +164,10 @@ mod tests {
     #[test]
     fn a_burst_below_the_cost_is_refused_and_a_default_one_is_not() {
         let cost = NonZeroU32::new(50).unwrap();
-        let mut config = Config {
-            cost,
-            ..Config::default()
-        };
+        let mut config = Config { cost, ..Config::default() };
         assert_eq!(config.quota().unwrap().burst(), cost);
         config.burst = NonZeroU32::new(49);
-        assert!(matches!(
-            config.quota(),
-            Err(BuildError::BurstBelowCost { .. })
-        ));
+        assert!(matches!(config.quota(), Err(BuildError::BurstBelowCost { .. })));
     }
 
     #[cfg(feature = "serde")]

@@ -102,10 +102,7 @@ mod tests {
     fn a_price_above_the_burst_never_passes() {
         let (state, decision) = quota(10, 3).decide(7, 9, NonZeroU32::new(4).unwrap());
         assert_eq!((state, decision.allowed), (7, false));
-        assert_eq!(
-            (decision.remaining, decision.retry_after),
-            (3, Duration::MAX)
-        );
+        assert_eq!((decision.remaining, decision.retry_after), (3, Duration::MAX));
     }
 
     proptest! {

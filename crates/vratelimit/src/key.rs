@@ -81,11 +81,7 @@ mod tests {
             ("::ffff:192.0.2.7", 64, "192.0.2.7"),
         ] {
             let key = Key::client(address.parse().unwrap(), prefix);
-            assert_eq!(
-                key,
-                Key::Addr(wanted.parse().unwrap()),
-                "{address}/{prefix}"
-            );
+            assert_eq!(key, Key::Addr(wanted.parse().unwrap()), "{address}/{prefix}");
         }
     }
 

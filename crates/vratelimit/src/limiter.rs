@@ -109,10 +109,7 @@ impl<S: Store> Limiter<S> {
     }
 }
 
-#[expect(
-    single_use_lifetimes,
-    reason = "anonymous lifetimes in `impl Trait` are unstable"
-)]
+#[expect(single_use_lifetimes, reason = "anonymous lifetimes in `impl Trait` are unstable")]
 impl Limiter<MemoryStore> {
     /// Decides on one request of `key`, now: without waiting and without allocation.
     #[must_use = "the decision is what the request was counted for"]
@@ -153,9 +150,7 @@ impl Limiter<MemoryStore> {
 
 impl<S> Clone for Limiter<S> {
     fn clone(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-        }
+        Self { inner: Arc::clone(&self.inner) }
     }
 }
 

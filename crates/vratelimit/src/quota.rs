@@ -50,12 +50,9 @@ impl Quota {
         }
         let full = interval.saturating_mul(u128::from(burst.get()));
         match (u64::try_from(interval), u64::try_from(full)) {
-            (Ok(interval), Ok(full)) if full <= MOST_NANOS => Ok(Self {
-                rate,
-                burst,
-                interval,
-                full,
-            }),
+            (Ok(interval), Ok(full)) if full <= MOST_NANOS => {
+                Ok(Self { rate, burst, interval, full })
+            }
             _ => Err(BuildError::TooSlow { rate, burst }),
         }
     }
@@ -109,15 +106,9 @@ mod tests {
     #[test]
     fn what_cannot_be_counted_is_refused() {
         assert!(quota("1000000000/s", 1).is_ok());
-        assert!(matches!(
-            quota("1000000001/s", 1),
-            Err(BuildError::RateTooHigh { .. })
-        ));
+        assert!(matches!(quota("1000000001/s", 1), Err(BuildError::RateTooHigh { .. })));
         assert!(quota("1/d", 50_000).is_ok());
-        assert!(matches!(
-            quota("1/d", 60_000),
-            Err(BuildError::TooSlow { .. })
-        ));
+        assert!(matches!(quota("1/d", 60_000), Err(BuildError::TooSlow { .. })));
         assert!(quota("4294967295/s", 1).is_err());
     }
 

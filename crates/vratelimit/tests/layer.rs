@@ -21,11 +21,7 @@ use vhttp::{Body, ClientAddr, LimitVerdict, Phase, Reason, Timeline};
 use vratelimit::{Config, KeyBy, KeySource, Limiter, RateLimit, RateLimitLayer};
 
 fn config(rate: &str, burst: u32) -> Config {
-    Config {
-        rate: rate.parse().unwrap(),
-        burst: NonZeroU32::new(burst),
-        ..Config::default()
-    }
+    Config { rate: rate.parse().unwrap(), burst: NonZeroU32::new(burst), ..Config::default() }
 }
 
 type Answer = Result<Response<Body>, Infallible>;
@@ -51,10 +47,7 @@ fn from(address: &str) -> Request<()> {
 
 #[tokio::test(start_paused = true)]
 async fn the_client_is_told_what_is_left_and_then_to_wait() {
-    let app = stack(&Config {
-        x_fields: true,
-        ..config("2/m", 2)
-    });
+    let app = stack(&Config { x_fields: true, ..config("2/m", 2) });
     let passed = app.clone().oneshot(from("192.0.2.1")).await.unwrap();
     assert_eq!(passed.status(), StatusCode::OK);
     let headers = passed.headers();
@@ -98,33 +91,22 @@ async fn a_client_has_one_key_for_its_whole_ipv6_network() {
         async move { app.oneshot(from(address)).await.unwrap().status() }
     };
     assert_eq!(status("2001:db8:0:1::1").await, StatusCode::OK);
-    assert_eq!(
-        status("2001:db8:0:1::2").await,
-        StatusCode::TOO_MANY_REQUESTS
-    );
+    assert_eq!(status("2001:db8:0:1::2").await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(status("2001:db8:0:2::1").await, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn keys_by_header_fall_back_to_the_address() {
-    let app = stack(&Config {
-        key: KeySource::Header("x-api-key".to_owned()),
-        ..config("1/m", 1)
-    });
+    let app = stack(&Config { key: KeySource::Header("x-api-key".to_owned()), ..config("1/m", 1) });
     let ask = |key: Option<&'static str>, address: &'static str| {
         let (app, mut request) = (app.clone(), from(address));
         if let Some(key) = key {
-            request
-                .headers_mut()
-                .insert("x-api-key", key.parse().unwrap());
+            request.headers_mut().insert("x-api-key", key.parse().unwrap());
         }
         async move { app.oneshot(request).await.unwrap().status() }
     };
     assert_eq!(ask(Some("k1"), "192.0.2.1").await, StatusCode::OK);
-    assert_eq!(
-        ask(Some("k1"), "192.0.2.2").await,
-        StatusCode::TOO_MANY_REQUESTS
-    );
+    assert_eq!(ask(Some("k1"), "192.0.2.2").await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(ask(Some("k2"), "192.0.2.1").await, StatusCode::OK);
     assert_eq!(ask(None, "192.0.2.1").await, StatusCode::OK);
     assert_eq!(ask(None, "192.0.2.1").await, StatusCode::TOO_MANY_REQUESTS);
@@ -145,10 +127,7 @@ async fn the_fields_stand_beside_those_of_the_origin() {
 
 #[tokio::test]
 async fn fields_can_be_left_out() {
-    let app = stack(&Config {
-        fields: false,
-        ..config("1/m", 1)
-    });
+    let app = stack(&Config { fields: false, ..config("1/m", 1) });
     for status in [StatusCode::OK, StatusCode::TOO_MANY_REQUESTS] {
         let response = app.clone().oneshot(from("192.0.2.1")).await.unwrap();
         assert_eq!(response.status(), status);

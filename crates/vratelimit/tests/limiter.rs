@@ -34,11 +34,7 @@ async fn a_spent_key_passes_again_after_its_wait() {
     assert!(!denied.allowed);
     // tokio's paused clock counts in whole milliseconds, so the edge is met by hand.
     let edge = Instant::now() + denied.retry_after;
-    assert!(
-        !limiter
-            .check_at("a", edge - Duration::from_nanos(1))
-            .allowed
-    );
+    assert!(!limiter.check_at("a", edge - Duration::from_nanos(1)).allowed);
     assert!(limiter.check_at("a", edge).allowed);
 }
 
@@ -88,17 +84,11 @@ async fn a_smaller_quota_does_not_forgive() {
 #[test]
 fn a_new_quota_must_afford_a_request() {
     let cost = NonZeroU32::new(5).unwrap();
-    let config = Config {
-        cost,
-        ..Config::default()
-    };
+    let config = Config { cost, ..Config::default() };
     let limiter = Limiter::new(&config).unwrap();
     let burst = NonZeroU32::new(4).unwrap();
     let quota = Quota::new("1/s".parse().unwrap(), burst).unwrap();
-    assert_eq!(
-        limiter.set_quota(quota),
-        Err(BuildError::BurstBelowCost { burst, cost })
-    );
+    assert_eq!(limiter.set_quota(quota), Err(BuildError::BurstBelowCost { burst, cost }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,10 +98,7 @@ async fn costs_differ_by_request() {
     assert_eq!(limiter.spend_at("a", cost(7), now).remaining, 3);
     assert!(!limiter.spend_at("a", cost(4), now).allowed);
     assert!(limiter.spend_at("a", cost(3), now).allowed);
-    assert_eq!(
-        limiter.spend_at("b", cost(11), now).retry_after,
-        Duration::MAX
-    );
+    assert_eq!(limiter.spend_at("b", cost(11), now).retry_after, Duration::MAX);
 }
 
 #[tokio::test(start_paused = true)]

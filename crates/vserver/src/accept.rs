@@ -95,22 +95,13 @@ impl<S: App> Loop<S> {
         let Some(place) = self.site.tally.enter(self.site.max_connections) else {
             return;
         };
-        let hold = Hold {
-            _place: place,
-            _token: self.open.token(),
-            _guard: self.watcher.guard(),
-        };
+        let hold = Hold { _place: place, _token: self.open.token(), _guard: self.watcher.guard() };
         // Both fail only when the client has left already.
         let ready = stream.set_nodelay(self.site.tcp_nodelay);
         let Ok(local) = ready.and_then(|()| stream.local_addr()) else {
             return self.site.tally.failed(Fault::Io);
         };
-        let accepted = Accepted {
-            io: stream,
-            peer,
-            local,
-            hold,
-        };
+        let accepted = Accepted { io: stream, peer, local, hold };
         let (service, site, drain) = (self.service.clone(), self.site.clone(), self.drain.clone());
         self.tasks.spawn(async move {
             serve(accepted, service, &site.rules, &site.tally, &drain).await;
@@ -155,11 +146,7 @@ struct Acceptor {
 
 impl Acceptor {
     fn new(listener: TcpListener) -> Self {
-        Self {
-            listener,
-            backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
-            not_before: None,
-        }
+        Self { listener, backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT), not_before: None }
     }
 
     /// The next connection. Dropped while it waits, nothing is lost.

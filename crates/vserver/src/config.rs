@@ -163,10 +163,7 @@ impl Config {
             ("max_connections", count(self.max_connections)),
             ("max_headers", count(self.max_headers)),
             ("max_uri_bytes", self.max_uri_bytes),
-            (
-                "http2.max_concurrent_streams",
-                u64::from(self.http2.max_concurrent_streams),
-            ),
+            ("http2.max_concurrent_streams", u64::from(self.http2.max_concurrent_streams)),
             ("http2.max_send_buffer", self.http2.max_send_buffer),
         ];
         for (field, value) in at_least_one {
@@ -174,12 +171,7 @@ impl Config {
                 return Err(ConfigError::Zero { field });
             }
         }
-        between(
-            "max_head_bytes",
-            self.max_head_bytes,
-            LEAST_HEAD_BYTES,
-            MOST_HEAD_BYTES,
-        )?;
+        between("max_head_bytes", self.max_head_bytes, LEAST_HEAD_BYTES, MOST_HEAD_BYTES)?;
         let list = self.http2.max_header_list_size;
         between("http2.max_header_list_size", list, 1, MOST_HEAD_BYTES)?;
         let buffer = self.http2.max_send_buffer;
@@ -196,10 +188,7 @@ impl Config {
             ("http2.ping_interval", self.http2.ping_interval),
             ("http2.ping_timeout", Some(self.http2.ping_timeout)),
         ];
-        match times
-            .into_iter()
-            .find(|(_, time)| *time == Some(Duration::ZERO))
-        {
+        match times.into_iter().find(|(_, time)| *time == Some(Duration::ZERO)) {
             Some((field, _)) => Err(ConfigError::Zero { field }),
             None => Ok(()),
         }
@@ -234,25 +223,16 @@ mod tests {
 
     #[test]
     fn a_wait_without_end_or_start_is_refused() {
-        let config = Config {
-            keep_alive_timeout: Duration::ZERO,
-            ..Config::default()
-        };
+        let config = Config { keep_alive_timeout: Duration::ZERO, ..Config::default() };
         let error = config.check().unwrap_err();
         assert_eq!(error.to_string(), "`keep_alive_timeout` must not be zero");
     }
 
     #[test]
     fn a_head_limit_below_what_hyper_takes_is_refused() {
-        let config = Config {
-            max_head_bytes: 1000,
-            ..Config::default()
-        };
+        let config = Config { max_head_bytes: 1000, ..Config::default() };
         let text = config.check().unwrap_err().to_string();
-        assert_eq!(
-            text,
-            "`max_head_bytes` is 1000B; it must be from 8KiB to 1MiB"
-        );
+        assert_eq!(text, "`max_head_bytes` is 1000B; it must be from 8KiB to 1MiB");
     }
 
     #[cfg(feature = "serde")]

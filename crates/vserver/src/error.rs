@@ -226,9 +226,6 @@ mod tests {
         assert!(message(io::ErrorKind::AddrInUse).contains("ss -ltnp 'sport = :80'"));
         assert!(message(io::ErrorKind::PermissionDenied).contains("CAP_NET_BIND_SERVICE"));
         assert!(message(io::ErrorKind::AddrNotAvailable).contains("ip address"));
-        assert_eq!(
-            message(io::ErrorKind::OutOfMemory),
-            "cannot listen on 127.0.0.1:80"
-        );
+        assert_eq!(message(io::ErrorKind::OutOfMemory), "cannot listen on 127.0.0.1:80");
     }
 }

@@ -31,10 +31,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    #[cfg_attr(
-        not(feature = "metrics"),
-        expect(dead_code, reason = "only metrics count by kind")
-    )]
+    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "only metrics count by kind"))]
     pub(crate) const ALL: [Self; 11] = [
         Self::FirstByteTimeout,
         Self::HeaderTimeout,

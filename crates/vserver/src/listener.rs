@@ -48,11 +48,7 @@ fn claim(address: SocketAddr) -> io::Result<()> {
 }
 
 fn unbound(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart need not wait until the old connections have left TIME-WAIT.
     socket.set_reuse_address(true)?;
     Ok(socket)
@@ -67,10 +63,8 @@ mod tests {
     #[test]
     fn siblings_share_the_port_that_the_system_chose() {
         let sockets = open(([127, 0, 0, 1], 0).into(), 16, THREE).unwrap();
-        let ports: Vec<u16> = sockets
-            .iter()
-            .map(|socket| socket.local_addr().unwrap().port())
-            .collect();
+        let ports: Vec<u16> =
+            sockets.iter().map(|socket| socket.local_addr().unwrap().port()).collect();
         assert_eq!(ports.len(), 3);
         assert!(ports[0] != 0 && ports.iter().all(|port| *port == ports[0]));
     }

@@ -40,17 +40,10 @@ mod on {
             let name = || listener.to_owned();
             let protocol =
                 |protocol| counter!(PROTOCOLS, "listener" => name(), "protocol" => protocol);
-            let error = |kind: Fault| {
-                (
-                    kind,
-                    counter!(ERRORS, "listener" => name(), "kind" => kind.name()),
-                )
-            };
+            let error =
+                |kind: Fault| (kind, counter!(ERRORS, "listener" => name(), "kind" => kind.name()));
             let trouble = |kind: Trouble| {
-                (
-                    kind,
-                    counter!(ACCEPT_ERRORS, "listener" => name(), "kind" => kind.name()),
-                )
+                (kind, counter!(ACCEPT_ERRORS, "listener" => name(), "kind" => kind.name()))
             };
             Self {
                 open: gauge!(OPEN, "listener" => name()),
@@ -106,31 +99,15 @@ mod on {
     fn describe() {
         describe_gauge!(OPEN, Unit::Count, "Connections that are open.");
         describe_counter!(ACCEPTED, Unit::Count, "Connections taken on.");
-        describe_counter!(
-            REFUSED,
-            Unit::Count,
-            "Connections closed at once, by reason."
-        );
+        describe_counter!(REFUSED, Unit::Count, "Connections closed at once, by reason.");
         describe_counter!(
             PROTOCOLS,
             Unit::Count,
             "Connections that began to speak HTTP, by version."
         );
-        describe_counter!(
-            ERRORS,
-            Unit::Count,
-            "Connections that did not end in peace, by kind."
-        );
-        describe_counter!(
-            ACCEPT_ERRORS,
-            Unit::Count,
-            "Failures to accept a connection, by kind."
-        );
-        describe_counter!(
-            HANDSHAKES,
-            Unit::Count,
-            "TLS handshakes that failed or took too long."
-        );
+        describe_counter!(ERRORS, Unit::Count, "Connections that did not end in peace, by kind.");
+        describe_counter!(ACCEPT_ERRORS, Unit::Count, "Failures to accept a connection, by kind.");
+        describe_counter!(HANDSHAKES, Unit::Count, "TLS handshakes that failed or took too long.");
     }
 }
 

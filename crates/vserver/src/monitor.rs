@@ -17,18 +17,13 @@ pub struct Monitor {
 
 impl Monitor {
     pub(crate) fn new(sites: Vec<Arc<Site>>) -> Self {
-        Self {
-            sites: sites.into(),
-        }
+        Self { sites: sites.into() }
     }
 
     /// What happened to connections so far, over all listeners.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.sites
-            .iter()
-            .map(|site| site.tally.stats())
-            .fold(Stats::default(), std::ops::Add::add)
+        self.sites.iter().map(|site| site.tally.stats()).fold(Stats::default(), std::ops::Add::add)
     }
 
     /// What happened to connections of the listener with that number so far.
@@ -46,11 +41,8 @@ impl Monitor {
     ///
     /// See [`TlsError`]. Nothing is swapped then, on any listener.
     pub fn reload_tls(&self) -> Result<(), TlsError> {
-        let fresh: Vec<_> = self
-            .sites
-            .iter()
-            .map(|site| site.fresh_tls())
-            .collect::<Result<_, _>>()?;
+        let fresh: Vec<_> =
+            self.sites.iter().map(|site| site.fresh_tls()).collect::<Result<_, _>>()?;
         for (site, fresh) in self.sites.iter().zip(&fresh) {
             if let Some(fresh) = fresh {
                 site.replace_tls(fresh);
@@ -62,8 +54,6 @@ impl Monitor {
 
 impl fmt::Debug for Monitor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Monitor")
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
+        f.debug_struct("Monitor").field("stats", &self.stats()).finish_non_exhaustive()
     }
 }

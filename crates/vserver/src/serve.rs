@@ -55,18 +55,14 @@ impl Server {
         if configs.is_empty() {
             return Err(BindError::NoListener);
         }
-        let count = workers
-            .or_else(|| available_parallelism().ok())
-            .unwrap_or(NonZeroUsize::MIN);
+        let count = workers.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
         let mut server = Self {
             workers: (0..count.get()).map(Worker::new).collect(),
             sites: Vec::new(),
             local_addrs: Vec::new(),
         };
-        let checked: Vec<Checked> = configs
-            .into_iter()
-            .map(Checked::new)
-            .collect::<Result<_, _>>()?;
+        let checked: Vec<Checked> =
+            configs.into_iter().map(Checked::new).collect::<Result<_, _>>()?;
         for checked in checked {
             server.add(checked, count)?;
         }
@@ -132,9 +128,7 @@ impl Server {
         }
         running.done.close();
         for (worker, start) in ready {
-            start
-                .recv()
-                .unwrap_or(Err(ServeError::Panicked { worker }))?;
+            start.recv().unwrap_or(Err(ServeError::Panicked { worker }))?;
         }
         Ok(running)
     }
@@ -173,10 +167,7 @@ impl Running {
                 drop(token);
                 cut
             })
-            .map_err(|source| ServeError::Thread {
-                worker: index,
-                source,
-            })?;
+            .map_err(|source| ServeError::Thread { worker: index, source })?;
         self.threads.push(thread);
         Ok(())
     }
@@ -237,10 +228,9 @@ where
     S::Future: Send,
 {
     let checked = Checked::new(config)?;
-    let local = listener.local_addr().map_err(|source| BindError::Io {
-        listen: checked.config.listen,
-        source,
-    })?;
+    let local = listener
+        .local_addr()
+        .map_err(|source| BindError::Io { listen: checked.config.listen, source })?;
     let site = checked.site(local);
     let kill = CancellationToken::new();
     let aborted = Loop::new(service, site, watcher, kill).run(listener).await;

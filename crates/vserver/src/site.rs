@@ -37,9 +37,7 @@ pub(crate) struct Checked {
 impl Checked {
     pub(crate) fn new(config: Config) -> Result<Self, BindError> {
         let listen = config.listen;
-        config
-            .check()
-            .map_err(|source| BindError::Config { listen, source })?;
+        config.check().map_err(|source| BindError::Config { listen, source })?;
         let tls = config.tls.as_ref().map(Tls::load).transpose();
         let tls = tls.map_err(|source| BindError::Tls { listen, source })?;
         Ok(Self { config, tls })
@@ -48,10 +46,8 @@ impl Checked {
     /// The shared part of the listener that was bound to `local`.
     pub(crate) fn site(self, local: SocketAddr) -> Arc<Site> {
         let Self { config, tls } = self;
-        let limits = HeadLimits {
-            uri_bytes: size(config.max_uri_bytes),
-            headers: config.max_headers,
-        };
+        let limits =
+            HeadLimits { uri_bytes: size(config.max_uri_bytes), headers: config.max_headers };
         let rules = Rules {
             tls,
             h2c: config.h2c,

@@ -86,9 +86,7 @@ impl Tally {
         }
         self.accepted.fetch_add(1, Relaxed);
         self.meters.opened();
-        Some(Place {
-            tally: Arc::clone(self),
-        })
+        Some(Place { tally: Arc::clone(self) })
     }
 
     pub(crate) fn negotiated(&self, protocol: Protocol) {

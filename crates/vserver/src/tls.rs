@@ -70,10 +70,9 @@ mod on {
         let chain = certificates(&files.cert)?;
         let key = private_key(&files.key)?;
         let unusable = |error: rustls::Error| match error {
-            rustls::Error::InconsistentKeys(_) => TlsError::Mismatch {
-                cert: files.cert.clone(),
-                key: files.key.clone(),
-            },
+            rustls::Error::InconsistentKeys(_) => {
+                TlsError::Mismatch { cert: files.cert.clone(), key: files.key.clone() }
+            }
             other => TlsError::Unusable {
                 cert: files.cert.clone(),
                 key: files.key.clone(),
@@ -97,18 +96,14 @@ mod on {
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|error| unreadable(path, error))?;
         if chain.is_empty() {
-            return Err(TlsError::NoCertificate {
-                path: path.to_owned(),
-            });
+            return Err(TlsError::NoCertificate { path: path.to_owned() });
         }
         Ok(chain)
     }
 
     fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
         PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
-            pem::Error::NoItemsFound => TlsError::NoKey {
-                path: path.to_owned(),
-            },
+            pem::Error::NoItemsFound => TlsError::NoKey { path: path.to_owned() },
             other => unreadable(path, other),
         })
     }

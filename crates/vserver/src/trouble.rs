@@ -19,10 +19,7 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    #[cfg_attr(
-        not(feature = "metrics"),
-        expect(dead_code, reason = "only metrics count by kind")
-    )]
+    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "only metrics count by kind"))]
     pub(crate) const ALL: [Self; 3] = [Self::Connection, Self::Resources, Self::Other];
 
     /// Sorts an error of `accept`. Linux also reports what happened to the waiting connection

@@ -59,10 +59,7 @@ impl Worker {
         S: App,
     {
         let worker = self.index;
-        let runtime = match tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-        {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(source) => {
                 // Who does not listen any more has given up on this worker.
@@ -99,10 +96,7 @@ impl Worker {
         let mut loops = JoinSet::new();
         for (listener, (socket, site)) in self.sockets.into_iter().enumerate() {
             let socket = tokio::net::TcpListener::from_std(socket)?;
-            let service = make(WorkerId {
-                worker: self.index,
-                listener,
-            });
+            let service = make(WorkerId { worker: self.index, listener });
             let (watcher, kill) = (ends.watcher.clone(), ends.kill.clone());
             loops.spawn(Loop::new(service, site, watcher, kill).run(socket));
         }

@@ -87,10 +87,7 @@ async fn what_is_left_at_the_deadline_is_cut_and_counted() {
 
 #[tokio::test]
 async fn accepting_goes_on_for_the_delay() {
-    let config = Config {
-        drain_delay: LONG,
-        ..config()
-    };
+    let config = Config { drain_delay: LONG, ..config() };
     let mut server = serve(config, echo(), LONG * 2);
     server.shutdown.begin();
     let mut sender = http1(server.address).await;

@@ -41,10 +41,7 @@ async fn a_long_target_is_answered_with_414() {
 #[tokio::test]
 async fn a_large_head_is_answered_with_431() {
     let server = serve(config(), echo(), LONG);
-    let request = format!(
-        "GET / HTTP/1.1\r\nhost: h\r\nx: {}\r\n\r\n",
-        "y".repeat(300 * 1024)
-    );
+    let request = format!("GET / HTTP/1.1\r\nhost: h\r\nx: {}\r\n\r\n", "y".repeat(300 * 1024));
     let answer = raw(server.address, &request).await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
 
@@ -55,19 +52,13 @@ async fn a_large_head_is_answered_with_431() {
         request.headers_mut().insert(name, value);
     }
     let response = sender.send_request(request).await.unwrap();
-    assert_eq!(
-        response.status(),
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-    );
+    assert_eq!(response.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
 }
 
 #[tokio::test]
 async fn too_many_fields_are_answered_with_431() {
     for max_headers in [100, 20] {
-        let config = Config {
-            max_headers,
-            ..config()
-        };
+        let config = Config { max_headers, ..config() };
         let server = serve(config, echo(), LONG);
         let asked = |fields: usize| {
             let fields: String = (1..fields).map(|n| format!("x-{n}: 1\r\n")).collect();
@@ -85,20 +76,14 @@ async fn too_many_fields_are_answered_with_431() {
             request.headers_mut().insert(name, 1.into());
         }
         let response = sender.send_request(request).await.unwrap();
-        assert_eq!(
-            response.status(),
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-        );
+        assert_eq!(response.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
 }
 
 #[tokio::test]
 async fn http2_streams_over_the_limit_wait() {
     let config = Config {
-        http2: Http2Config {
-            max_concurrent_streams: 1,
-            ..Http2Config::default()
-        },
+        http2: Http2Config { max_concurrent_streams: 1, ..Http2Config::default() },
         ..config()
     };
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -128,10 +113,7 @@ async fn http2_streams_over_the_limit_wait() {
 
 #[tokio::test]
 async fn one_connection_too_many_is_closed_at_once() {
-    let config = Config {
-        max_connections: 1,
-        ..config()
-    };
+    let config = Config { max_connections: 1, ..config() };
     let server = serve(config, echo(), LONG);
     let mut sender = http1(server.address).await;
     let answer = sender.send_request(get("/")).await.unwrap();
@@ -147,10 +129,7 @@ async fn one_connection_too_many_is_closed_at_once() {
 
 #[tokio::test]
 async fn a_silent_client_is_closed() {
-    let config = Config {
-        first_byte_timeout: Duration::from_millis(20),
-        ..config()
-    };
+    let config = Config { first_byte_timeout: Duration::from_millis(20), ..config() };
     let server = serve(config, echo(), LONG);
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     assert_eq!(rest(&mut stream).await, "");
@@ -159,10 +138,7 @@ async fn a_silent_client_is_closed() {
 
 #[tokio::test]
 async fn a_client_that_never_reads_is_cut() {
-    let config = Config {
-        write_stall_timeout: Duration::from_millis(20),
-        ..config()
-    };
+    let config = Config { write_stall_timeout: Duration::from_millis(20), ..config() };
     let large = fixture::app(|_| async {
         // More than the buffers of both kernels take.
         http::Response::new(vhttp::Body::from(vec![b'x'; 64 * 1024 * 1024]))

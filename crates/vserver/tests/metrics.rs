@@ -76,10 +76,7 @@ async fn connections_are_counted_by_what_became_of_them() {
         ("vserver_connections_accepted_total", 2),
         ("vserver_connections_negotiated_total protocol=http1", 2),
         ("vserver_connections_negotiated_total protocol=http2", 0),
-        (
-            "vserver_connections_refused_total reason=max_connections",
-            0,
-        ),
+        ("vserver_connections_refused_total reason=max_connections", 0),
         ("vserver_connection_errors_total kind=protocol", 1),
         ("vserver_connection_errors_total kind=io", 0),
         ("vserver_tls_handshake_failures_total", 0),

@@ -48,18 +48,12 @@ async fn http2_by_prior_knowledge() {
 
 #[tokio::test]
 async fn http2_by_prior_knowledge_can_be_turned_off() {
-    let config = Config {
-        h2c: false,
-        ..config()
-    };
+    let config = Config { h2c: false, ..config() };
     let server = serve(config, echo(), LONG);
     let mut sender = http2(server.address).await;
     assert!(sender.send_request(get("http://h.example/")).await.is_err());
-    let answer = raw(
-        server.address,
-        "GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n",
-    )
-    .await;
+    let answer =
+        raw(server.address, "GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
 }
 
@@ -110,12 +104,8 @@ fn upgrading() -> fixture::App {
 async fn an_upgraded_connection_is_the_services_and_the_drain_waits_for_it() {
     let mut server = serve(config(), upgrading(), LONG);
     let mut request = get("/");
-    request
-        .headers_mut()
-        .insert("connection", "upgrade".parse().unwrap());
-    request
-        .headers_mut()
-        .insert("upgrade", "echo".parse().unwrap());
+    request.headers_mut().insert("connection", "upgrade".parse().unwrap());
+    request.headers_mut().insert("upgrade", "echo".parse().unwrap());
     let mut sender = http1(server.address).await;
     let response = sender.send_request(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);

@@ -55,9 +55,7 @@ impl Files {
 
 /// A TLS server, its files, and the certificate that is in them.
 fn serving(config: Config) -> (Serving, Files, CertificateDer<'static>) {
-    let files = Files {
-        folder: tempfile::tempdir().unwrap(),
-    };
+    let files = Files { folder: tempfile::tempdir().unwrap() };
     let certificate = files.write();
     let tls = Some(files.config());
     let server = serve(Config { tls, ..config }, echo(), LONG);
@@ -80,26 +78,18 @@ async fn connect(
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     let stream = TcpStream::connect(server.address).await.unwrap();
     let name = ServerName::try_from("h.example").unwrap();
-    TlsConnector::from(Arc::new(config))
-        .connect(name, stream)
-        .await
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
 #[tokio::test]
 async fn alpn_chooses_the_protocol() {
     let (server, _files, certificate) = serving(config());
-    let stream = connect(&server, &certificate, &["http/1.1", "h2"])
-        .await
-        .unwrap();
+    let stream = connect(&server, &certificate, &["http/1.1", "h2"]).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-        .await
-        .unwrap();
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let response = sender
-        .send_request(get("https://h.example/x"))
-        .await
-        .unwrap();
+    let response = sender.send_request(get("https://h.example/x")).await.unwrap();
     let body = response.collect().await.unwrap().to_bytes();
     assert_eq!(body, "HTTP/2.0 https 127.0.0.1 /x");
 
@@ -128,10 +118,8 @@ async fn a_client_without_a_protocol_in_common_is_refused() {
 
 #[tokio::test]
 async fn a_handshake_that_does_not_come_is_not_waited_for() {
-    let (server, _files, _) = serving(Config {
-        tls_handshake_timeout: Duration::from_millis(20),
-        ..config()
-    });
+    let (server, _files, _) =
+        serving(Config { tls_handshake_timeout: Duration::from_millis(20), ..config() });
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     assert_eq!(rest(&mut stream).await, "");
     until(|| server.running.monitor().stats().tls_failures == 1).await;

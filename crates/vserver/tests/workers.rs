@@ -56,10 +56,7 @@ async fn workers_share_each_port() {
         let tag = response.collect().await.unwrap().to_bytes();
         seen.insert(String::from_utf8(tag.to_vec()).unwrap());
     }
-    assert_eq!(
-        seen.into_iter().collect::<Vec<_>>(),
-        ["0 0", "0 1", "1 0", "1 1"]
-    );
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["0 0", "0 1", "1 0", "1 1"]);
     assert_eq!(running.monitor().stats().accepted, 400);
     assert_eq!(running.monitor().listener_stats(1).unwrap().accepted, 200);
     shutdown.begin();
@@ -70,33 +67,18 @@ async fn workers_share_each_port() {
 async fn an_address_in_use_is_named_with_a_fix() {
     let server = Server::bind(vec![config()], Some(TWO)).unwrap();
     let taken = server.local_addrs()[0];
-    let second = Config {
-        listen: taken,
-        ..config()
-    };
+    let second = Config { listen: taken, ..config() };
     let error = Server::bind(vec![config(), second], Some(TWO)).unwrap_err();
     assert_eq!(error.listen(), Some(taken));
     let text = error.to_string();
-    assert!(
-        text.starts_with(&format!("{taken} is in use; stop the process")),
-        "{text}"
-    );
+    assert!(text.starts_with(&format!("{taken} is in use; stop the process")), "{text}");
 }
 
 #[test]
 fn what_can_never_work_is_refused_before_anything_is_bound() {
-    assert!(matches!(
-        Server::bind(Vec::new(), None),
-        Err(BindError::NoListener)
-    ));
-    let zero = Config {
-        first_byte_timeout: Duration::ZERO,
-        ..config()
-    };
-    assert!(matches!(
-        Server::bind(vec![zero], None),
-        Err(BindError::Config { .. })
-    ));
+    assert!(matches!(Server::bind(Vec::new(), None), Err(BindError::NoListener)));
+    let zero = Config { first_byte_timeout: Duration::ZERO, ..config() };
+    assert!(matches!(Server::bind(vec![zero], None), Err(BindError::Config { .. })));
     let tls = Config {
         tls: Some(TlsConfig {
             cert: PathBuf::from("/nowhere/cert.pem"),
@@ -122,8 +104,5 @@ fn a_panic_while_services_are_made_is_an_error() {
         tagged(id)
     };
     let error = server.serve(make, shutdown.watch()).unwrap_err();
-    assert!(
-        matches!(error, ServeError::Panicked { worker: 1 }),
-        "{error}"
-    );
+    assert!(matches!(error, ServeError::Panicked { worker: 1 }), "{error}");
 }

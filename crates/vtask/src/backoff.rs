@@ -31,21 +31,13 @@ impl Backoff {
     /// The first wait is below `base`, every wait is below `cap`.
     #[must_use]
     pub fn new(base: Duration, cap: Duration) -> Self {
-        Self {
-            base,
-            cap,
-            attempts: 0,
-            random: Random::new(),
-        }
+        Self { base, cap, attempts: 0, random: Random::new() }
     }
 
     /// Draws the same waits each time, for tests and simulations.
     #[must_use]
     pub fn with_seed(self, seed: u64) -> Self {
-        Self {
-            random: Random::with_seed(seed),
-            ..self
-        }
+        Self { random: Random::with_seed(seed), ..self }
     }
 
     /// Counts one failure and draws the wait before the next attempt: uniform between zero and

@@ -68,11 +68,7 @@ struct Periods {
 
 impl Periods {
     fn new(period: Duration, jitter: f64) -> Self {
-        let jitter = if jitter.is_nan() {
-            0.0
-        } else {
-            jitter.clamp(0.0, 1.0)
-        };
+        let jitter = if jitter.is_nan() { 0.0 } else { jitter.clamp(0.0, 1.0) };
         // Half of the range overflows for no period that anyone lives to see.
         let period = period.clamp(SHORTEST, Duration::MAX / 4);
         let half = period.mul_f64(jitter);

@@ -123,11 +123,7 @@ impl Hook {
             Ok(None) => Ending::Panicked,
             Err(_) => Ending::TimedOut,
         };
-        Outcome {
-            name: self.name,
-            ending,
-            took: began.elapsed(),
-        }
+        Outcome { name: self.name, ending, took: began.elapsed() }
     }
 }
 
@@ -152,10 +148,7 @@ mod tests {
         resources.register("hangs", LIMIT, std::future::pending);
         resources.register("panics", LIMIT, || async { panic!("on purpose") });
         resources.register("slow", LIMIT, || tokio::time::sleep(LIMIT / 5));
-        assert_eq!(
-            format!("{resources:?}"),
-            r#"["first", "hangs", "panics", "slow"]"#
-        );
+        assert_eq!(format!("{resources:?}"), r#"["first", "hangs", "panics", "slow"]"#);
 
         let outcomes = resources.clean_up().await;
         let found: Vec<_> = outcomes

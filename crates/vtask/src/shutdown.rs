@@ -86,17 +86,13 @@ impl Shutdown {
             expired: CancellationToken::new(),
             in_flight: TaskTracker::new(),
         };
-        Self {
-            state: Arc::new(state),
-        }
+        Self { state: Arc::new(state) }
     }
 
     /// A watcher for one more worker.
     #[must_use]
     pub fn watch(&self) -> Watcher {
-        Watcher {
-            state: self.state.clone(),
-        }
+        Watcher { state: self.state.clone() }
     }
 
     /// Begins the drain; the deadline counts from the first call.
@@ -122,11 +118,7 @@ impl Shutdown {
         let drained = self.state.unless_expired(drained).await.is_some();
         Report {
             drained,
-            left: if drained {
-                0
-            } else {
-                self.state.in_flight.len()
-            },
+            left: if drained { 0 } else { self.state.in_flight.len() },
             took: self.state.begun().elapsed(),
         }
     }
@@ -157,9 +149,7 @@ impl Watcher {
 
     /// Counts one thing in flight until the guard is dropped; also after the drain began.
     pub fn guard(&self) -> InFlight {
-        InFlight {
-            _token: self.state.in_flight.token(),
-        }
+        InFlight { _token: self.state.in_flight.token() }
     }
 
     /// How many things are in flight.
@@ -214,14 +204,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(2)).await;
             drop(guard);
         });
-        assert_eq!(
-            report,
-            Report {
-                drained: true,
-                left: 0,
-                took: Duration::from_secs(2)
-            }
-        );
+        assert_eq!(report, Report { drained: true, left: 0, took: Duration::from_secs(2) });
         assert_eq!(report.to_string(), "drained in 2.0s");
     }
 

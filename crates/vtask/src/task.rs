@@ -42,10 +42,7 @@ impl<T: Send + 'static> Task<T> {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let handle = tokio::spawn(async move { stopped.run_until_cancelled(future).await });
-        Self {
-            handle: Some(handle),
-            stop,
-        }
+        Self { handle: Some(handle), stop }
     }
 
     /// Runs a future that is told to stop and then ends by itself, in its own time.
@@ -73,10 +70,7 @@ impl<T: Send + 'static> Task<T> {
         let stop = CancellationToken::new();
         let future = start(Stop(stop.clone()));
         let handle = tokio::spawn(async move { Some(future.await) });
-        Self {
-            handle: Some(handle),
-            stop,
-        }
+        Self { handle: Some(handle), stop }
     }
 
     /// Asks the task to stop and waits until it is gone: its result, or `None` when it was stopped

@@ -1,11 +1,6 @@
 //! Signals begin the shutdown, end it, and ask for a reload.
 #![cfg(all(unix, feature = "signal"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    missing_docs,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
 
 use std::process::Command;
 use std::time::Duration;
@@ -17,9 +12,7 @@ use vtask::signal::{Hangups, StopSignal, stop_on_signal};
 /// Sends a signal to this very process.
 fn send(signal: &str) {
     let id = std::process::id().to_string();
-    let status = Command::new("sh")
-        .args(["-c", &format!("kill -s {signal} {id}")])
-        .status();
+    let status = Command::new("sh").args(["-c", &format!("kill -s {signal} {id}")]).status();
     assert!(status.expect("`sh` runs").success());
 }
 

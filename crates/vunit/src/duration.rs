@@ -47,9 +47,7 @@ fn nanos(text: &str) -> Result<u64, Problem> {
     let (mut rest, mut total) = (text, 0u64);
     loop {
         let (number, tail) = number::split(rest)?;
-        let end = tail
-            .find(|c: char| !c.is_alphabetic())
-            .unwrap_or(tail.len());
+        let end = tail.find(|c: char| !c.is_alphabetic()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(end);
         let part = number.times(unit_nanos(unit)?)?;
         total = total.checked_add(part).ok_or(Problem::TooLarge)?;
@@ -71,11 +69,7 @@ pub(crate) fn unit_nanos(unit: &str) -> Result<u64, Problem> {
         "day" | "days" => "d",
         other => other,
     };
-    UNITS
-        .iter()
-        .find(|(name, _)| *name == unit)
-        .map(|(_, ns)| *ns)
-        .ok_or(Problem::UnknownUnit)
+    UNITS.iter().find(|(name, _)| *name == unit).map(|(_, ns)| *ns).ok_or(Problem::UnknownUnit)
 }
 
 /// Writes a duration as [`parse`] reads it, in the fewest units: `1m30s`, `250ms`.
@@ -121,11 +115,7 @@ mod tests {
             ("1_000ms", 1_000),
             ("1d", 86_400_000),
         ] {
-            assert_eq!(
-                parse(text).unwrap(),
-                Duration::from_millis(millis),
-                "{text}"
-            );
+            assert_eq!(parse(text).unwrap(), Duration::from_millis(millis), "{text}");
         }
     }
 
@@ -141,11 +131,7 @@ mod tests {
             ("600y", Problem::UnknownUnit),
             ("999999999999d", Problem::TooLarge),
         ] {
-            assert_eq!(
-                parse(text).unwrap_err(),
-                ParseError::new(text, problem, EXAMPLE),
-                "{text}"
-            );
+            assert_eq!(parse(text).unwrap_err(), ParseError::new(text, problem, EXAMPLE), "{text}");
         }
     }
 

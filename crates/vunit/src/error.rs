@@ -24,11 +24,7 @@ impl ParseError {
     pub(crate) fn new(text: &str, problem: Problem, example: &'static str) -> Self {
         // A message quotes the text; nobody wants a megabyte of it.
         let text = text.chars().take(40).collect();
-        Self {
-            text,
-            problem,
-            example,
-        }
+        Self { text, problem, example }
     }
 }
 
@@ -42,11 +38,7 @@ impl fmt::Display for ParseError {
             Problem::Zero => "must not be zero",
             Problem::NoSlash => "has no `/` between amount and period",
         };
-        write!(
-            f,
-            "`{}` {problem}; write it like {}",
-            self.text, self.example
-        )
+        write!(f, "`{}` {problem}; write it like {}", self.text, self.example)
     }
 }
 

@@ -22,10 +22,7 @@ impl Number {
         if !whole.starts_with(|c: char| c.is_ascii_digit()) || decimals.contains('.') {
             return Err(Problem::NoNumber);
         }
-        let mut number = Self {
-            digits: 0,
-            scale: 1,
-        };
+        let mut number = Self { digits: 0, scale: 1 };
         for c in whole.chars().filter(|c| *c != '_') {
             number.push(c)?;
         }
@@ -48,10 +45,7 @@ impl Number {
 
     /// The number times `unit`, cut off to a whole.
     pub(crate) fn times(self, unit: u64) -> Result<u64, Problem> {
-        let product = self
-            .digits
-            .checked_mul(u128::from(unit))
-            .ok_or(Problem::TooLarge)?;
+        let product = self.digits.checked_mul(u128::from(unit)).ok_or(Problem::TooLarge)?;
         u64::try_from(product / self.scale).map_err(|_| Problem::TooLarge)
     }
 }

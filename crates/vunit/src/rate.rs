@@ -29,20 +29,13 @@ impl Rate {
     /// `amount` in each `period`; `None` when the period is zero.
     #[must_use]
     pub const fn new(amount: NonZeroU32, period: Duration) -> Option<Self> {
-        if period.is_zero() {
-            None
-        } else {
-            Some(Self { amount, period })
-        }
+        if period.is_zero() { None } else { Some(Self { amount, period }) }
     }
 
     /// `amount` in each second.
     #[must_use]
     pub const fn per_second(amount: NonZeroU32) -> Self {
-        Self {
-            amount,
-            period: Duration::from_secs(1),
-        }
+        Self { amount, period: Duration::from_secs(1) }
     }
 
     /// How many.
@@ -88,9 +81,7 @@ fn period_of(text: &str) -> Result<Duration, Problem> {
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let period = duration::format(self.period);
-        let unit = period
-            .strip_prefix('1')
-            .filter(|unit| !unit.contains(char::is_numeric));
+        let unit = period.strip_prefix('1').filter(|unit| !unit.contains(char::is_numeric));
         write!(f, "{}/{}", self.amount, unit.unwrap_or(&period))
     }
 }
@@ -117,11 +108,9 @@ mod tests {
 
     #[test]
     fn forms_that_people_write() {
-        for (text, amount, millis) in [
-            ("100/s", 100, 1_000),
-            ("5000 / m", 5_000, 60_000),
-            ("10/500ms", 10, 500),
-        ] {
+        for (text, amount, millis) in
+            [("100/s", 100, 1_000), ("5000 / m", 5_000, 60_000), ("10/500ms", 10, 500)]
+        {
             let rate: Rate = text.parse().unwrap();
             assert_eq!(rate.amount().get(), amount, "{text}");
             assert_eq!(rate.period(), Duration::from_millis(millis), "{text}");

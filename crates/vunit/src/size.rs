@@ -9,21 +9,12 @@ use crate::number;
 const EXAMPLE: &str = "`512B`, `64KiB` or `10MB`";
 
 /// Bytes in each binary unit, largest first.
-const BINARY: [(&str, u64); 5] = [
-    ("TiB", 1 << 40),
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("B", 1),
-];
+const BINARY: [(&str, u64); 5] =
+    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// Bytes in each decimal unit.
-const DECIMAL: [(&str, u64); 4] = [
-    ("TB", 1_000_000_000_000),
-    ("GB", 1_000_000_000),
-    ("MB", 1_000_000),
-    ("KB", 1_000),
-];
+const DECIMAL: [(&str, u64); 4] =
+    [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1_000)];
 
 /// Reads a size: a number and a unit, binary (`KiB` = 1024 B) or decimal (`KB` = 1000 B), upper
 /// or lower case; a plain `0` needs no unit.
@@ -48,10 +39,7 @@ fn bytes(text: &str) -> Result<u64, Problem> {
     if unit.is_empty() {
         return Err(Problem::NoUnit);
     }
-    let known = BINARY
-        .iter()
-        .chain(&DECIMAL)
-        .find(|(name, _)| name.eq_ignore_ascii_case(unit));
+    let known = BINARY.iter().chain(&DECIMAL).find(|(name, _)| name.eq_ignore_ascii_case(unit));
     number.times(known.ok_or(Problem::UnknownUnit)?.1)
 }
 
@@ -75,13 +63,9 @@ mod tests {
 
     #[test]
     fn forms_that_people_write() {
-        for (text, size) in [
-            ("0", 0),
-            ("512B", 512),
-            ("64KiB", 65_536),
-            ("10MB", 10_000_000),
-            ("0.5GiB", 1 << 29),
-        ] {
+        for (text, size) in
+            [("0", 0), ("512B", 512), ("64KiB", 65_536), ("10MB", 10_000_000), ("0.5GiB", 1 << 29)]
+        {
             assert_eq!(parse(text).unwrap(), size, "{text}");
         }
     }
@@ -94,11 +78,7 @@ mod tests {
             ("64 MIB!", Problem::UnknownUnit),
             ("99999999999TiB", Problem::TooLarge),
         ] {
-            assert_eq!(
-                parse(text).unwrap_err(),
-                ParseError::new(text, problem, EXAMPLE),
-                "{text}"
-            );
+            assert_eq!(parse(text).unwrap_err(), ParseError::new(text, problem, EXAMPLE), "{text}");
         }
     }
 

@@ -17,11 +17,7 @@ pub(crate) fn text<'de, D, T>(
 where
     D: Deserializer<'de>,
 {
-    deserializer.deserialize_str(Text {
-        expected,
-        parse,
-        made: PhantomData,
-    })
+    deserializer.deserialize_str(Text { expected, parse, made: PhantomData })
 }
 
 struct Text<T> {

@@ -17,9 +17,7 @@ pub(crate) fn check(source: &Source, findings: &mut Vec<Finding>) {
 /// A `//!` sentence, or the README in its place.
 fn has_caption(text: &str) -> bool {
     let first = text.lines().next().unwrap_or_default();
-    let said = first
-        .strip_prefix("//! ")
-        .is_some_and(|caption| !caption.trim().is_empty());
+    let said = first.strip_prefix("//! ").is_some_and(|caption| !caption.trim().is_empty());
     said || first.starts_with("#![doc = include_str!(")
 }
 
@@ -31,14 +29,7 @@ mod tests {
     fn a_caption_is_the_first_line() {
         assert!(has_caption("//! What is inside.\n"));
         assert!(has_caption("#![doc = include_str!(\"../README.md\")]\n"));
-        for text in [
-            "",
-            "//!\n",
-            "//!  \n",
-            "\n//! Late.\n",
-            "// Not a doc.\n",
-            "use x;\n",
-        ] {
+        for text in ["", "//!\n", "//!  \n", "\n//! Late.\n", "// Not a doc.\n", "use x;\n"] {
             assert!(!has_caption(text), "{text:?}");
         }
     }

@@ -35,11 +35,7 @@ pub(crate) fn check(sources: &[Source], modules: &Modules, findings: &mut Vec<Fi
 
 fn graph(sources: &[Source], modules: &Modules) -> Graph {
     let mut graph = Graph::new();
-    for (file, source) in sources
-        .iter()
-        .enumerate()
-        .filter(|(_, source)| !is_root(source))
-    {
+    for (file, source) in sources.iter().enumerate().filter(|(_, source)| !is_root(source)) {
         for reference in modules.references(file) {
             if reference.is_test || is_own_door(source, reference.is_door, &reference.path) {
                 continue;
@@ -105,9 +101,7 @@ fn first_line(graph: &Graph, circle: &[usize]) -> usize {
 fn route(sources: &[Source], circle: &[usize]) -> String {
     let files = circle.iter().chain(circle.first());
     let names = files.filter_map(|file| sources.get(*file));
-    let names: Vec<_> = names
-        .map(|source| source.inside.display().to_string())
-        .collect();
+    let names: Vec<_> = names.map(|source| source.inside.display().to_string()).collect();
     names.join(" -> ")
 }
 
@@ -117,16 +111,10 @@ mod tests {
     use crate::tidy::source::source;
 
     fn circles(files: &[(&str, &str)]) -> Vec<String> {
-        let sources: Vec<_> = files
-            .iter()
-            .map(|(path, text)| source(path, text))
-            .collect();
+        let sources: Vec<_> = files.iter().map(|(path, text)| source(path, text)).collect();
         let mut findings = Vec::new();
         check(&sources, &Modules::of(&sources), &mut findings);
-        findings
-            .into_iter()
-            .map(|finding| finding.message)
-            .collect()
+        findings.into_iter().map(|finding| finding.message).collect()
     }
 
     #[test]
@@ -146,10 +134,7 @@ mod tests {
         let found = circles(&[
             ("src/lib.rs", "mod a; mod b; pub use a::A;"),
             ("src/a.rs", "use crate::b::B; pub struct A;"),
-            (
-                "src/b.rs",
-                "pub struct B; #[cfg(test)] mod tests { use crate::a::A; use super::*; }",
-            ),
+            ("src/b.rs", "pub struct B; #[cfg(test)] mod tests { use crate::a::A; use super::*; }"),
             ("src/d/mod.rs", "mod e; pub use e::E; pub trait D {}"),
             ("src/d/e.rs", "use crate::d::D; pub struct E;"),
         ]);

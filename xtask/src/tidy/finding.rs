@@ -15,13 +15,7 @@ pub(crate) struct Finding {
 
 impl Finding {
     pub(crate) fn new(path: &Path, line: usize, rule: &'static str, message: String) -> Self {
-        Self {
-            path: path.to_owned(),
-            line: line.max(1),
-            rule,
-            message,
-            fix: "",
-        }
+        Self { path: path.to_owned(), line: line.max(1), rule, message, fix: "" }
     }
 
     /// What to do about it.

@@ -32,10 +32,7 @@ mod tests {
     fn re_exports_of_the_root_are_found() {
         let sources = [
             source("src/lib.rs", "mod a; mod b; pub use b::Thing;"),
-            source(
-                "src/a.rs",
-                "use crate::b::Thing;\nuse crate::Thing as T;\nuse super::Thing;",
-            ),
+            source("src/a.rs", "use crate::b::Thing;\nuse crate::Thing as T;\nuse super::Thing;"),
             source("src/b.rs", "pub struct Thing;\nuse super::*;"),
         ];
         let mut findings = Vec::new();

@@ -20,10 +20,9 @@ pub(crate) fn check(source: &Source, findings: &mut Vec<Finding>) {
                 "a test is ignored without a reason".to_owned(),
                 "write `#[ignore = \"…\"]`; better, assert what is so today",
             ),
-            Leftover::Allowed(name) => (
-                format!("`{name}` without a reason"),
-                "write `#[expect(lint, reason = \"…\")]`",
-            ),
+            Leftover::Allowed(name) => {
+                (format!("`{name}` without a reason"), "write `#[expect(lint, reason = \"…\")]`")
+            }
         };
         findings.push(Finding::new(&source.path, line, RULE, message).fix(fix));
     }

@@ -45,10 +45,7 @@ fn problems(text: &str, table: &Table) -> Vec<(usize, String)> {
     }
     for kind in DEPENDENCIES {
         let dependencies = part(kind).cloned().unwrap_or_default();
-        for name in dependencies
-            .keys()
-            .filter(|name| !is_shared(&dependencies, name))
-        {
+        for name in dependencies.keys().filter(|name| !is_shared(&dependencies, name)) {
             let line = line_of(text, &format!("{name} "));
             problems.push((line, format!("`{kind}.{name}` has its own version")));
         }

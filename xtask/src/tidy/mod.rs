@@ -88,7 +88,5 @@ fn report(findings: &mut [Finding], files: usize) -> Outcome {
         return Ok(());
     }
     let count = findings.len();
-    Err(Failure::new(format!(
-        "tidy: {count} findings in {files} files"
-    )))
+    Err(Failure::new(format!("tidy: {count} findings in {files} files")))
 }

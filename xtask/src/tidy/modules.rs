@@ -27,19 +27,10 @@ impl Modules {
             }
         }
         let roots = sources.iter().filter(|source| is_root(source));
-        let roots = roots
-            .flat_map(|source| &source.syntax.items)
-            .filter_map(module_name);
+        let roots = roots.flat_map(|source| &source.syntax.items).filter_map(module_name);
         let roots = roots.collect();
-        let mut modules = Self {
-            files,
-            roots,
-            references: Vec::new(),
-        };
-        modules.references = sources
-            .iter()
-            .map(|source| modules.references_of(source))
-            .collect();
+        let mut modules = Self { files, roots, references: Vec::new() };
+        modules.references = sources.iter().map(|source| modules.references_of(source)).collect();
         modules
     }
 
@@ -53,10 +44,7 @@ impl Modules {
 
     /// What the file takes from elsewhere in the crate.
     pub(crate) fn references(&self, file: usize) -> &[Reference] {
-        self.references
-            .get(file)
-            .map(Vec::as_slice)
-            .unwrap_or_default()
+        self.references.get(file).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Whether `crate::name` is a module.
@@ -89,10 +77,7 @@ impl Modules {
     /// Where the file re-exports the name from.
     fn door(&self, file: usize, name: Option<&String>) -> Option<ModulePath> {
         let name = name?;
-        let mut doors = self
-            .references(file)
-            .iter()
-            .filter(|reference| reference.is_door);
+        let mut doors = self.references(file).iter().filter(|reference| reference.is_door);
         let door = doors.find(|reference| reference.path.last() == Some(name))?;
         Some(door.path.clone())
     }
@@ -111,10 +96,7 @@ pub(crate) fn module_path(inside: &Path) -> Option<ModulePath> {
         return None;
     }
     let parts = inside.with_extension("");
-    let mut path: ModulePath = parts
-        .iter()
-        .map(|p| p.to_string_lossy().into_owned())
-        .collect();
+    let mut path: ModulePath = parts.iter().map(|p| p.to_string_lossy().into_owned()).collect();
     let is_root = path.len() == 1 && matches!(path.first()?.as_str(), "lib" | "main");
     if is_root || path.last().is_some_and(|name| name == "mod") {
         path.pop();
@@ -146,9 +128,7 @@ mod tests {
             ("tests/x.rs", None),
         ] {
             let found = module_path(Path::new(path));
-            let found = found
-                .as_ref()
-                .map(|m| m.iter().map(String::as_str).collect::<Vec<_>>());
+            let found = found.as_ref().map(|m| m.iter().map(String::as_str).collect::<Vec<_>>());
             assert_eq!(found.as_deref(), module, "{path}");
         }
     }
@@ -157,10 +137,7 @@ mod tests {
     fn doors_are_walked_through() {
         let sources = [
             source("src/lib.rs", "mod a; mod c;"),
-            source(
-                "src/a/mod.rs",
-                "mod b; pub use self::b::Thing; pub struct Own;",
-            ),
+            source("src/a/mod.rs", "mod b; pub use self::b::Thing; pub struct Own;"),
             source("src/a/b.rs", "pub struct Thing;"),
         ];
         let modules = Modules::of(&sources);

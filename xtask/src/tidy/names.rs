@@ -8,9 +8,8 @@ use crate::tidy::source::Source;
 const RULE: &str = "names";
 
 /// Names that say nothing.
-const FORBIDDEN: [&str; 9] = [
-    "util", "utils", "common", "helper", "helpers", "manager", "managers", "misc", "stuff",
-];
+const FORBIDDEN: [&str; 9] =
+    ["util", "utils", "common", "helper", "helpers", "manager", "managers", "misc", "stuff"];
 
 pub(crate) fn check(source: &Source, findings: &mut Vec<Finding>) {
     if let Some(name) = forbidden(&source.inside) {

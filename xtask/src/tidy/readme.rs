@@ -43,22 +43,16 @@ fn read(
 fn problems(readme: &str, features: &[String]) -> Vec<(usize, String)> {
     let listed = listed(readme);
     let heading = line_of(readme, "## Features");
-    let missing = features
-        .iter()
-        .filter(|feature| !listed.contains(&feature.as_str()));
+    let missing = features.iter().filter(|feature| !listed.contains(&feature.as_str()));
     let missing = missing.map(|feature| (heading, format!("feature `{feature}` is not listed")));
-    let unknown = listed
-        .iter()
-        .filter(|name| !features.iter().any(|feature| feature == *name));
+    let unknown = listed.iter().filter(|name| !features.iter().any(|feature| feature == *name));
     let unknown = unknown.map(|name| (heading, format!("there is no feature `{name}`")));
     missing.chain(unknown).collect()
 }
 
 /// The names in the first column of the table under `## Features`.
 fn listed(readme: &str) -> Vec<&str> {
-    let section = readme
-        .lines()
-        .skip_while(|line| line.trim() != "## Features");
+    let section = readme.lines().skip_while(|line| line.trim() != "## Features");
     let section = section.skip(1).take_while(|line| !line.starts_with("## "));
     section
         .filter_map(|line| line.trim().strip_prefix("| `")?.split('`').next())

@@ -39,10 +39,7 @@ pub(crate) fn references(
 pub(crate) fn is_test_only(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let path = attribute.path();
-        let last = path
-            .segments
-            .last()
-            .map(|segment| segment.ident.to_string());
+        let last = path.segments.last().map(|segment| segment.ident.to_string());
         match last.as_deref() {
             Some("test") => true,
             Some("cfg") => attribute.meta.require_list().is_ok_and(|list| {
@@ -65,12 +62,7 @@ struct Finder<'a> {
 impl Finder<'_> {
     fn add(&mut self, segments: &[String], line: usize, is_door: bool) {
         if let Some(path) = self.absolute(segments) {
-            self.found.push(Reference {
-                path,
-                line,
-                is_test: self.is_test,
-                is_door,
-            });
+            self.found.push(Reference { path, line, is_test: self.is_test, is_door });
         }
     }
 
@@ -108,11 +100,7 @@ impl Finder<'_> {
             UseTree::Name(name) => self.add_leaf(&name.ident, before, is_door),
             UseTree::Rename(rename) => self.add_leaf(&rename.ident, before, is_door),
             UseTree::Glob(glob) => {
-                let line = glob
-                    .star_token
-                    .spans
-                    .first()
-                    .map_or(1, |span| span.start().line);
+                let line = glob.star_token.spans.first().map_or(1, |span| span.start().line);
                 self.add(before, line, false);
             }
         }
@@ -230,9 +218,7 @@ mod tests {
         let module = ["a".to_owned()];
         let found = references(&syntax, &module, &|path| path == ["a", "child"]);
         let found = found.into_iter();
-        found
-            .map(|r| (r.path.join("::"), r.is_test, r.is_door))
-            .collect()
+        found.map(|r| (r.path.join("::"), r.is_test, r.is_door)).collect()
     }
 
     fn path(path: &str) -> (String, bool, bool) {
@@ -243,19 +229,13 @@ mod tests {
     fn every_form_of_a_path_becomes_absolute() {
         for (text, expected) in [
             ("use crate::b::C;", vec![path("b::C")]),
-            (
-                "use crate::b::{C, d::{self, E}};",
-                vec![path("b::C"), path("b::d"), path("b::d::E")],
-            ),
+            ("use crate::b::{C, d::{self, E}};", vec![path("b::C"), path("b::d"), path("b::d::E")]),
             ("use super::b::C as D;", vec![path("b::C")]),
             ("use self::child::C;", vec![path("a::child::C")]),
             ("use child::C;", vec![path("a::child::C")]),
             ("use crate::b::*;", vec![path("b")]),
             ("use std::fmt;", vec![]),
-            (
-                "fn f() { crate::b::g(local, other::x()) }",
-                vec![path("b::g")],
-            ),
+            ("fn f() { crate::b::g(local, other::x()) }", vec![path("b::g")]),
             ("fn f() -> crate::b::C { todo() }", vec![path("b::C")]),
             ("fn f() { assert!(crate::b::g()); }", vec![path("b::g")]),
             ("macro_rules! m { () => { $crate::b::g() } }", vec![]),
@@ -271,17 +251,8 @@ mod tests {
         let door = ("a::child::C".to_owned(), false, true);
         assert_eq!(paths("pub use child::C;"), [door]);
         let test = ("b::C".to_owned(), true, false);
-        assert_eq!(
-            paths("#[cfg(test)] mod tests { use crate::b::C; }")[0],
-            test
-        );
-        assert_eq!(
-            paths("#[tokio::test] async fn t() { crate::b::C }")[0],
-            test
-        );
-        assert_eq!(
-            paths("#[cfg(feature = \"test\")] use crate::b::C;"),
-            [path("b::C")]
-        );
+        assert_eq!(paths("#[cfg(test)] mod tests { use crate::b::C; }")[0], test);
+        assert_eq!(paths("#[tokio::test] async fn t() { crate::b::C }")[0], test);
+        assert_eq!(paths("#[cfg(feature = \"test\")] use crate::b::C;"), [path("b::C")]);
     }
 }

@@ -40,10 +40,7 @@ fn half_of_the_files(package: &Package, sources: &[Source], findings: &mut Vec<F
     let mut lines: Vec<_> = in_src.map(lines_of).collect();
     let median = at(&mut lines, 1, 2).filter(|median| *median > MEDIAN_FILE);
     if let (Some(median), Some(first)) = (median, sources.first()) {
-        let message = format!(
-            "half of the files of {} have over {median} lines",
-            package.name
-        );
+        let message = format!("half of the files of {} have over {median} lines", package.name);
         let fix = "split files by idea; the median is at most 200";
         findings.push(Finding::new(&first.path, 1, RULE, message).fix(fix));
     }
@@ -54,18 +51,13 @@ fn nine_in_ten_functions(
     functions: &[(&Source, Function)],
     findings: &mut Vec<Finding>,
 ) {
-    let mut lines: Vec<_> = functions
-        .iter()
-        .map(|(_, function)| function.lines)
-        .collect();
+    let mut lines: Vec<_> = functions.iter().map(|(_, function)| function.lines).collect();
     let most = at(&mut lines, 9, 10).filter(|most| *most >= MOST_FUNCTIONS);
     let longest = functions.iter().max_by_key(|(_, function)| function.lines);
     if let (Some(_), Some((source, longest))) = (most, longest)
         && functions.len() >= FEW
     {
-        let long = functions
-            .iter()
-            .filter(|(_, function)| function.lines >= MOST_FUNCTIONS);
+        let long = functions.iter().filter(|(_, function)| function.lines >= MOST_FUNCTIONS);
         let (long, all) = (long.count(), functions.len());
         let message = format!(
             "{long} of {all} functions of {} have 20 lines or more; here is the longest, `{}`",
@@ -127,10 +119,7 @@ struct Functions {
 
 impl Functions {
     fn new(source: &Source) -> Self {
-        Self {
-            found: Vec::new(),
-            is_test: source.is_test() || !source.is_in_src(),
-        }
+        Self { found: Vec::new(), is_test: source.is_test() || !source.is_in_src() }
     }
 
     fn add(&mut self, signature: &syn::Signature, body: &syn::Block) {
@@ -187,9 +176,7 @@ mod tests {
 
     fn functions(text: &str) -> Vec<(String, usize, usize, bool)> {
         let found = functions_of(&source("src/a.rs", text)).into_iter();
-        found
-            .map(|f| (f.name, f.line, f.lines, f.is_test))
-            .collect()
+        found.map(|f| (f.name, f.line, f.lines, f.is_test)).collect()
     }
 
     #[test]
@@ -209,16 +196,9 @@ mod tests {
     fn a_long_function_is_found() {
         let text = format!("//! A.\nfn long() {{\n{}}}\n", "    ();\n".repeat(59));
         let mut findings = Vec::new();
-        check(
-            &Package::default(),
-            &[source("src/a.rs", &text)],
-            &mut findings,
-        );
+        check(&Package::default(), &[source("src/a.rs", &text)], &mut findings);
         assert_eq!(findings.len(), 1);
-        assert_eq!(
-            (findings[0].line, &*findings[0].message),
-            (2, "`long` has 61 lines")
-        );
+        assert_eq!((findings[0].line, &*findings[0].message), (2, "`long` has 61 lines"));
     }
 
     #[test]

@@ -20,12 +20,7 @@ impl Source {
     pub(crate) fn new(path: PathBuf, inside: PathBuf, text: String) -> Outcome<Self> {
         let at = format!("{} is not Rust", path.display());
         let syntax = syn::parse_file(&text).map_err(Failure::at(at))?;
-        Ok(Self {
-            path,
-            inside,
-            text,
-            syntax,
-        })
+        Ok(Self { path, inside, text, syntax })
     }
 
     /// Whether it stands in `src`.
@@ -47,10 +42,7 @@ pub(crate) fn read(package: &Package, workspace: &Workspace) -> Outcome<Vec<Sour
     paths.sort();
     let read = |path: PathBuf| {
         let text = fs::read_to_string(&path).map_err(Failure::at(path.display()))?;
-        let inside = path
-            .strip_prefix(&package.folder)
-            .unwrap_or(&path)
-            .to_owned();
+        let inside = path.strip_prefix(&package.folder).unwrap_or(&path).to_owned();
         Source::new(workspace.relative(&path).to_owned(), inside, text)
     };
     paths.into_iter().map(read).collect()

@@ -40,10 +40,7 @@ impl Checks {
             let shared = Arc::clone(&shared);
             async move { round(&shared.0, &shared.1, &shared.2).await }
         };
-        Self {
-            first: Task::spawn(turn()),
-            rest: vtask::every(interval, JITTER, turn),
-        }
+        Self { first: Task::spawn(turn()), rest: vtask::every(interval, JITTER, turn) }
     }
 
     /// Ends the checks and waits until the last one is gone.
@@ -68,12 +65,7 @@ async fn round(set: &Arc<Set>, check: &Check, probe: &Probe) {
         if asking.len() >= MAX_AT_ONCE {
             asking.join_next().await;
         }
-        asking.spawn(ask(
-            Arc::clone(set),
-            check.clone(),
-            Arc::clone(probe),
-            member,
-        ));
+        asking.spawn(ask(Arc::clone(set), check.clone(), Arc::clone(probe), member));
     }
     while asking.join_next().await.is_some() {}
 }
@@ -82,9 +74,7 @@ async fn ask(set: Arc<Set>, check: Check, probe: Probe, member: Member) {
     let answer = timeout(check.timeout, probe(&member.endpoint)).await;
     let result = answer.unwrap_or_else(|_| Err(format!("no answer within {:?}", check.timeout)));
     if let Err(error) = &result {
-        member
-            .state
-            .note_error(&format_args!("health check: {error}"));
+        member.state.note_error(&format_args!("health check: {error}"));
     }
     observe(&set, &check, &member, result);
 }
@@ -92,9 +82,7 @@ async fn ask(set: Arc<Set>, check: Check, probe: Probe, member: Member) {
 fn observe(set: &Set, check: &Check, member: &Member, result: Result<(), String>) {
     let now = Instant::now();
     let changed = set.change(&member.endpoint.address, now, |status, _| {
-        let changed = status
-            .checked
-            .observe(result.is_ok(), check.rise, check.fall);
+        let changed = status.checked.observe(result.is_ok(), check.rise, check.fall);
         // Seen down and up again, it is another process than the one that was ejected.
         if changed && result.is_ok() {
             status.ejection.restore(now);

@@ -33,9 +33,7 @@ where
         let request = request(&check, endpoint);
         let (client, check) = (client.clone(), Arc::clone(&check));
         Box::pin(async move {
-            let response = send(client, request?)
-                .await
-                .map_err(|error| chain(&*error))?;
+            let response = send(client, request?).await.map_err(|error| chain(&*error))?;
             let status = response.status();
             drain(response.into_body()).await?;
             if check.status.contains(status) {
@@ -66,9 +64,7 @@ async fn send<C>(mut client: C, request: Request<Body>) -> Result<C::Response, B
 where
     C: Service<Request<Body>, Error: Into<BoxError>>,
 {
-    poll_fn(|cx| client.poll_ready(cx))
-        .await
-        .map_err(Into::into)?;
+    poll_fn(|cx| client.poll_ready(cx)).await.map_err(Into::into)?;
     client.call(request).await.map_err(Into::into)
 }
 

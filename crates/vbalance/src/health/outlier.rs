@@ -78,9 +78,8 @@ impl Outlier {
             return;
         }
         let now = Instant::now();
-        let verdict = set.change(&state.address, now, |status, counts| {
-            self.judge(status, counts, now)
-        });
+        let verdict =
+            set.change(&state.address, now, |status, counts| self.judge(status, counts, now));
         match verdict {
             Some(Verdict::Eject(time)) => {
                 state.unreachable.reset();
@@ -110,11 +109,8 @@ impl Outlier {
     }
 
     fn eject(&self, status: &mut Status, now: Instant) -> Duration {
-        let sentence = Sentence {
-            base: self.config.base,
-            cap: self.config.cap,
-            forgive: self.config.forgive,
-        };
+        let sentence =
+            Sentence { base: self.config.base, cap: self.config.cap, forgive: self.config.forgive };
         status.ejection.eject(now, sentence, random::next())
     }
 }
@@ -128,9 +124,7 @@ enum Verdict {
 /// Ends the ejection of an endpoint that has just shown that it works.
 pub(crate) fn restore(set: &Set, state: &State) {
     let now = Instant::now();
-    let restored = set.change(&state.address, now, |status, _| {
-        status.ejection.restore(now)
-    });
+    let restored = set.change(&state.address, now, |status, _| status.ejection.restore(now));
     if restored == Some(true) {
         let (upstream, endpoint) = (&*set.name, &**state.address.name());
         tracing::info!(upstream, endpoint, "endpoint is back");

@@ -72,10 +72,7 @@ pub(crate) mod tests {
         let candidate = |(index, (weight, in_flight)): (usize, &(u16, u32))| {
             let state = State::new("test", format!("h{index}:1").parse().unwrap());
             (0..*in_flight).for_each(|_| state.enter());
-            Candidate {
-                state: Arc::new(state),
-                weight: NonZeroU16::new(*weight).unwrap(),
-            }
+            Candidate { state: Arc::new(state), weight: NonZeroU16::new(*weight).unwrap() }
         };
         Table::new(endpoints.iter().enumerate().map(candidate).collect())
     }

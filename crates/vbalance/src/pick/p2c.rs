@@ -24,11 +24,7 @@ impl Pick for P2c {
     fn pick(&self, table: &Table) -> usize {
         let first = table.at_point(random::below(table.total_weight()));
         let second = other_than(first, table);
-        if load_below(table, second, first) {
-            second
-        } else {
-            first
-        }
+        if load_below(table, second, first) { second } else { first }
     }
 }
 
@@ -42,11 +38,7 @@ fn other_than(first: usize, table: &Table) -> usize {
     let drawn = random::below(others);
     // Where `first` begins, the points go on behind it.
     let index = table.at_point(drawn);
-    if index < first {
-        index
-    } else {
-        table.at_point(drawn.saturating_add(own))
-    }
+    if index < first { index } else { table.at_point(drawn.saturating_add(own)) }
 }
 
 /// Whether `a` has less in flight for its weight than `b`; multiplied out to stay exact.

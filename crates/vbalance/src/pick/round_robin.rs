@@ -15,9 +15,7 @@ impl RoundRobin {
     /// Begins with the first endpoint.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            next: AtomicUsize::new(0),
-        }
+        Self { next: AtomicUsize::new(0) }
     }
 }
 

@@ -21,9 +21,7 @@ impl WeightedRoundRobin {
     /// Begins with the first endpoint.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            next: AtomicU64::new(0),
-        }
+        Self { next: AtomicU64::new(0) }
     }
 }
 

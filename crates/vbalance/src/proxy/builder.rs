@@ -94,10 +94,7 @@ impl<C> ProxyBuilder<C> {
             tunnel_idle: config.tunnel_idle,
             deadline: config.deadline,
         };
-        Ok(Proxy {
-            rules: Arc::new(rules),
-            client: self.client,
-        })
+        Ok(Proxy { rules: Arc::new(rules), client: self.client })
     }
 }
 

@@ -37,10 +37,7 @@ pub struct ProxyConfig {
     /// its own. Then 504. It includes the client's time to send its body.
     #[cfg_attr(
         feature = "serde",
-        serde(
-            with = "vunit::duration::option",
-            skip_serializing_if = "Option::is_none"
-        )
+        serde(with = "vunit::duration::option", skip_serializing_if = "Option::is_none")
     )]
     pub deadline: Option<Duration>,
     /// Tries at most, the first included, 1 to 10. Default: 3. Only what cannot have happened

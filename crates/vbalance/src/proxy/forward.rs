@@ -104,18 +104,12 @@ impl Target {
 /// Refuses what cannot be passed on unambiguously.
 fn screen(parts: &Parts) -> Result<(), Reject> {
     if parts.method == Method::CONNECT {
-        return Err(Reject::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "method-unsupported",
-        ));
+        return Err(Reject::new(StatusCode::NOT_IMPLEMENTED, "method-unsupported"));
     }
     let mut lines = parts.headers.get_all(TRANSFER_ENCODING).into_iter();
     let (first, second) = (lines.next(), lines.next());
-    let chunked = |line: &HeaderValue| {
-        line.as_bytes()
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"chunked")
-    };
+    let chunked =
+        |line: &HeaderValue| line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
     if second.is_some() || first.is_some_and(|line| !chunked(line)) {
         // A coding that we do not take off and the origin may not know (RFC 9112 §6.1).
         let reject = Reject::new(StatusCode::NOT_IMPLEMENTED, "coding-unsupported");
@@ -157,11 +151,7 @@ fn requested_host(parts: &Parts) -> Result<Option<HeaderValue>, Reject> {
 
 /// Drops every forwarding field that the client sent, and writes none.
 fn drop_claims(headers: &mut HeaderMap) {
-    let nothing = Forwarding {
-        x_forwarded: false,
-        x_real_ip: false,
-        forwarded: false,
-    };
+    let nothing = Forwarding { x_forwarded: false, x_real_ip: false, forwarded: false };
     let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let connection = Connection::new(nobody, nobody, false);
     nothing.apply(headers, &connection, false, None);

@@ -53,9 +53,7 @@ pub struct ProxyFuture {
 
 impl ProxyFuture {
     pub(crate) fn new(future: impl Future<Output = Response<Body>> + Send + 'static) -> Self {
-        Self {
-            future: Box::pin(future),
-        }
+        Self { future: Box::pin(future) }
     }
 }
 
@@ -86,9 +84,9 @@ where
     let timeline = request.extensions().get::<Timeline>().cloned();
     let exchange = exchange(&rules, client, request, timeline.as_ref());
     let result = match rules.deadline {
-        Some(deadline) => timeout(deadline, exchange)
-            .await
-            .unwrap_or_else(|_| Err(reject_timeout())),
+        Some(deadline) => {
+            timeout(deadline, exchange).await.unwrap_or_else(|_| Err(reject_timeout()))
+        }
         None => exchange.await,
     };
     result.unwrap_or_else(|reject| {
@@ -149,10 +147,7 @@ struct Began {
 
 impl Began {
     fn now(timeline: Option<&Timeline>) -> Option<Self> {
-        timeline.map(|timeline| Self {
-            at: Instant::now(),
-            pool: pool_time(timeline),
-        })
+        timeline.map(|timeline| Self { at: Instant::now(), pool: pool_time(timeline) })
     }
 
     /// Adds the try's time, without the wait for a connection, which is a phase of its own.
@@ -260,9 +255,7 @@ impl Tries<'_> {
         let next = match again(failure, &self.method) {
             Again::No => None,
             Again::Elsewhere => upstream.pick_except(&self.tried),
-            Again::Anywhere => upstream
-                .pick_except(&self.tried)
-                .or_else(|| upstream.pick()),
+            Again::Anywhere => upstream.pick_except(&self.tried).or_else(|| upstream.pick()),
         };
         if next.is_some() {
             upstream.inner.set.meters.retried();

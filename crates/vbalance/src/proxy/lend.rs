@@ -65,13 +65,10 @@ impl Lender {
     pub(crate) fn lend(&self) -> Option<Body> {
         match self {
             Self::Whole(bytes) => Some(Body::full(bytes.clone())),
-            Self::Stream(stream) => stream.lock().is_some().then(|| {
-                Body::new(Lent {
-                    stream: Arc::clone(stream),
-                    body: None,
-                    read: false,
-                })
-            }),
+            Self::Stream(stream) => stream
+                .lock()
+                .is_some()
+                .then(|| Body::new(Lent { stream: Arc::clone(stream), body: None, read: false })),
         }
     }
 
@@ -109,8 +106,7 @@ impl Stream {
     }
 
     fn note(&self, polled: &Poll<Option<Result<Frame<Bytes>, BodyError>>>) {
-        self.awaits_client
-            .store(polled.is_pending(), Ordering::Relaxed);
+        self.awaits_client.store(polled.is_pending(), Ordering::Relaxed);
         if let Poll::Ready(frame) = polled {
             let ms = self.began.elapsed().as_millis();
             let ms = u64::try_from(ms).unwrap_or(u64::MAX - 1).saturating_add(1);

@@ -74,8 +74,6 @@ where
 
 impl<C> fmt::Debug for Proxy<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proxy")
-            .field("upstream", &self.rules.upstream)
-            .finish_non_exhaustive()
+        f.debug_struct("Proxy").field("upstream", &self.rules.upstream).finish_non_exhaustive()
     }
 }

@@ -42,14 +42,8 @@ impl Tunnels {
     /// Lets at most `max` tunnels be open at a time.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        let shared = Shared {
-            tasks: Mutex::new(JoinSet::new()),
-            open: AtomicUsize::new(0),
-            max,
-        };
-        Self {
-            shared: Arc::new(shared),
-        }
+        let shared = Shared { tasks: Mutex::new(JoinSet::new()), open: AtomicUsize::new(0), max };
+        Self { shared: Arc::new(shared) }
     }
 
     /// How many are open now, those being opened included.
@@ -71,9 +65,7 @@ impl Tunnels {
         let taken = |open: usize| (open < self.shared.max).then_some(open + 1);
         let order = Ordering::Relaxed;
         self.shared.open.fetch_update(order, order, taken).ok()?;
-        Some(Place {
-            shared: Arc::downgrade(&self.shared),
-        })
+        Some(Place { shared: Arc::downgrade(&self.shared) })
     }
 
     fn spawn(&self, tunnel: impl Future<Output = ()> + Send + 'static) {
@@ -132,11 +124,7 @@ impl Wish {
             let reject = Reject::new(StatusCode::SERVICE_UNAVAILABLE, "tunnels-full");
             return Err(reject.retry_after(Duration::from_secs(1)));
         };
-        Ok(Some(Self {
-            client,
-            place,
-            tunnels: tunnels.clone(),
-        }))
+        Ok(Some(Self { client, place, tunnels: tunnels.clone() }))
     }
 
     /// Opens the tunnel that an accepting answer promises, and makes the client's 101.
@@ -147,11 +135,7 @@ impl Wish {
         idle: Duration,
     ) -> Response<Body> {
         let (parts, origin) = split(response);
-        let open = Open {
-            upstream: lease.upstream().clone(),
-            _lease: lease,
-            _place: self.place,
-        };
+        let open = Open { upstream: lease.upstream().clone(), _lease: lease, _place: self.place };
         open.upstream.inner.set.meters.tunnel_opened();
         let client = self.client;
         self.tunnels.spawn(async move {
@@ -231,10 +215,7 @@ struct Moved {
 
 impl Moved {
     fn new() -> Self {
-        Self {
-            began: Instant::now(),
-            last: AtomicU64::new(0),
-        }
+        Self { began: Instant::now(), last: AtomicU64::new(0) }
     }
 
     fn now(&self) {
@@ -258,10 +239,7 @@ struct Watched {
 
 impl Watched {
     fn new(io: Upgraded, moved: &Arc<Moved>) -> Self {
-        Self {
-            io: TokioIo::new(io),
-            moved: Arc::clone(moved),
-        }
+        Self { io: TokioIo::new(io), moved: Arc::clone(moved) }
     }
 }
 

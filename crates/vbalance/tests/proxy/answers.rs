@@ -37,10 +37,7 @@ async fn the_place_is_kept_until_the_body_ends() {
     let (proxy, answer) = answer(Response::new(body)).await;
     assert_eq!(status(&proxy).in_flight, 1);
     let mut body = answer.into_body();
-    sender
-        .send_data(Bytes::from_static(b"first"))
-        .await
-        .unwrap();
+    sender.send_data(Bytes::from_static(b"first")).await.unwrap();
     let first = body.frame().await.unwrap().unwrap();
     assert_eq!(first.into_data().unwrap(), "first");
     assert_eq!(status(&proxy).in_flight, 1);
@@ -135,10 +132,7 @@ async fn five_bad_answers_in_a_row_eject_whatever_their_bodies() {
     }
     let status = status(&proxy);
     assert!(status.ejected);
-    assert_eq!(
-        (status.failures, status.last_error.as_deref()),
-        (5, Some("status 503"))
-    );
+    assert_eq!((status.failures, status.last_error.as_deref()), (5, Some("status 503")));
 }
 
 #[tokio::test]

@@ -46,10 +46,7 @@ async fn a_request_arrives_whole_and_clean() {
     )
     .await;
     // The server under the proxy meets the expectation when the body is asked for.
-    assert_eq!(
-        read_head(&mut stream).await,
-        "HTTP/1.1 100 Continue\r\n\r\n"
-    );
+    assert_eq!(read_head(&mut stream).await, "HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(b"3\r\nabc\r\n0\r\n\r\n").await.unwrap();
     let answer = read_all(&mut stream).await;
     let (_, text) = answer.split_once("\r\n\r\n").unwrap();
@@ -98,10 +95,7 @@ async fn a_dead_endpoint_loses_no_request() {
         let post = Request::post(format!("http://{front}/")).body(Body::new(body));
         let answer = client.request(post.unwrap());
         let feed = async {
-            sender
-                .send_data(Bytes::from_static(b"order"))
-                .await
-                .unwrap();
+            sender.send_data(Bytes::from_static(b"order")).await.unwrap();
             drop(sender);
         };
         let (answer, ()) = tokio::join!(answer, feed);
@@ -131,17 +125,12 @@ async fn a_post_is_never_executed_twice() {
     let (front, _proxy) = front(&origins, ProxyConfig::default()).await;
     for (method, executions) in [(Method::POST, 1), (Method::GET, 2)] {
         executed.store(0, Ordering::Relaxed);
-        let request = Request::builder()
-            .method(&method)
-            .uri(format!("http://{front}/"))
-            .body(Body::empty());
+        let request =
+            Request::builder().method(&method).uri(format!("http://{front}/")).body(Body::empty());
         let answer = client().request(request.unwrap()).await.unwrap();
         assert_eq!(answer.status(), 502);
         let text = collect(answer).await;
-        assert!(
-            text.windows(15).any(|w| w == b"upstream-closed"),
-            "{text:?}"
-        );
+        assert!(text.windows(15).any(|w| w == b"upstream-closed"), "{text:?}");
         assert_eq!(executed.load(Ordering::Relaxed), executions, "{method}");
     }
 }
@@ -154,10 +143,7 @@ async fn the_first_chunk_comes_before_the_last_is_sent() {
         let wait = wait.lock().unwrap().take().unwrap();
         let (mut sender, body) = Channel::<Bytes, BodyError>::new(1);
         tokio::spawn(async move {
-            sender
-                .send_data(Bytes::from_static(b"first"))
-                .await
-                .unwrap();
+            sender.send_data(Bytes::from_static(b"first")).await.unwrap();
             wait.await.unwrap();
             sender.send_data(Bytes::from_static(b"last")).await.unwrap();
         });
@@ -253,10 +239,7 @@ async fn a_silent_body_ends_visibly() {
         Response::new(Body::new(body))
     })
     .await;
-    let config = ProxyConfig {
-        idle_timeout: Duration::from_millis(20),
-        ..ProxyConfig::default()
-    };
+    let config = ProxyConfig { idle_timeout: Duration::from_millis(20), ..ProxyConfig::default() };
     let (front, _proxy) = front(&[origin], config).await;
     let answer = client().request(get(format!("http://{front}/"))).await;
     assert!(answer.unwrap().into_body().collect().await.is_err());

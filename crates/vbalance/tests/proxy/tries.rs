@@ -72,18 +72,12 @@ async fn what_was_not_sent_goes_to_another_endpoint_body_and_all() {
     first.fail(Failure::NotSent);
     let second = next(&mut calls).await;
     assert_ne!(second.endpoint(), tried);
-    sender
-        .send_data(Bytes::from_static(b"order"))
-        .await
-        .unwrap();
+    sender.send_data(Bytes::from_static(b"order")).await.unwrap();
     drop(sender);
     let (parts, body) = second.request.into_parts();
     assert_eq!(parts.uri.path_and_query().unwrap(), "/path?query");
     assert_eq!(body.collect().await.unwrap().to_bytes(), "order");
-    second
-        .answer
-        .send(Ok(Response::new(Body::full("done"))))
-        .unwrap();
+    second.answer.send(Ok(Response::new(Body::full("done")))).unwrap();
     assert_eq!(answer.await.unwrap().status(), StatusCode::OK);
 }
 
@@ -134,11 +128,7 @@ async fn a_stale_connection_of_the_only_endpoint_is_replaced() {
     next(&mut calls).await.fail(STALE);
     next(&mut calls).await.succeed("fresh");
     assert_eq!(answer.await.unwrap().status(), StatusCode::OK);
-    assert_eq!(
-        failures(&proxy),
-        0,
-        "closing an idle connection is no failure"
-    );
+    assert_eq!(failures(&proxy), 0, "closing an idle connection is no failure");
 }
 
 #[tokio::test]
@@ -148,19 +138,13 @@ async fn the_only_endpoint_unreachable_is_an_answer_at_once() {
     next(&mut calls).await.fail(Failure::NotSent);
     let response = answer.await.unwrap();
     assert_eq!(verdict(&response), (502, "upstream-unreachable", Some("1")));
-    assert_eq!(
-        response.headers()["content-type"],
-        "application/problem+json"
-    );
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
     assert!(calls.try_recv().is_err());
 }
 
 #[tokio::test]
 async fn tries_are_limited() {
-    let config = ProxyConfig {
-        tries: 2,
-        ..ProxyConfig::default()
-    };
+    let config = ProxyConfig { tries: 2, ..ProxyConfig::default() };
     let (proxy, mut calls) = proxy(&["a:1", "b:1", "c:1", "d:1"], config);
     let timeline = Timeline::new();
     let mut request = get();
@@ -184,10 +168,7 @@ async fn a_busy_client_and_no_endpoint_are_503() {
     let (proxy, mut calls) = proxy(&["a:1"], ProxyConfig::default());
     let answer = send(&proxy, get());
     next(&mut calls).await.fail(Failure::Busy);
-    assert_eq!(
-        verdict(&answer.await.unwrap()),
-        (503, "upstream-busy", Some("1"))
-    );
+    assert_eq!(verdict(&answer.await.unwrap()), (503, "upstream-busy", Some("1")));
     assert_eq!(failures(&proxy), 0);
     proxy.upstream().drain(&"a:1".parse().unwrap(), true);
     let response = send(&proxy, get()).await.unwrap();
@@ -199,15 +180,9 @@ async fn a_broken_answer_is_502() {
     let (proxy, mut calls) = proxy(&TWO, ProxyConfig::default());
     let answer = send(&proxy, get());
     next(&mut calls).await.fail(Failure::Other);
-    assert_eq!(
-        verdict(&answer.await.unwrap()),
-        (502, "upstream-bad-answer", None)
-    );
+    assert_eq!(verdict(&answer.await.unwrap()), (502, "upstream-bad-answer", None));
     let endpoints = proxy.upstream().status().endpoints;
-    let errors: Vec<_> = endpoints
-        .iter()
-        .filter_map(|e| e.last_error.as_deref())
-        .collect();
+    let errors: Vec<_> = endpoints.iter().filter_map(|e| e.last_error.as_deref()).collect();
     assert_eq!(errors, ["scripted Other"]);
 }
 
@@ -260,10 +235,7 @@ async fn a_slow_client_does_not_use_up_the_origin_s_time() {
 
 #[tokio::test(start_paused = true)]
 async fn the_deadline_covers_all_tries() {
-    let config = ProxyConfig {
-        deadline: Some(Duration::from_secs(3)),
-        ..ProxyConfig::default()
-    };
+    let config = ProxyConfig { deadline: Some(Duration::from_secs(3)), ..ProxyConfig::default() };
     let (proxy, mut calls) = proxy(&TWO, config);
     let began = Instant::now();
     let answer = send(&proxy, get());
@@ -294,9 +266,6 @@ async fn a_client_that_goes_away_is_nobody_s_failure() {
     sender.abort(BodyError::new("client gone"));
     assert!(call.request.body_mut().frame().await.unwrap().is_err());
     call.fail(RESET);
-    assert_eq!(
-        verdict(&answer.await.unwrap()),
-        (400, "request-incomplete", None)
-    );
+    assert_eq!(verdict(&answer.await.unwrap()), (400, "request-incomplete", None));
     assert_eq!((failures(&proxy), in_flight(&proxy)), (0, 0));
 }

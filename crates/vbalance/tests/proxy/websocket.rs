@@ -27,11 +27,9 @@ async fn echo(mut request: Request<Body>) -> Response<Body> {
     });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    for (name, value) in [
-        ("connection", "upgrade"),
-        ("upgrade", "websocket"),
-        ("sec-websocket-accept", "xyz"),
-    ] {
+    for (name, value) in
+        [("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", "xyz")]
+    {
         response.headers_mut().insert(name, value.parse().unwrap());
     }
     response
@@ -85,10 +83,7 @@ async fn what_the_origin_refuses_stays_http() {
 #[tokio::test]
 async fn other_protocols_and_switched_off_upgrades_are_not_offered() {
     let origin = serve(echo).await;
-    let off = ProxyConfig {
-        upgrade: false,
-        ..ProxyConfig::default()
-    };
+    let off = ProxyConfig { upgrade: false, ..ProxyConfig::default() };
     for (config, protocol) in [
         (ProxyConfig::default(), "h2c"),
         (ProxyConfig::default(), "spdy"),
@@ -127,10 +122,7 @@ async fn an_upgrade_to_something_else_is_502() {
 #[tokio::test]
 async fn tunnels_are_bounded() {
     let origin = serve(echo).await;
-    let config = ProxyConfig {
-        max_tunnels: 1,
-        ..ProxyConfig::default()
-    };
+    let config = ProxyConfig { max_tunnels: 1, ..ProxyConfig::default() };
     let (front, _proxy) = front(&[origin], config).await;
     let mut first = open(front, ASK).await;
     assert!(read_head(&mut first).await.starts_with("HTTP/1.1 101 "));
@@ -143,10 +135,7 @@ async fn tunnels_are_bounded() {
 #[tokio::test]
 async fn an_idle_tunnel_is_closed() {
     let origin = serve(echo).await;
-    let config = ProxyConfig {
-        tunnel_idle: Duration::from_millis(20),
-        ..ProxyConfig::default()
-    };
+    let config = ProxyConfig { tunnel_idle: Duration::from_millis(20), ..ProxyConfig::default() };
     let (front, proxy) = front(&[origin], config).await;
     let mut stream = open(front, ASK).await;
     assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 101 "));
@@ -159,10 +148,8 @@ async fn tunnels_outlive_their_proxy_and_end_with_their_owner() {
     let origin = serve(echo).await;
     let tunnels = Tunnels::new(10);
     let upstream = crate::support::upstream(&[&origin.to_string()]);
-    let proxy = Proxy::builder(upstream, crate::origin::client())
-        .tunnels(tunnels.clone())
-        .build()
-        .unwrap();
+    let proxy =
+        Proxy::builder(upstream, crate::origin::client()).tunnels(tunnels.clone()).build().unwrap();
     let once = std::sync::Mutex::new(Some(proxy));
     let once = std::sync::Arc::new(once);
     let front = serve(move |request| {

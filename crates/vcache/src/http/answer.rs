@@ -58,9 +58,7 @@ fn encode(asker: Asker<'_>, stored: &Stored, parts: &mut response::Parts) -> (Bo
     let Some(coding) = hook.choose(asker.headers, parts) else {
         return (identity(), false);
     };
-    let made = stored
-        .encodings
-        .get(coding, || hook.encode(coding, &stored.body));
+    let made = stored.encodings.get(coding, || hook.encode(coding, &stored.body));
     let Some(encoded) = made else {
         return (identity(), false);
     };

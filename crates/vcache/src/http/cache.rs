@@ -53,10 +53,7 @@ impl HttpCache {
     pub fn new(config: Config) -> Result<Self, BuildError> {
         let max = usize::try_from(config.max_refreshes).unwrap_or(usize::MAX);
         let refreshes = Refreshes::new(max, config.refresh_timeout);
-        Ok(Self {
-            engine: Arc::new(Engine::new(config)?),
-            refreshes: Arc::new(refreshes),
-        })
+        Ok(Self { engine: Arc::new(Engine::new(config)?), refreshes: Arc::new(refreshes) })
     }
 
     /// The settings.

@@ -16,10 +16,7 @@ pub(crate) struct WallClock {
 
 impl WallClock {
     pub(crate) fn new() -> Self {
-        Self {
-            origin: SystemTime::now(),
-            since: TokioClock::new(),
-        }
+        Self { origin: SystemTime::now(), since: TokioClock::new() }
     }
 
     pub(crate) fn now(&self) -> SystemTime {

@@ -52,12 +52,7 @@ impl Flights {
                 let (end, waiting) = watch::channel(None);
                 let key = place.key().clone();
                 place.insert(waiting);
-                Turn::Lead(Lead {
-                    flights: Arc::clone(self),
-                    key,
-                    end,
-                    how: End::Failed,
-                })
+                Turn::Lead(Lead { flights: Arc::clone(self), key, end, how: End::Failed })
             }
         }
     }

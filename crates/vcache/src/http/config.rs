@@ -164,21 +164,12 @@ mod tests {
         };
         assert_eq!(with(|_| {}), Ok(()));
         for name in ["", "a b", "1a", "é", "a;hit"] {
-            let config = Config {
-                name: name.to_owned(),
-                ..Config::default()
-            };
+            let config = Config { name: name.to_owned(), ..Config::default() };
             assert_eq!(config.check(), Err(BuildError::Name(name.to_owned())));
         }
         let (object, all) = (8 << 20, 1);
-        assert_eq!(
-            with(|c| c.max_size = 1),
-            Err(BuildError::ObjectAboveAll { object, all })
-        );
-        assert_eq!(
-            with(|c| c.max_variants = 0),
-            Err(BuildError::Zero("max_variants"))
-        );
+        assert_eq!(with(|c| c.max_size = 1), Err(BuildError::ObjectAboveAll { object, all }));
+        assert_eq!(with(|c| c.max_variants = 0), Err(BuildError::Zero("max_variants")));
     }
 
     #[cfg(feature = "serde")]

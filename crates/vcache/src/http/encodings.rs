@@ -57,10 +57,7 @@ impl Encodings {
             let mut slots = self.lock();
             match slots.iter().find(|(name, _)| *name == coding) {
                 Some((_, Slot::Made(body))) => {
-                    return Some(Encoded {
-                        body: body.clone(),
-                        is_new: false,
-                    });
+                    return Some(Encoded { body: body.clone(), is_new: false });
                 }
                 Some(_) => return None,
                 None if slots.len() >= MAX_CODINGS => return None,
@@ -90,9 +87,7 @@ impl Encodings {
 
 impl fmt::Debug for Encodings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Encodings")
-            .field("size", &self.size())
-            .finish_non_exhaustive()
+        f.debug_struct("Encodings").field("size", &self.size()).finish_non_exhaustive()
     }
 }
 

@@ -109,10 +109,7 @@ impl Engine {
     /// What a fetch after `lookup` is for.
     pub(crate) fn flight_key(&self, key: &Key, lookup: &Lookup, request: &HeaderMap) -> FlightKey {
         let names = lookup.variants.as_ref().map_or(&[][..], |v| v.vary_names());
-        FlightKey {
-            key: key.clone(),
-            vary: VaryKey::new(names, request),
-        }
+        FlightKey { key: key.clone(), vary: VaryKey::new(names, request) }
     }
 
     /// Answers from the store, and says so.
@@ -168,9 +165,8 @@ impl Engine {
     pub(crate) fn store(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) -> End {
         let max = usize::try_from(self.config.max_variants).unwrap_or(usize::MAX);
         let now = self.now();
-        let done = self.change(key, ticket, |before| {
-            Some(before.with(Arc::clone(stored), max, now))
-        });
+        let done =
+            self.change(key, ticket, |before| Some(before.with(Arc::clone(stored), max, now)));
         match done {
             Some(true) => End::Stored,
             // Too heavy, or over before it was complete: the next one will be as well.
@@ -212,8 +208,7 @@ impl Engine {
             match make(&before) {
                 Some(after) => {
                     let ttl = after.retention(now);
-                    self.store
-                        .insert_with_ttl(key.clone(), Arc::new(after), ttl)
+                    self.store.insert_with_ttl(key.clone(), Arc::new(after), ttl)
                 }
                 None => {
                     self.store.remove(key.as_str());

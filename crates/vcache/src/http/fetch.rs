@@ -124,10 +124,7 @@ where
             }
             (Ok(response), _) => response,
         };
-        let exchange = Exchange {
-            requested,
-            received,
-        };
+        let exchange = Exchange { requested, received };
         let asked = Asked { ticket, exchange };
         if response.status() == StatusCode::NOT_MODIFIED
             && let Some(stored) = validated.take()

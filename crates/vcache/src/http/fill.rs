@@ -169,11 +169,7 @@ impl HttpBody for Tee {
 pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     let value = headers.get(CONTENT_LENGTH)?;
     let digits = value.to_str().ok().filter(|text| !text.starts_with('+'));
-    Some(
-        digits
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(u64::MAX),
-    )
+    Some(digits.and_then(|text| text.parse().ok()).unwrap_or(u64::MAX))
 }
 
 fn as_u64(length: usize) -> u64 {

@@ -30,11 +30,7 @@ impl Freshness {
     /// Reads `Date` and `Age` of a response that may be used for `lifetime` (RFC 9111 §4.2.3).
     #[must_use]
     pub fn new(headers: &HeaderMap, lifetime: Duration, exchange: Exchange) -> Self {
-        Self {
-            received: exchange.received,
-            initial_age: initial_age(headers, exchange),
-            lifetime,
-        }
+        Self { received: exchange.received, initial_age: initial_age(headers, exchange), lifetime }
     }
 
     /// `freshness_lifetime`.
@@ -93,9 +89,7 @@ pub fn explicit_lifetime(
     if let Some(seconds) = control.s_maxage.or(control.max_age) {
         return Some(Duration::from_secs(seconds.min(MAX_SECONDS)));
     }
-    headers
-        .contains_key(EXPIRES)
-        .then(|| expires(headers, received).unwrap_or_default())
+    headers.contains_key(EXPIRES).then(|| expires(headers, received).unwrap_or_default())
 }
 
 /// `Expires` less `Date`; `None` for what is no date or is there twice: already expired
@@ -106,9 +100,7 @@ fn expires(headers: &HeaderMap, received: SystemTime) -> Option<Duration> {
         return None;
     };
     let end = vhttp::date::parse_at(line.to_str().ok()?, received)?;
-    let lifetime = end
-        .duration_since(date(headers, received).unwrap_or(received))
-        .ok()?;
+    let lifetime = end.duration_since(date(headers, received).unwrap_or(received)).ok()?;
     Some(lifetime.min(Duration::from_secs(MAX_SECONDS)))
 }
 
@@ -119,10 +111,7 @@ fn date(headers: &HeaderMap, received: SystemTime) -> Option<SystemTime> {
 
 /// `corrected_initial_age` (RFC 9111 §4.2.3).
 fn initial_age(headers: &HeaderMap, exchange: Exchange) -> Duration {
-    let delay = exchange
-        .received
-        .duration_since(exchange.requested)
-        .unwrap_or_default();
+    let delay = exchange.received.duration_since(exchange.requested).unwrap_or_default();
     let corrected = Duration::from_secs(age_value(headers)).saturating_add(delay);
     apparent_age(headers, exchange.received).max(corrected)
 }
@@ -131,11 +120,7 @@ fn initial_age(headers: &HeaderMap, exchange: Exchange) -> Duration {
 fn apparent_age(headers: &HeaderMap, received: SystemTime) -> Duration {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     date(headers, received).map_or(Duration::ZERO, |date| {
-        Duration::from_secs(
-            seconds(received)
-                .saturating_sub(seconds(date))
-                .min(MAX_SECONDS),
-        )
+        Duration::from_secs(seconds(received).saturating_sub(seconds(date)).min(MAX_SECONDS))
     })
 }
 
@@ -154,9 +139,5 @@ fn seconds(digits: &str) -> Option<u64> {
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    Some(
-        digits
-            .parse()
-            .map_or(MAX_SECONDS, |n: u64| n.min(MAX_SECONDS)),
-    )
+    Some(digits.parse().map_or(MAX_SECONDS, |n: u64| n.min(MAX_SECONDS)))
 }

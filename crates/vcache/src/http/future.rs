@@ -33,15 +33,11 @@ pin_project! {
 impl<E> ResponseFuture<E> {
     pub(crate) fn answer(response: Response<Body>) -> Self {
         let response = Some(response);
-        Self {
-            state: State::Answer { response },
-        }
+        Self { state: State::Answer { response } }
     }
 
     pub(crate) const fn fetch(fetch: Fetching<E>) -> Self {
-        Self {
-            state: State::Fetch { fetch },
-        }
+        Self { state: State::Fetch { fetch } }
     }
 }
 
@@ -51,9 +47,9 @@ impl<E> Future for ResponseFuture<E> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             // A future that is polled after its end never ends again.
-            Projected::Answer { response } => response
-                .take()
-                .map_or(Poll::Pending, |response| Poll::Ready(Ok(response))),
+            Projected::Answer { response } => {
+                response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)))
+            }
             Projected::Fetch { fetch } => fetch.poll(cx),
         }
     }

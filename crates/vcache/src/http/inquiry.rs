@@ -81,8 +81,5 @@ impl Inquiry {
 
 /// What may be answered in place of an error now.
 pub(crate) fn fallback(lookup: &Lookup, now: SystemTime) -> Option<&Arc<Stored>> {
-    lookup
-        .stored
-        .as_ref()
-        .filter(|stored| stored.terms.may_replace_error(now))
+    lookup.stored.as_ref().filter(|stored| stored.terms.may_replace_error(now))
 }

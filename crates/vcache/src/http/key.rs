@@ -45,11 +45,7 @@ impl Key {
         let url = url.split('#').next().unwrap_or(url);
         let uri: Uri = url.parse().ok()?;
         let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        Self::new(
-            uri.scheme_str()?,
-            uri.authority().map(Authority::as_str)?,
-            path,
-        )
+        Self::new(uri.scheme_str()?, uri.authority().map(Authority::as_str)?, path)
     }
 
     fn new(scheme: &str, authority: &str, path: &str) -> Option<Self> {
@@ -141,33 +137,17 @@ mod tests {
             ("/", &["example.com:80"], "http://example.com/"),
             ("/", &["example.com:"], "http://example.com/"),
             ("/", &["example.com:8080"], "http://example.com:8080/"),
-            (
-                "HTTPS://Example.com:443/%7e/../A",
-                &[],
-                "https://example.com/%7e/../A",
-            ),
+            ("HTTPS://Example.com:443/%7e/../A", &[], "https://example.com/%7e/../A"),
             ("http://a.test/", &["b.test"], "http://a.test/"),
             ("/", &["[::1]:80"], "http://[::1]/"),
         ] {
-            assert_eq!(
-                key(uri, hosts).as_deref(),
-                Some(expected),
-                "{uri} {hosts:?}"
-            );
+            assert_eq!(key(uri, hosts).as_deref(), Some(expected), "{uri} {hosts:?}");
         }
     }
 
     #[test]
     fn an_uncertain_host_has_none() {
-        for hosts in [
-            &[][..],
-            &["a", "b"],
-            &["a", "a"],
-            &[""],
-            &["a@b"],
-            &["a/b"],
-            &["a b"],
-        ] {
+        for hosts in [&[][..], &["a", "b"], &["a", "a"], &[""], &["a@b"], &["a/b"], &["a b"]] {
             assert_eq!(key("/", hosts), None, "{hosts:?}");
         }
     }

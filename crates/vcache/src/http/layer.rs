@@ -20,10 +20,7 @@ impl CacheLayer {
     /// A layer with a handle to `cache`. Layers with handles to one cache share what is stored.
     #[must_use]
     pub const fn new(cache: HttpCache) -> Self {
-        Self {
-            cache,
-            encode: None,
-        }
+        Self { cache, encode: None }
     }
 
     /// Answers hits in a coding that the client takes; each is made once and kept beside the

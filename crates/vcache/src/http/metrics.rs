@@ -19,11 +19,7 @@ mod on {
 
     impl Meters {
         pub(crate) fn new(cache: &str) -> Self {
-            describe_counter!(
-                REQUESTS,
-                Unit::Count,
-                "Requests to the HTTP cache, by outcome."
-            );
+            describe_counter!(REQUESTS, Unit::Count, "Requests to the HTTP cache, by outcome.");
             let count = |verdict: CacheVerdict| {
                 let cache = cache.to_owned();
                 let counter = counter!(REQUESTS, "cache" => cache, "outcome" => verdict.name());

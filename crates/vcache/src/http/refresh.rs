@@ -16,11 +16,7 @@ pub(crate) struct Refreshes {
 
 impl Refreshes {
     pub(crate) const fn new(max: usize, timeout: Duration) -> Self {
-        Self {
-            tasks: Mutex::new(Vec::new()),
-            max,
-            timeout,
-        }
+        Self { tasks: Mutex::new(Vec::new()), max, timeout }
     }
 
     /// Runs `refresh` on the current runtime, for a bounded time. When too many run, or outside

@@ -40,11 +40,7 @@ pub struct Cache<S> {
 
 impl<S> Cache<S> {
     pub(crate) const fn new(inner: S, cache: HttpCache, encode: Option<Arc<dyn Encode>>) -> Self {
-        Self {
-            inner,
-            cache,
-            encode,
-        }
+        Self { inner, cache, encode }
     }
 
     /// The cache.
@@ -177,8 +173,6 @@ fn as_u64(length: usize) -> u64 {
 
 impl<S> fmt::Debug for Cache<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache")
-            .field("cache", &self.cache)
-            .finish_non_exhaustive()
+        f.debug_struct("Cache").field("cache", &self.cache).finish_non_exhaustive()
     }
 }

@@ -34,12 +34,7 @@ pub(crate) enum Status {
     /// Answered from the store; the lifetime left, in seconds, negative when stale.
     Hit { ttl: i64 },
     /// Asked the origin, or shared the answer to another request that did.
-    Forwarded {
-        why: Forward,
-        status: Option<StatusCode>,
-        stored: bool,
-        collapsed: bool,
-    },
+    Forwarded { why: Forward, status: Option<StatusCode>, stored: bool, collapsed: bool },
     /// Neither: the request forbade to ask the origin.
     Detail(&'static str),
 }
@@ -47,32 +42,17 @@ pub(crate) enum Status {
 impl Status {
     /// Asked the origin and stored nothing.
     pub(crate) const fn forwarded(why: Forward, status: Option<StatusCode>) -> Self {
-        Self::Forwarded {
-            why,
-            status,
-            stored: false,
-            collapsed: false,
-        }
+        Self::Forwarded { why, status, stored: false, collapsed: false }
     }
 
     /// Asked the origin; `stored` if the answer is, or will be when it is complete.
     pub(crate) const fn passed(why: Forward, status: StatusCode, stored: bool) -> Self {
-        Self::Forwarded {
-            why,
-            status: Some(status),
-            stored,
-            collapsed: false,
-        }
+        Self::Forwarded { why, status: Some(status), stored, collapsed: false }
     }
 
     /// Shared the answer to another request.
     pub(crate) const fn collapsed(why: Forward) -> Self {
-        Self::Forwarded {
-            why,
-            status: None,
-            stored: false,
-            collapsed: true,
-        }
+        Self::Forwarded { why, status: None, stored: false, collapsed: true }
     }
 
     pub(crate) fn value(self, name: &str) -> Option<HeaderValue> {
@@ -82,12 +62,7 @@ impl Status {
         let _ = match self {
             Self::Hit { ttl } => write!(text, "; hit; ttl={ttl}"),
             Self::Detail(detail) => write!(text, "; detail={detail}"),
-            Self::Forwarded {
-                why,
-                status,
-                stored,
-                collapsed,
-            } => {
+            Self::Forwarded { why, status, stored, collapsed } => {
                 let _ = write!(text, "; fwd={}", why.name());
                 if let Some(status) = status {
                     let _ = write!(text, "; fwd-status={}", status.as_u16());

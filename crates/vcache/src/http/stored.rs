@@ -48,21 +48,12 @@ pub(crate) struct Head {
 
 impl Head {
     pub(crate) fn with_body(self, body: Bytes, encodings: Arc<Encodings>) -> Stored {
-        let headers = prepare(
-            self.headers,
-            &self.terms,
-            self.status,
-            body.len(),
-            self.received,
-        );
+        let headers = prepare(self.headers, &self.terms, self.status, body.len(), self.received);
         let has_validator = headers.contains_key(ETAG) || headers.contains_key(LAST_MODIFIED);
         let retention = self.terms.retention(has_validator, self.keep);
         Stored {
             encodable: may_encode(&headers, &body),
-            ends: self
-                .received
-                .checked_add(retention)
-                .unwrap_or(self.received),
+            ends: self.received.checked_add(retention).unwrap_or(self.received),
             used: AtomicU64::new(micros(self.received)),
             status: self.status,
             headers,

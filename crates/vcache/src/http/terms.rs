@@ -78,11 +78,7 @@ impl Terms {
     /// How long the response is of use at all; `keep` is how long validators are kept.
     pub(crate) fn retention(&self, has_validator: bool, keep: Duration) -> Duration {
         let windows = self.stale_while_revalidate.max(self.stale_if_error);
-        let past = if has_validator {
-            windows.max(keep)
-        } else {
-            windows
-        };
+        let past = if has_validator { windows.max(keep) } else { windows };
         let lifetime = self.freshness.lifetime().saturating_add(past);
         lifetime.saturating_sub(self.freshness.initial_age())
     }

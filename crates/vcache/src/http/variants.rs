@@ -32,10 +32,8 @@ impl Variants {
         let mut list = Vec::with_capacity((self.list.len() + 1).min(max));
         let vary = stored.vary.clone();
         list.push(stored);
-        let others = self
-            .list
-            .iter()
-            .filter(|other| other.vary != vary && !other.retention(now).is_zero());
+        let others =
+            self.list.iter().filter(|other| other.vary != vary && !other.retention(now).is_zero());
         list.extend(others.cloned());
         while list.len() > max.max(1) {
             let oldest = list.iter().enumerate().skip(1);
@@ -44,10 +42,7 @@ impl Variants {
             };
             list.remove(index);
         }
-        Self {
-            list,
-            hit_for_miss: None,
-        }
+        Self { list, hit_for_miss: None }
     }
 
     /// Takes a variant out; `None` when nothing is left.
@@ -80,14 +75,9 @@ impl Variants {
 
     /// How long from `now` on anything here is of use.
     pub(crate) fn retention(&self, now: SystemTime) -> Duration {
-        let marker = self
-            .hit_for_miss
-            .and_then(|end| end.duration_since(now).ok())
-            .unwrap_or_default();
-        self.list
-            .iter()
-            .map(|stored| stored.retention(now))
-            .fold(marker, Duration::max)
+        let marker =
+            self.hit_for_miss.and_then(|end| end.duration_since(now).ok()).unwrap_or_default();
+        self.list.iter().map(|stored| stored.retention(now)).fold(marker, Duration::max)
     }
 
     /// Bytes on the cache's account.

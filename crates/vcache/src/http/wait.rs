@@ -79,10 +79,7 @@ fn may_wait(inquiry: &Inquiry, lookup: &Lookup) -> bool {
     let shareable = lookup.stored.as_ref().is_none_or(|stored| {
         !stored.terms.always_validate() && !stored.terms.freshness().lifetime().is_zero()
     });
-    let marked = lookup
-        .variants
-        .as_ref()
-        .is_some_and(|variants| variants.is_marked(engine.now()));
+    let marked = lookup.variants.as_ref().is_some_and(|variants| variants.is_marked(engine.now()));
     engine.config.collapse
         && shareable
         && !marked

@@ -162,26 +162,14 @@ where
             Entry::Vacant(entry) => {
                 let ending = Loads::admit(loads)?;
                 let id = loads.next.fetch_add(1, Ordering::Relaxed);
-                let ticket = Ticket {
-                    current: Arc::new(AtomicBool::new(true)),
-                };
+                let ticket = Ticket { current: Arc::new(AtomicBool::new(true)) };
                 let flight = fly(ending, key.clone(), id, ticket.clone(), load);
                 let load = flight.boxed().shared();
-                entry.insert(Running {
-                    id,
-                    waiters: 1,
-                    ticket,
-                    load: load.clone(),
-                });
+                entry.insert(Running { id, waiters: 1, ticket, load: load.clone() });
                 (id, load)
             }
         };
-        Ok(Waiting {
-            loads: Arc::clone(loads),
-            key,
-            id,
-            load,
-        })
+        Ok(Waiting { loads: Arc::clone(loads), key, id, load })
     }
 }
 
@@ -194,10 +182,7 @@ impl<K, V> Loads<K, V> {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
             .map_err(|_| LoadError::TooMany { max })?;
         fence(Ordering::SeqCst);
-        Ok(Ending {
-            loads: Arc::clone(loads),
-            how: Load::Cancelled,
-        })
+        Ok(Ending { loads: Arc::clone(loads), how: Load::Cancelled })
     }
 }
 
@@ -265,9 +250,7 @@ impl<K: Hash + Eq, V> Drop for Waiting<K, V> {
 
 impl<K, V> Clone for Flight<K, V> {
     fn clone(&self) -> Self {
-        Self {
-            loads: Arc::clone(&self.loads),
-        }
+        Self { loads: Arc::clone(&self.loads) }
     }
 }
 

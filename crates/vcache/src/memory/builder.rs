@@ -113,24 +113,15 @@ impl<K, V> MemoryBuilder<K, V> {
     pub fn build(self) -> Result<Memory<K, V>, BuildError> {
         let least = Memory::<K, V>::overhead();
         if self.max_weight < least {
-            return Err(BuildError::TooSmall {
-                max_weight: self.max_weight,
-                least,
-            });
+            return Err(BuildError::TooSmall { max_weight: self.max_weight, least });
         }
         let shards = self.shards.unwrap_or_else(|| shards_for(self.max_weight));
         if !shards.is_power_of_two() || shards > MOST_SHARDS {
             return Err(BuildError::Shards(shards));
         }
         let meters = Meters::new(&self.name);
-        let engine = Engine::new(
-            shards,
-            self.max_weight,
-            self.ttl,
-            self.weigher,
-            self.clock,
-            meters,
-        );
+        let engine =
+            Engine::new(shards, self.max_weight, self.ttl, self.weigher, self.clock, meters);
         Ok(Memory::from_engine(engine))
     }
 }
@@ -169,16 +160,9 @@ mod tests {
     #[test]
     fn mistakes_are_refused() {
         let build = |max_weight, shards| {
-            Memory::<u8, u8>::builder()
-                .max_weight(max_weight)
-                .shards(shards)
-                .build()
-                .map(|_| ())
+            Memory::<u8, u8>::builder().max_weight(max_weight).shards(shards).build().map(|_| ())
         };
-        let too_small = BuildError::TooSmall {
-            max_weight: 8,
-            least: Memory::<u8, u8>::overhead(),
-        };
+        let too_small = BuildError::TooSmall { max_weight: 8, least: Memory::<u8, u8>::overhead() };
         assert_eq!(build(8, 1), Err(too_small));
         assert_eq!(build(1024, 0), Err(BuildError::Shards(0)));
         assert_eq!(build(1024, 3), Err(BuildError::Shards(3)));

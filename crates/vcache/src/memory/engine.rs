@@ -80,13 +80,8 @@ impl<K, V> Engine<K, V> {
 
     /// Reserves room for `weight` if there is any.
     pub(super) fn reserve(&self, weight: u64) -> bool {
-        let room = |used: u64| {
-            used.checked_add(weight)
-                .filter(|sum| *sum <= self.max_weight)
-        };
-        self.used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
-            .is_ok()
+        let room = |used: u64| used.checked_add(weight).filter(|sum| *sum <= self.max_weight);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
     }
 
     pub(super) fn release(&self, weight: u64) {
@@ -109,11 +104,8 @@ impl<K, V> Engine<K, V> {
     }
 
     pub(super) fn stats(&self) -> Stats {
-        let mut stats = Stats {
-            max_weight: self.max_weight,
-            weight: self.weight(),
-            ..Stats::default()
-        };
+        let mut stats =
+            Stats { max_weight: self.max_weight, weight: self.weight(), ..Stats::default() };
         for cell in &self.cells {
             cell.counters.add_to(&mut stats);
             stats.entries += u64::try_from(cell.read().len()).unwrap_or(u64::MAX);
@@ -128,11 +120,7 @@ impl<K, V> Engine<K, V> {
 
     /// The time if any entry could expire, else the beginning.
     fn now_if_timed(&self) -> u64 {
-        if self.timed.load(Ordering::Relaxed) {
-            self.now()
-        } else {
-            0
-        }
+        if self.timed.load(Ordering::Relaxed) { self.now() } else { 0 }
     }
 
     /// The time left to a live entry (`None` for ever), `Err` for one that has expired. The
@@ -152,10 +140,7 @@ impl<K, V> Engine<K, V> {
         // is a power of two, so the mask keeps the number inside.
         let middle = usize::try_from(hash >> 32 & 0xFFFF).unwrap_or_default();
         let home = middle & (self.cells.len() - 1);
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "masked to the length, which is not zero"
-        )]
+        #[expect(clippy::indexing_slicing, reason = "masked to the length, which is not zero")]
         let cell = &self.cells[home];
         (home, cell)
     }
@@ -245,11 +230,7 @@ impl<K: Hash + Eq, V> Engine<K, V> {
         let found = writing.shard.find(hash, &key);
         let live = found.filter(|(_, entry)| self.time_left(entry).is_ok());
         let at = found.map(|(at, _)| at);
-        let cause = if live.is_some() {
-            Left::Removed
-        } else {
-            Left::Expired
-        };
+        let cause = if live.is_some() { Left::Removed } else { Left::Expired };
         if let Some(value) = make(live.map(|(_, entry)| &entry.value)) {
             let made = value.clone();
             let entry = self.entry(key, value, self.ttl);

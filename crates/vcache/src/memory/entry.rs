@@ -60,11 +60,7 @@ impl<K, V> Entry<K, V> {
 
     /// Why it leaves when a caller takes it out at `now`.
     pub(super) const fn cause(&self, now: u64) -> Left {
-        if self.is_live(now) {
-            Left::Removed
-        } else {
-            Left::Expired
-        }
+        if self.is_live(now) { Left::Removed } else { Left::Expired }
     }
 
     pub(super) const fn expires_at_all(&self) -> bool {

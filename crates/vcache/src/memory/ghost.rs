@@ -38,10 +38,7 @@ impl Ghosts {
         self.evictions = self.evictions.wrapping_add(1);
         let eviction = self.evictions;
         if let Some(slot) = self.slot(hash) {
-            *slot = Ghost {
-                fingerprint: fingerprint(hash),
-                eviction,
-            };
+            *slot = Ghost { fingerprint: fingerprint(hash), eviction };
         }
     }
 

@@ -102,9 +102,7 @@ impl<K, V> Memory<K, V> {
     }
 
     fn from_engine(engine: Engine<K, V>) -> Self {
-        Self {
-            engine: Arc::new(engine),
-        }
+        Self { engine: Arc::new(engine) }
     }
 }
 
@@ -126,8 +124,7 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         Q: Hash + Equivalent<K> + ?Sized,
         V: Clone,
     {
-        self.engine
-            .look_up(key, |value, left| (value.clone(), left))
+        self.engine.look_up(key, |value, left| (value.clone(), left))
     }
 
     /// As [`get`](Self::get), but neither a use nor counted as a hit or a miss.
@@ -232,16 +229,12 @@ impl<K: Hash + Eq, V> Memory<K, V> {
 
 impl<K, V> Clone for Memory<K, V> {
     fn clone(&self) -> Self {
-        Self {
-            engine: Arc::clone(&self.engine),
-        }
+        Self { engine: Arc::clone(&self.engine) }
     }
 }
 
 impl<K, V> fmt::Debug for Memory<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory")
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
+        f.debug_struct("Memory").field("stats", &self.stats()).finish_non_exhaustive()
     }
 }

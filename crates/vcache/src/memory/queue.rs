@@ -11,10 +11,7 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) const fn none() -> Self {
-        Self {
-            newer: NONE,
-            older: NONE,
-        }
+        Self { newer: NONE, older: NONE }
     }
 }
 
@@ -35,12 +32,7 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) const fn new() -> Self {
-        Self {
-            newest: NONE,
-            oldest: NONE,
-            weight: 0,
-            len: 0,
-        }
+        Self { newest: NONE, oldest: NONE, weight: 0, len: 0 }
     }
 
     pub(super) const fn weight(&self) -> u64 {
@@ -52,11 +44,7 @@ impl Queue {
     }
 
     pub(super) const fn oldest(&self) -> Option<u32> {
-        if self.oldest == NONE {
-            None
-        } else {
-            Some(self.oldest)
-        }
+        if self.oldest == NONE { None } else { Some(self.oldest) }
     }
 
     /// Puts the entry at `at` behind all others.
@@ -114,9 +102,7 @@ mod tests {
         let mut slab = Slab::new();
         let mut queue = Queue::new();
         for _ in 0..4 {
-            let Ok(at) = slab.insert(Item(Link::none())) else {
-                panic!("no slot")
-            };
+            let Ok(at) = slab.insert(Item(Link::none())) else { panic!("no slot") };
             queue.push(&mut slab, at);
         }
         queue.unlink(&mut slab, 1);

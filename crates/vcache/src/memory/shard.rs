@@ -66,9 +66,7 @@ impl<K, V> Shard<K, V> {
         Q: Hash + Equivalent<K> + ?Sized,
     {
         let same = |at: &u32| {
-            self.slab
-                .get(*at)
-                .is_some_and(|entry| entry.hash == hash && key.equivalent(&entry.key))
+            self.slab.get(*at).is_some_and(|entry| entry.hash == hash && key.equivalent(&entry.key))
         };
         let at = *self.index.find(hash, same)?;
         Some((at, self.slab.get(at)?))
@@ -77,10 +75,7 @@ impl<K, V> Shard<K, V> {
     /// Adds an entry whose key is not here. Gives it back if there are four billion already.
     pub(super) fn insert(&mut self, mut entry: Entry<K, V>) -> Result<(), Entry<K, V>> {
         let (hash, expires) = (entry.hash, entry.expires_at_all());
-        if self
-            .ghosts
-            .take(hash, self.main.len().max(self.small.len()))
-        {
+        if self.ghosts.take(hash, self.main.len().max(self.small.len())) {
             entry.seat = Seat::Main;
         }
         let seat = entry.seat;
@@ -165,10 +160,7 @@ impl<K, V> Shard<K, V> {
             Seat::Small => &mut self.small,
             Seat::Main => &mut self.main,
         };
-        Seated {
-            queue,
-            slab: &mut self.slab,
-        }
+        Seated { queue, slab: &mut self.slab }
     }
 }
 

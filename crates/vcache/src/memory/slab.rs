@@ -20,11 +20,7 @@ enum Slot<T> {
 
 impl<T> Slab<T> {
     pub(super) const fn new() -> Self {
-        Self {
-            slots: Vec::new(),
-            free: NONE,
-            len: 0,
-        }
+        Self { slots: Vec::new(), free: NONE, len: 0 }
     }
 
     pub(super) const fn len(&self) -> usize {

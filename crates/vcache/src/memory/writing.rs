@@ -43,10 +43,7 @@ impl<'a, K, V> Writing<'a, K, V> {
     pub(super) fn new(engine: &'a Engine<K, V>, cell: &'a Cell<K, V>, home: usize) -> Self {
         Self {
             shard: cell.shard.write().unwrap_or_else(PoisonError::into_inner),
-            removed: Removed {
-                one: None,
-                more: Vec::new(),
-            },
+            removed: Removed { one: None, more: Vec::new() },
             engine,
             cell,
             home,
@@ -168,8 +165,6 @@ impl<K: Hash + Eq, V> Writing<'_, K, V> {
 
 impl<K, V> Drop for Writing<'_, K, V> {
     fn drop(&mut self) {
-        self.cell
-            .weight
-            .store(self.shard.weight(), Ordering::Relaxed);
+        self.cell.weight.store(self.shard.weight(), Ordering::Relaxed);
     }
 }

@@ -81,10 +81,7 @@ mod tests {
         let value = vec![(1_u8, "a".to_owned())];
         let bytes = Json.encode(&value).unwrap();
         assert_eq!(&bytes[..], br#"[[1,"a"]]"#);
-        assert_eq!(
-            Codec::<Vec<(u8, String)>>::decode(&Json, bytes).unwrap(),
-            value
-        );
+        assert_eq!(Codec::<Vec<(u8, String)>>::decode(&Json, bytes).unwrap(), value);
         let other = Codec::<Vec<u8>>::decode(&Json, Bytes::from_static(b"{}"));
         assert!(other.is_err());
     }

@@ -99,11 +99,7 @@ where
             .clock(Arc::clone(&self.clock))
             .build()?;
         let second = Second::new(self.store, self.codec, self.clock, self.pause, meters);
-        Ok(Tiered::from_parts(
-            first,
-            Flight::metered(max, reads),
-            second,
-        ))
+        Ok(Tiered::from_parts(first, Flight::metered(max, reads), second))
     }
 }
 

@@ -78,11 +78,7 @@ where
     }
 
     fn from_parts(first: Cache<Arc<str>, V>, reads: Reads<V>, second: Second<S, C>) -> Self {
-        Self {
-            first,
-            reads,
-            second: Arc::new(second),
-        }
+        Self { first, reads, second: Arc::new(second) }
     }
 
     /// The value of `key` from memory or else from the store. Loads nothing and never fails: a

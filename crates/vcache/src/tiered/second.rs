@@ -28,14 +28,7 @@ impl<S: Store, C> Second<S, C> {
         pause: Duration,
         meters: StoreMeters,
     ) -> Self {
-        Self {
-            store,
-            codec,
-            clock,
-            pause,
-            away: AtomicU64::new(0),
-            meters,
-        }
+        Self { store, codec, clock, pause, away: AtomicU64::new(0), meters }
     }
 
     pub(super) async fn read<V>(&self, key: &str) -> Option<(V, Option<Duration>)>

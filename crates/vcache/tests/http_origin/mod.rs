@@ -74,10 +74,7 @@ where
     F: Fn(&request::Parts, usize) -> Answering + Send + Sync + 'static,
 {
     let log = Log::default();
-    let origin = Origin {
-        log: log.clone(),
-        script: Arc::new(script),
-    };
+    let origin = Origin { log: log.clone(), script: Arc::new(script) };
     (layer.layer(origin), log)
 }
 
@@ -123,9 +120,7 @@ pub(crate) fn chunks(parts: &[Result<&'static str, &'static str>]) -> Body {
                 .map_err(std::io::Error::other)
         })
         .collect();
-    Body::new(http_body_util::StreamBody::new(futures_util::stream::iter(
-        frames,
-    )))
+    Body::new(http_body_util::StreamBody::new(futures_util::stream::iter(frames)))
 }
 
 pub(crate) fn get(path: &str, fields: &[(&str, &str)]) -> Request<Body> {
@@ -173,11 +168,7 @@ pub(crate) async fn send(service: &Cache<Origin>, request: Request<Body>) -> Res
         let bytes = all.to_bytes();
         String::from_utf8(bytes.to_vec()).unwrap()
     });
-    Ok(Reply {
-        status: parts.status,
-        headers: parts.headers,
-        body,
-    })
+    Ok(Reply { status: parts.status, headers: parts.headers, body })
 }
 
 pub(crate) async fn fetch(service: &Cache<Origin>, path: &str) -> Reply {

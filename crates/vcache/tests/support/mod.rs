@@ -41,9 +41,7 @@ impl Redis {
             }
         };
         let limit = Duration::from_secs(20);
-        tokio::time::timeout(limit, listening)
-            .await
-            .expect("redis-server does not listen");
+        tokio::time::timeout(limit, listening).await.expect("redis-server does not listen");
     }
 
     pub fn kill(&mut self) {
@@ -56,9 +54,7 @@ impl Redis {
     /// Sends the server a signal by name.
     pub fn signal(&self, name: &str) {
         let id = self.server.as_ref().unwrap().id();
-        let sent = Command::new("kill")
-            .args(["-s", name, &id.to_string()])
-            .status();
+        let sent = Command::new("kill").args(["-s", name, &id.to_string()]).status();
         assert!(sent.unwrap().success());
     }
 

@@ -22,9 +22,7 @@ const STREAM_WINDOW_BITS: u32 = 18;
 /// The largest window that every decoder takes, 4 MiB.
 const MOST_WINDOW_BITS: u32 = 22;
 
-const FAILED: CodecError = CodecError {
-    coding: Coding::Brotli,
-};
+const FAILED: CodecError = CodecError { coding: Coding::Brotli };
 
 /// One encoder; at quality 5 it holds about 1 MiB. It cannot be used again.
 pub(crate) struct Brotli {
@@ -34,10 +32,7 @@ pub(crate) struct Brotli {
 impl Brotli {
     pub(crate) fn new(level: i32) -> Self {
         let mut inner = BrotliEncoderStateStruct::new(StandardAlloc::default());
-        inner.set_parameter(
-            BrotliEncoderParameter::BROTLI_PARAM_QUALITY,
-            level.unsigned_abs(),
-        );
+        inner.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_QUALITY, level.unsigned_abs());
         Self { inner }
     }
 
@@ -83,11 +78,7 @@ fn window_bits(length: usize) -> u32 {
 
 impl Codec for Brotli {
     fn write(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<(), CodecError> {
-        self.run(
-            input,
-            output,
-            BrotliEncoderOperation::BROTLI_OPERATION_PROCESS,
-        )
+        self.run(input, output, BrotliEncoderOperation::BROTLI_OPERATION_PROCESS)
     }
 
     fn flush(&mut self, output: &mut Vec<u8>) -> Result<(), CodecError> {
@@ -100,11 +91,7 @@ impl Codec for Brotli {
 
     fn whole(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<bool, CodecError> {
         let most = output.capacity();
-        self.run(
-            input,
-            output,
-            BrotliEncoderOperation::BROTLI_OPERATION_FINISH,
-        )?;
+        self.run(input, output, BrotliEncoderOperation::BROTLI_OPERATION_FINISH)?;
         Ok(output.len() <= most)
     }
 
@@ -139,13 +126,7 @@ mod tests {
 
     #[test]
     fn windows_fit_the_body_within_bounds() {
-        for (length, bits) in [
-            (0, 17),
-            (2000, 17),
-            (200_000, 18),
-            (1 << 20, 20),
-            (1 << 30, 22),
-        ] {
+        for (length, bits) in [(0, 17), (2000, 17), (200_000, 18), (1 << 20, 20), (1 << 30, 22)] {
             assert_eq!(window_bits(length), bits, "{length}");
         }
     }

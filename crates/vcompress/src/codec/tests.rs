@@ -40,9 +40,7 @@ fn decode(coding: Coding, coded: &[u8]) -> Vec<u8> {
 
 /// Bytes that compress: few symbols, long repeats.
 fn text(length: usize, seed: usize) -> Vec<u8> {
-    (0..length)
-        .map(|i| b"abcdefgh \n"[(i * i / 7 + i / 13 + seed) % 10])
-        .collect()
+    (0..length).map(|i| b"abcdefgh \n"[(i * i / 7 + i / 13 + seed) % 10]).collect()
 }
 
 /// Bytes that do not: xorshift64*.
@@ -121,11 +119,7 @@ fn noise_is_left_plain_and_text_is_not() {
     for coding in compiled() {
         for length in [0, 1, 20, 1024, 65_536] {
             let noise = bytes::Bytes::from(noise(length));
-            assert_eq!(
-                crate::whole::encode(coding, 5, &noise),
-                None,
-                "{coding} {length}"
-            );
+            assert_eq!(crate::whole::encode(coding, 5, &noise), None, "{coding} {length}");
         }
         let text = bytes::Bytes::from(text(200_000, 0));
         let coded = crate::whole::encode(coding, 5, &text).unwrap();

@@ -35,19 +35,14 @@ impl Zlib {
         flush: FlushCompress,
     ) -> Result<(usize, Status), CodecError> {
         let before = self.inner.total_in();
-        let status = self
-            .inner
-            .compress_vec(input, output, flush)
-            .map_err(|_| self.failed())?;
+        let status = self.inner.compress_vec(input, output, flush).map_err(|_| self.failed())?;
         // What one call takes is at most the length of a slice.
         let taken = usize::try_from(self.inner.total_in() - before).unwrap_or(input.len());
         Ok((taken, status))
     }
 
     const fn failed(&self) -> CodecError {
-        CodecError {
-            coding: self.coding,
-        }
+        CodecError { coding: self.coding }
     }
 }
 

@@ -16,9 +16,7 @@ const STREAM_WINDOW_LOG: u32 = 17;
 /// Contexts above this are not kept: 1 MiB.
 const KEPT_BYTES: usize = 1 << 20;
 
-const FAILED: CodecError = CodecError {
-    coding: Coding::Zstd,
-};
+const FAILED: CodecError = CodecError { coding: Coding::Zstd };
 
 /// One encoder; at level 3 it holds about 0.5 MiB.
 pub(crate) struct Zstd {

@@ -120,11 +120,7 @@ impl Job {
             // After a 2xx there is a tunnel, not content (RFC 9110 §9.3.6).
             return Verdict::Skip(Skip::Status);
         }
-        let answer = Answer {
-            status: parts.status,
-            headers: &parts.headers,
-            length,
-        };
+        let answer = Answer { status: parts.status, headers: &parts.headers, length };
         decide(&self.ask, &answer, &self.shared.config)
     }
 

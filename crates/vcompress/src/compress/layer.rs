@@ -33,9 +33,7 @@ impl CompressLayer {
 
     fn unchecked(config: Config) -> Self {
         let meters = Arc::new(Meters::new());
-        Self {
-            shared: Arc::new(Shared { config, meters }),
-        }
+        Self { shared: Arc::new(Shared { config, meters }) }
     }
 }
 
@@ -56,8 +54,6 @@ impl<S> Layer<S> for CompressLayer {
 
 impl fmt::Debug for CompressLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CompressLayer")
-            .field("config", &self.shared.config)
-            .finish_non_exhaustive()
+        f.debug_struct("CompressLayer").field("config", &self.shared.config).finish_non_exhaustive()
     }
 }

@@ -58,10 +58,7 @@ impl AdminListener {
         let shutdown = Shutdown::new(Duration::from_secs(1));
         let watcher = shutdown.watch();
         let task = Task::spawn(async move {
-            let config = ListenerConfig {
-                max_connections: 256,
-                ..ListenerConfig::default()
-            };
+            let config = ListenerConfig { max_connections: 256, ..ListenerConfig::default() };
             if let Err(error) = serve_on(self.listener, view, config, watcher).await {
                 tracing::error!(%error, "the admin listener ended");
             }

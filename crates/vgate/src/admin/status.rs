@@ -83,10 +83,7 @@ fn upstreams(graph: &Graph) -> Value {
                 })
             })
             .collect();
-        (
-            name.to_owned(),
-            json!({ "panic": status.panic, "endpoints": endpoints }),
-        )
+        (name.to_owned(), json!({ "panic": status.panic, "endpoints": endpoints }))
     });
     Value::Object(upstreams.collect::<Map<_, _>>())
 }
@@ -95,14 +92,10 @@ fn pools(graph: &Graph) -> Value {
     let mut origins = Map::new();
     for client in graph.shared().every_client() {
         for pool in client.stats() {
-            let entry = origins
-                .entry(pool.origin.to_string())
-                .or_insert_with(|| json!({}));
-            for (key, count) in [
-                ("open", pool.open),
-                ("idle", pool.idle),
-                ("waiting", pool.waiting),
-            ] {
+            let entry = origins.entry(pool.origin.to_string()).or_insert_with(|| json!({}));
+            for (key, count) in
+                [("open", pool.open), ("idle", pool.idle), ("waiting", pool.waiting)]
+            {
                 let before = entry.get(key).and_then(Value::as_u64).unwrap_or(0);
                 let count = u64::try_from(count).unwrap_or(u64::MAX);
                 if let Some(entry) = entry.as_object_mut() {

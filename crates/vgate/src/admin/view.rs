@@ -76,10 +76,7 @@ impl View {
             "/" => page(text("text/plain; charset=utf-8", INDEX.to_owned())),
             "/api/status" => {
                 let file = self.file.as_deref().map(PathBuf::as_path);
-                page(text(
-                    "application/json",
-                    status(&self.state, &self.monitor, file),
-                ))
+                page(text("application/json", status(&self.state, &self.monitor, file)))
             }
             _ => page(Reject::new(StatusCode::NOT_FOUND, "no-page").into_response()),
         }
@@ -96,10 +93,7 @@ fn is_from_here(headers: &HeaderMap) -> bool {
     let Some(authority) = host.and_then(|host| host.parse::<http::uri::Authority>().ok()) else {
         return false;
     };
-    let name = authority
-        .host()
-        .trim_start_matches('[')
-        .trim_end_matches(']');
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
 }
 
@@ -109,12 +103,8 @@ fn page(response: Response<Body>) -> Page {
 
 fn text(kind: &'static str, text: String) -> Response<Body> {
     let mut response = Response::new(Body::full(text));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

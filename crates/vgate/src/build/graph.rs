@@ -89,10 +89,7 @@ impl Graph {
 
     /// A route's name, and its stack on `worker`.
     pub(crate) fn route(&self, worker: usize, place: usize) -> Option<(&Arc<str>, &Handler)> {
-        Some((
-            self.names.get(place)?,
-            self.handlers.get(worker)?.get(place)?,
-        ))
+        Some((self.names.get(place)?, self.handlers.get(worker)?.get(place)?))
     }
 
     pub(crate) const fn trusted(&self) -> &TrustedProxies {
@@ -122,9 +119,7 @@ impl Graph {
 
     /// The upstreams that have no eligible endpoint.
     pub(crate) fn upstreams_in_panic(&self) -> impl Iterator<Item = &str> {
-        self.upstreams()
-            .filter(|(_, upstream)| upstream.status().panic)
-            .map(|(name, _)| name)
+        self.upstreams().filter(|(_, upstream)| upstream.status().panic).map(|(name, _)| name)
     }
 
     /// The upstreams by name.
@@ -137,11 +132,7 @@ impl Graph {
 fn table(config: &Config) -> Table {
     let matchers = config.routes().into_iter().map(|route| Matcher {
         // `check` has reported the patterns that cannot be read.
-        hosts: route
-            .hosts
-            .iter()
-            .filter_map(|host| Host::parse(host).ok())
-            .collect(),
+        hosts: route.hosts.iter().filter_map(|host| Host::parse(host).ok()).collect(),
         path: route.path,
     });
     Table::new(matchers.collect())
@@ -149,8 +140,6 @@ fn table(config: &Config) -> Table {
 
 fn hash(config: &Config) -> String {
     let mut hasher = DefaultHasher::new();
-    serde_json::to_string(config)
-        .unwrap_or_default()
-        .hash(&mut hasher);
+    serde_json::to_string(config).unwrap_or_default().hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }

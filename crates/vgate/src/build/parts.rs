@@ -46,13 +46,7 @@ where
         };
         match made {
             Ok(made) => {
-                parts.insert(
-                    name.clone(),
-                    Part {
-                        config: config.clone(),
-                        made,
-                    },
-                );
+                parts.insert(name.clone(), Part { config: config.clone(), made });
             }
             Err(error) => faults.push((at![section, name.as_str()], Fault::new(error.to_string()))),
         }
@@ -65,20 +59,11 @@ mod tests {
     use super::*;
 
     fn made(configs: &[(&str, u8)], old: Option<&Parts<u8, String>>) -> Parts<u8, String> {
-        let configs = configs
-            .iter()
-            .map(|(name, config)| ((*name).to_owned(), *config))
-            .collect();
-        make(
-            "x",
-            &configs,
-            old,
-            &mut Vec::new(),
-            |name, config, before| {
-                let before = before.map_or("nothing", |_| "something");
-                Ok::<_, String>(format!("{name}{config} after {before}"))
-            },
-        )
+        let configs = configs.iter().map(|(name, config)| ((*name).to_owned(), *config)).collect();
+        make("x", &configs, old, &mut Vec::new(), |name, config, before| {
+            let before = before.map_or("nothing", |_| "something");
+            Ok::<_, String>(format!("{name}{config} after {before}"))
+        })
     }
 
     #[test]

@@ -41,10 +41,7 @@ pub(crate) struct Quota {
 }
 
 fn quota(name: &str, config: &ratelimit::Config) -> Result<Quota, ratelimit::BuildError> {
-    let limiter = Limiter::builder()
-        .name(name)
-        .config(config.clone())
-        .build()?;
+    let limiter = Limiter::builder().name(name).config(config.clone()).build()?;
     let layer = RateLimitLayer::from_config(limiter.clone(), config)?;
     Ok(Quota { limiter, layer })
 }
@@ -82,19 +79,10 @@ impl Shared {
         Self {
             tunnels: old.map_or_else(|| Tunnels::new(MAX_TUNNELS), |old| old.tunnels.clone()),
             upstreams: make("upstreams", &config.upstreams, groups, faults, group),
-            caches: make(
-                "caches",
-                &config.caches,
-                caches,
-                faults,
-                |name, config, _| {
-                    let config = cache::http::Config {
-                        name: named(name, config),
-                        ..config.clone()
-                    };
-                    HttpCache::new(config).map_err(|e| chain(&e))
-                },
-            ),
+            caches: make("caches", &config.caches, caches, faults, |name, config, _| {
+                let config = cache::http::Config { name: named(name, config), ..config.clone() };
+                HttpCache::new(config).map_err(|e| chain(&e))
+            }),
             rate_limits: make(
                 "rate_limits",
                 &config.rate_limits,
@@ -102,43 +90,24 @@ impl Shared {
                 faults,
                 |name, config, _| quota(name, config).map_err(|e| chain(&e)),
             ),
-            in_flight: make(
-                "in_flight",
-                &config.in_flight,
-                places,
-                faults,
-                |name, config, _| {
-                    ConcurrencyLimit::new(name, config.clone()).map_err(|e| chain(&e))
-                },
-            ),
-            clients: make(
-                "",
-                &client,
-                old.map(|o| &o.clients),
-                faults,
-                |_, config, _| {
-                    let client = || Client::builder().config(config.clone()).build();
-                    (0..count)
-                        .map(|_| client())
-                        .collect::<Result<_, _>>()
-                        .map_err(|e| chain(&e))
-                },
-            ),
+            in_flight: make("in_flight", &config.in_flight, places, faults, |name, config, _| {
+                ConcurrencyLimit::new(name, config.clone()).map_err(|e| chain(&e))
+            }),
+            clients: make("", &client, old.map(|o| &o.clients), faults, |_, config, _| {
+                let client = || Client::builder().config(config.clone()).build();
+                (0..count).map(|_| client()).collect::<Result<_, _>>().map_err(|e| chain(&e))
+            }),
         }
     }
 
     /// Every worker's client, and the health checks'.
     pub(crate) fn every_client(&self) -> impl Iterator<Item = &Client> {
-        self.clients
-            .values()
-            .flat_map(|clients| clients.made().iter())
+        self.clients.values().flat_map(|clients| clients.made().iter())
     }
 
     /// The client of a worker, or of the health checks, which come after the workers.
     pub(crate) fn client(&self, worker: usize) -> Option<&Client> {
-        self.clients
-            .get(CLIENT)
-            .and_then(|clients| clients.made().get(worker))
+        self.clients.get(CLIENT).and_then(|clients| clients.made().get(worker))
     }
 }
 
@@ -149,18 +118,11 @@ fn group(name: &str, config: &balance::Config, old: Option<&Group>) -> Result<Gr
         None => builder,
     };
     let upstream = builder.build().map_err(|error| chain(&error))?;
-    Ok(Group {
-        upstream,
-        checks: Mutex::new(None),
-    })
+    Ok(Group { upstream, checks: Mutex::new(None) })
 }
 
 /// The cache's name in `Cache-Status`, unless the file gives one.
 fn named(name: &str, config: &cache::http::Config) -> String {
     let default = cache::http::Config::default().name;
-    if config.name == default {
-        format!("{default}-{name}")
-    } else {
-        config.name.clone()
-    }
+    if config.name == default { format!("{default}-{name}") } else { config.name.clone() }
 }

@@ -21,10 +21,7 @@ pub(crate) fn check(route: &Route, shared: &Shared) -> Vec<(&'static str, String
     if let Some(Err(error)) = route.compress.clone().map(CompressLayer::new) {
         faults.push(("compress", chain(&error)));
     }
-    let group = route
-        .upstream
-        .as_ref()
-        .and_then(|name| shared.upstreams.get(name));
+    let group = route.upstream.as_ref().and_then(|name| shared.upstreams.get(name));
     if let (Some(group), Some(client)) = (group, shared.client(0)) {
         let proxy = Proxy::builder(group.made().upstream.clone(), client.clone());
         if let Err(error) = proxy.config(route.proxy.clone()).build() {
@@ -46,10 +43,7 @@ pub(crate) fn build(
     client: &Client,
     metrics: &Handle,
 ) -> Result<Handler, String> {
-    let group = route
-        .upstream
-        .as_ref()
-        .and_then(|name| shared.upstreams.get(name));
+    let group = route.upstream.as_ref().and_then(|name| shared.upstreams.get(name));
     let group = group.ok_or_else(|| format!("route `{}` has no upstream", route.name()))?;
     let proxy = Proxy::builder(group.made().upstream.clone(), client.clone())
         .config(route.proxy.clone())
@@ -66,9 +60,7 @@ pub(crate) fn build(
         stack = stack.in_flight(ConcurrencyLimitLayer::new(in_flight.clone()));
     }
     if let Some(config) = &route.compress {
-        stack = stack
-            .compress(config.clone())
-            .map_err(|error| chain(&error))?;
+        stack = stack.compress(config.clone()).map_err(|error| chain(&error))?;
     }
     if let Some(cache) = named(&shared.caches, route.cache.as_deref()) {
         stack = stack.cache(CacheLayer::new(cache.clone()));

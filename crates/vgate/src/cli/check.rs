@@ -9,9 +9,7 @@ pub(super) fn execute(file: &File) -> Result<(), Failure> {
         Ok(config) => {
             let (routes, upstreams) = (config.routes.len(), config.upstreams.len());
             let name = file.config.display();
-            say(&format!(
-                "{name} is good: {routes} routes, {upstreams} upstreams"
-            ));
+            say(&format!("{name} is good: {routes} routes, {upstreams} upstreams"));
             Ok(())
         }
         Err(text) => {

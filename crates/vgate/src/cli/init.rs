@@ -17,12 +17,10 @@ pub(super) fn execute() -> Result<(), Failure> {
             say("vgate.toml written. Set the endpoints in it, then: vgate check && vgate run");
             Ok(())
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(failed(
-            "error: vgate.toml is here already and stays as it is; move it away first",
-        )),
-        Err(error) => Err(failed(&format!(
-            "error: cannot write vgate.toml here: {error}"
-        ))),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Err(failed("error: vgate.toml is here already and stays as it is; move it away first"))
+        }
+        Err(error) => Err(failed(&format!("error: cannot write vgate.toml here: {error}"))),
     }
 }
 

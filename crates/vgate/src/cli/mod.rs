@@ -59,12 +59,7 @@ enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct File {
     /// The configuration file.
-    #[arg(
-        short,
-        long = "config",
-        value_name = "FILE",
-        default_value = "vgate.toml"
-    )]
+    #[arg(short, long = "config", value_name = "FILE", default_value = "vgate.toml")]
     pub(crate) config: PathBuf,
 }
 

@@ -66,32 +66,18 @@ impl Proxy {
     fn config(&self) -> Config {
         let mut config = Config::default();
         config.server.workers = self.workers;
-        config.listeners = vec![verve::server::Config {
-            listen: self.listen,
-            ..Default::default()
-        }];
-        config.admin = Admin {
-            enabled: true,
-            listen: self.admin,
-        };
+        config.listeners =
+            vec![verve::server::Config { listen: self.listen, ..Default::default() }];
+        config.admin = Admin { enabled: true, listen: self.admin };
         let endpoints = self.to.iter().cloned().map(Endpoint::new).collect();
-        let upstream = verve::balance::Config {
-            endpoints,
-            ..Default::default()
-        };
+        let upstream = verve::balance::Config { endpoints, ..Default::default() };
         config.upstreams.insert("origin".to_owned(), upstream);
         if let Some(ttl) = self.cache {
-            let cache = cache::http::Config {
-                default_ttl: Some(ttl),
-                ..Default::default()
-            };
+            let cache = cache::http::Config { default_ttl: Some(ttl), ..Default::default() };
             config.caches.insert("all".to_owned(), cache);
         }
         if let Some(rate) = self.rate {
-            let limit = ratelimit::Config {
-                rate,
-                ..Default::default()
-            };
+            let limit = ratelimit::Config { rate, ..Default::default() };
             config.rate_limits.insert("all".to_owned(), limit);
         }
         config.routes = vec![self.route()];

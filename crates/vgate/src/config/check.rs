@@ -21,10 +21,7 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: None,
-        }
+        Self { message: message.into(), help: None }
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
@@ -116,35 +113,11 @@ fn check_route(config: &Config, index: usize, route: &Route, faults: &mut Vec<(P
             ));
             faults.push((at!["routes", index], fault));
         }
-        name => check_name(
-            name.as_deref(),
-            &config.upstreams,
-            index,
-            "upstream",
-            faults,
-        ),
+        name => check_name(name.as_deref(), &config.upstreams, index, "upstream", faults),
     }
-    check_name(
-        route.cache.as_deref(),
-        &config.caches,
-        index,
-        "cache",
-        faults,
-    );
-    check_name(
-        route.rate_limit.as_deref(),
-        &config.rate_limits,
-        index,
-        "rate_limit",
-        faults,
-    );
-    check_name(
-        route.in_flight.as_deref(),
-        &config.in_flight,
-        index,
-        "in_flight",
-        faults,
-    );
+    check_name(route.cache.as_deref(), &config.caches, index, "cache", faults);
+    check_name(route.rate_limit.as_deref(), &config.rate_limits, index, "rate_limit", faults);
+    check_name(route.in_flight.as_deref(), &config.in_flight, index, "in_flight", faults);
 }
 
 /// A name that a route uses must be there.
@@ -177,10 +150,8 @@ fn check_overlaps(config: &Config, faults: &mut Vec<(Path, Fault)>) {
     let (mut names, mut matches) = (BTreeSet::new(), BTreeSet::new());
     for (index, route) in config.routes.iter().enumerate() {
         if !matches.insert((&route.hosts, &route.path)) {
-            let fault = Fault::new(format!(
-                "an earlier route takes `{}` for these hosts",
-                route.path
-            ));
+            let fault =
+                Fault::new(format!("an earlier route takes `{}` for these hosts", route.path));
             faults.push((at!["routes", index], fault));
         } else if !names.insert(route.name()) {
             let fault = Fault::new(format!("another route is named `{}`", route.name()))

@@ -108,10 +108,7 @@ impl<'a> Document<'a> {
 }
 
 fn find<'t, 'a>(table: &'t DeTable<'a>, key: &str) -> Option<&'t Spanned<DeValue<'a>>> {
-    table
-        .iter()
-        .find(|(name, _)| name.get_ref() == key)
-        .map(|(_, value)| value)
+    table.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
 }
 
 fn change_text(
@@ -152,10 +149,7 @@ fn smallest(table: &DeTable<'_>, span: &Range<usize>) -> Option<usize> {
 fn smallest_in(value: &Spanned<DeValue<'_>>, span: &Range<usize>) -> Option<usize> {
     let inner = match value.get_ref() {
         DeValue::Table(table) => smallest(table, span),
-        DeValue::Array(array) => array
-            .iter()
-            .filter_map(|item| smallest_in(item, span))
-            .min(),
+        DeValue::Array(array) => array.iter().filter_map(|item| smallest_in(item, span)).min(),
         _ => None,
     };
     inner.or_else(|| holds(&value.span(), span))
@@ -168,15 +162,11 @@ fn holds(outer: &Range<usize>, inner: &Range<usize>) -> Option<usize> {
 /// Cuts out the entry of length `depth` that contains `span`; whether there was one.
 fn cut_from_table(table: &mut DeTable<'_>, span: &Range<usize>, depth: usize) -> bool {
     let here = |outer: Range<usize>| holds(&outer, span) == Some(depth);
-    let found = table
-        .iter()
-        .find(|(key, value)| here(key.span()) || here(value.span()));
+    let found = table.iter().find(|(key, value)| here(key.span()) || here(value.span()));
     if let Some(key) = found.map(|(key, _)| key.clone()) {
         return table.remove(&key).is_some();
     }
-    table
-        .iter_mut()
-        .any(|(_, value)| cut_from_value(value, span, depth))
+    table.iter_mut().any(|(_, value)| cut_from_value(value, span, depth))
 }
 
 fn cut_from_value(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>, depth: usize) -> bool {
@@ -190,9 +180,7 @@ fn cut_from_value(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>, depth: 
 fn cut_from_array(array: &mut DeArray<'_>, span: &Range<usize>, depth: usize) -> bool {
     let here = |item: &Spanned<DeValue<'_>>| holds(&item.span(), span) == Some(depth);
     let Some(index) = array.iter().position(here) else {
-        return array
-            .iter_mut()
-            .any(|item| cut_from_value(item, span, depth));
+        return array.iter_mut().any(|item| cut_from_value(item, span, depth));
     };
     let mut kept = DeArray::new();
     for (_, item) in array.iter().enumerate().filter(|(at, _)| *at != index) {
@@ -210,11 +198,7 @@ fn explain(message: &str, span: Range<usize>) -> Problem {
     let Some(word) = quoted.next().filter(|_| unknown) else {
         return Problem::new(span, message);
     };
-    let what = if message.starts_with("unknown field") {
-        "key"
-    } else {
-        "value"
-    };
+    let what = if message.starts_with("unknown field") { "key" } else { "value" };
     let known: Vec<&str> = quoted.collect();
     let problem = Problem::new(span, format!("unknown {what} `{word}`"))
         .label(format!("no such {what} here"));
@@ -273,13 +257,7 @@ colour = "blue"
         let (document, mut problems) = Document::parse(text);
         let root = document.read(&mut problems);
         let at = |p: &Problem| text[p.span.clone()].to_owned();
-        (
-            root,
-            problems
-                .iter()
-                .map(|p| (at(p), p.message.clone()))
-                .collect(),
-        )
+        (root, problems.iter().map(|p| (at(p), p.message.clone())).collect())
     }
 
     #[test]

@@ -32,13 +32,11 @@ fn value(inside: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String
         Some((name, default)) => (name, Some(default)),
         None => (inside, None),
     };
-    lookup(name)
-        .or_else(|| default.map(str::to_owned))
-        .ok_or_else(|| {
-            format!(
-                "the environment variable `{name}` is not set; `${{{name}:-value}}` gives a default"
-            )
-        })
+    lookup(name).or_else(|| default.map(str::to_owned)).ok_or_else(|| {
+        format!(
+            "the environment variable `{name}` is not set; `${{{name}:-value}}` gives a default"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -57,21 +55,13 @@ mod tests {
             ("${PORT:-80}", Some("80")),
             ("${HOST:-x}/${PORT:-}", Some("db/")),
         ] {
-            assert_eq!(
-                expand(text, &lookup).unwrap().as_deref(),
-                expected,
-                "{text}"
-            );
+            assert_eq!(expand(text, &lookup).unwrap().as_deref(), expected, "{text}");
         }
     }
 
     #[test]
     fn what_is_not_set_is_an_error() {
-        assert!(
-            expand("${PORT}", &lookup)
-                .unwrap_err()
-                .contains("`PORT` is not set")
-        );
+        assert!(expand("${PORT}", &lookup).unwrap_err().contains("`PORT` is not set"));
         assert!(expand("${HOST", &lookup).unwrap_err().contains("closing"));
     }
 }

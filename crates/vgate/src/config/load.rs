@@ -22,12 +22,7 @@ pub(crate) fn load(file: &Path) -> Result<Config, String> {
     let text = fs::read_to_string(file).map_err(|error| unreadable(&name, &error))?;
     let lookup = |name: &str| std::env::var(name).ok();
     read(&text, &lookup).map_err(|problems| {
-        let drawn = render(
-            &name,
-            &text,
-            &problems,
-            coloured(std::io::stderr().is_terminal()),
-        );
+        let drawn = render(&name, &text, &problems, coloured(std::io::stderr().is_terminal()));
         let count = problems.len();
         let noun = if count == 1 { "mistake" } else { "mistakes" };
         format!("{drawn}\n\n{count} {noun} in {name}")

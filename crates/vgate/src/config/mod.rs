@@ -55,20 +55,13 @@ impl Config {
             return Cow::Borrowed(&self.listeners);
         }
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        Cow::Owned(vec![server::Config {
-            listen,
-            ..server::Config::default()
-        }])
+        Cow::Owned(vec![server::Config { listen, ..server::Config::default() }])
     }
 
     /// The routes with what they leave out: none means everything to the only upstream, and a
     /// route without an upstream means the only one.
     pub(crate) fn routes(&self) -> Vec<Route> {
-        let only = self
-            .upstreams
-            .keys()
-            .next()
-            .filter(|_| self.upstreams.len() == 1);
+        let only = self.upstreams.keys().next().filter(|_| self.upstreams.len() == 1);
         let mut routes = self.routes.clone();
         if routes.is_empty() && only.is_some() {
             routes.push(Route::default());
@@ -125,9 +118,6 @@ pub(crate) struct Admin {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9900)),
-        }
+        Self { enabled: true, listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9900)) }
     }
 }

@@ -18,12 +18,7 @@ pub(crate) struct Problem {
 impl Problem {
     /// A mistake at `span`; the message serves as the label too until one is given.
     pub(crate) fn new(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self {
-            span,
-            message: message.into(),
-            label: String::new(),
-            help: None,
-        }
+        Self { span, message: message.into(), label: String::new(), help: None }
     }
 
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {

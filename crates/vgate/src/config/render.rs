@@ -7,18 +7,12 @@ use crate::config::problem::Problem;
 
 /// Draws each problem with its line of the file; `styled` adds colour.
 pub(crate) fn render(name: &str, text: &str, problems: &[Problem], styled: bool) -> String {
-    let renderer = if styled {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
+    let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
     let mut drawn: Vec<&Problem> = problems.iter().collect();
     drawn.sort_by_key(|problem| problem.span.start);
-    let reports: Vec<String> = drawn
-        .into_iter()
-        .map(|problem| renderer.render(&[group(name, text, problem)]))
-        .collect();
+    let reports: Vec<String> =
+        drawn.into_iter().map(|problem| renderer.render(&[group(name, text, problem)])).collect();
     reports.join("\n\n")
 }
 
@@ -26,15 +20,9 @@ fn group<'a>(name: &'a str, text: &'a str, problem: &'a Problem) -> annotate_sni
     let end = problem.span.end.min(text.len());
     let start = problem.span.start.min(end);
     let mark = AnnotationKind::Primary.span(start..end);
-    let mark = if problem.label.is_empty() {
-        mark
-    } else {
-        mark.label(problem.label.as_str())
-    };
+    let mark = if problem.label.is_empty() { mark } else { mark.label(problem.label.as_str()) };
     let snippet = Snippet::source(text).path(name).annotation(mark);
-    let group = Level::ERROR
-        .primary_title(problem.message.as_str())
-        .element(snippet);
+    let group = Level::ERROR.primary_title(problem.message.as_str()).element(snippet);
     match &problem.help {
         Some(help) => group.element(Level::HELP.message(help.as_str())),
         None => group,

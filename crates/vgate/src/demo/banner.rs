@@ -14,10 +14,7 @@ pub(crate) fn banner(
     origins: &[SocketAddr],
     coloured: bool,
 ) -> String {
-    let mut page = Page {
-        text: String::new(),
-        coloured,
-    };
+    let mut page = Page { text: String::new(), coloured };
     page.head("Verve demo: three origins, one gateway");
     page.row("gateway", &format!("http://{gateway}/"));
     page.row("status", &format!("http://{admin}/api/status"));
@@ -40,20 +37,14 @@ pub(crate) fn banner(
         "a burst: 5 pass, then 429 with Retry-After",
         &format!("for i in 1 2 3 4 5 6 7 8; do curl -s -o /dev/null -w '%{{http_code}} %header{{retry-after}}\\n' http://{gateway}/limited; done"),
     );
-    page.line(
-        "nothing private is stored",
-        &format!("{quiet} http://{gateway}/private"),
-    );
+    page.line("nothing private is stored", &format!("{quiet} http://{gateway}/private"));
     if let Some(first) = origins.first() {
         page.line(
             "stop an origin for 30 s: no GET is lost",
             &format!("curl -X POST 'http://{first}{STOP}?for=30s'"),
         );
     }
-    page.line(
-        "what the gateway sees",
-        &format!("curl -s http://{admin}/api/status"),
-    );
+    page.line("what the gateway sees", &format!("curl -s http://{admin}/api/status"));
     page.text.push_str("\nCtrl-C drains and ends it.\n");
     page.text
 }
@@ -65,11 +56,7 @@ struct Page {
 
 impl Page {
     fn paint(&self, style: Style, text: &str) -> String {
-        if self.coloured {
-            format!("{style}{text}{style:#}")
-        } else {
-            text.to_owned()
-        }
+        if self.coloured { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 
     fn head(&mut self, text: &str) {

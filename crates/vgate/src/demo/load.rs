@@ -37,10 +37,7 @@ impl Load {
         let period = rate.period() * CLIENTS / rate.amount().get();
         let clients =
             (0..CLIENTS).map(|seed| walk(address, period, seed, client.clone(), &answers));
-        Self {
-            _clients: clients.collect(),
-            _report: report(answers),
-        }
+        Self { _clients: clients.collect(), _report: report(answers) }
     }
 }
 
@@ -58,19 +55,13 @@ fn walk(
         let page = popular(step.fetch_add(1, Ordering::Relaxed));
         async move {
             let uri = format!("http://{address}/api/products?page={page}");
-            let request = Request::get(uri)
-                .header("accept-encoding", "gzip")
-                .body(Body::empty());
+            let request = Request::get(uri).header("accept-encoding", "gzip").body(Body::empty());
             let Ok(request) = request else { return };
             let counter = match client.call(request).await {
                 Ok(answer) if answer.status().is_success() => {
                     // Read to the end, so that the connection can be used again.
                     let whole = answer.into_body().collect().await;
-                    if whole.is_ok() {
-                        &answers.good
-                    } else {
-                        &answers.bad
-                    }
+                    if whole.is_ok() { &answers.good } else { &answers.bad }
                 }
                 _ => &answers.bad,
             };
@@ -93,10 +84,8 @@ fn popular(step: u64) -> u64 {
 fn report(answers: Arc<Answers>) -> Task {
     let last = Arc::new(AtomicU64::new(0));
     every(Duration::from_secs(10), 0.0, move || {
-        let (good, bad) = (
-            answers.good.load(Ordering::Relaxed),
-            answers.bad.load(Ordering::Relaxed),
-        );
+        let (good, bad) =
+            (answers.good.load(Ordering::Relaxed), answers.bad.load(Ordering::Relaxed));
         let new = good - last.swap(good, Ordering::Relaxed);
         if good + bad > 0 {
             tracing::info!(per_second = new / 10, good, bad, "load");

@@ -37,26 +37,17 @@ pub(crate) fn start_origins() -> io::Result<Vec<SocketAddr>> {
 
 /// The demo's configuration: everything on, in front of `origins`.
 pub(crate) fn config(listen: SocketAddr, admin: SocketAddr, origins: &[SocketAddr]) -> Config {
-    let listener = server::Config {
-        listen,
-        ..server::Config::default()
-    };
+    let listener = server::Config { listen, ..server::Config::default() };
     let limits = [("everyone", limit(5000, 10_000)), ("few", limit(5, 5))];
     Config {
         listeners: vec![listener],
-        admin: Admin {
-            enabled: true,
-            listen: admin,
-        },
+        admin: Admin { enabled: true, listen: admin },
         upstreams: named([("shop", upstream(origins))]),
         caches: named([("pages", cache::http::Config::default())]),
         rate_limits: named(limits),
         in_flight: named([("shop", ratelimit::ConcurrencyConfig::default())]),
         routes: vec![
-            Route {
-                rate_limit: Some("everyone".to_owned()),
-                ..route("shop", "/")
-            },
+            Route { rate_limit: Some("everyone".to_owned()), ..route("shop", "/") },
             Route {
                 rate_limit: Some("few".to_owned()),
                 cache: None,
@@ -68,10 +59,7 @@ pub(crate) fn config(listen: SocketAddr, admin: SocketAddr, origins: &[SocketAdd
 }
 
 fn named<T, const N: usize>(parts: [(&str, T); N]) -> BTreeMap<String, T> {
-    parts
-        .into_iter()
-        .map(|(name, part)| (name.to_owned(), part))
-        .collect()
+    parts.into_iter().map(|(name, part)| (name.to_owned(), part)).collect()
 }
 
 fn upstream(origins: &[SocketAddr]) -> balance::Config {
@@ -84,11 +72,7 @@ fn upstream(origins: &[SocketAddr]) -> balance::Config {
         ..CheckConfig::default()
     };
     balance::Config {
-        endpoints: origins
-            .iter()
-            .filter_map(address)
-            .map(Endpoint::new)
-            .collect(),
+        endpoints: origins.iter().filter_map(address).map(Endpoint::new).collect(),
         health: Some(health),
         ..balance::Config::default()
     }

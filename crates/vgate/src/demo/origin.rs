@@ -34,21 +34,9 @@ pub(crate) struct Habit {
 
 /// The three origins.
 pub(crate) const HABITS: [Habit; 3] = [
-    Habit {
-        name: "swift",
-        delay: Duration::from_millis(1),
-        flaky: false,
-    },
-    Habit {
-        name: "steady",
-        delay: Duration::from_millis(20),
-        flaky: false,
-    },
-    Habit {
-        name: "flaky",
-        delay: Duration::from_millis(5),
-        flaky: true,
-    },
+    Habit { name: "swift", delay: Duration::from_millis(1), flaky: false },
+    Habit { name: "steady", delay: Duration::from_millis(20), flaky: false },
+    Habit { name: "flaky", delay: Duration::from_millis(5), flaky: true },
 ];
 
 /// Where to ask an origin to stop: `POST /_demo/stop?for=30s`.
@@ -60,17 +48,9 @@ pub(crate) async fn serve(habit: Habit, first: TcpListener) -> io::Result<()> {
     let mut listener = first;
     loop {
         let (stop, mut stopped) = channel(1);
-        let origin = Origin {
-            habit,
-            requests: Arc::default(),
-            stop,
-        };
+        let origin = Origin { habit, requests: Arc::default(), stop };
         let pause = serve_until_stopped(listener, origin, &mut stopped).await;
-        tracing::info!(
-            origin = habit.name,
-            pause = duration::format(pause),
-            "demo origin stopped"
-        );
+        tracing::info!(origin = habit.name, pause = duration::format(pause), "demo origin stopped");
         tokio::time::sleep(pause).await;
         listener = bind(address)?;
         tracing::info!(origin = habit.name, "demo origin serves again");
@@ -117,11 +97,7 @@ impl Origin {
             return self.stop(&request);
         }
         let count = self.requests.fetch_add(1, Ordering::Relaxed);
-        let extra = if path == "/slow" {
-            Duration::from_millis(500)
-        } else {
-            Duration::ZERO
-        };
+        let extra = if path == "/slow" { Duration::from_millis(500) } else { Duration::ZERO };
         tokio::time::sleep(self.habit.delay + extra).await;
         if path == "/flaky" {
             return self.flaky(count);
@@ -135,28 +111,19 @@ impl Origin {
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
             *response.body_mut() = Body::full("the demo's flaky origin fails every second time\n");
         }
-        response
-            .headers_mut()
-            .insert("cache-control", http::HeaderValue::from_static("no-store"));
+        response.headers_mut().insert("cache-control", http::HeaderValue::from_static("no-store"));
         response
     }
 
     fn stop(&self, request: &Request<Body>) -> Response<Body> {
         let mut response = Response::new(Body::empty());
-        let query = request
-            .uri()
-            .query()
-            .and_then(|query| query.strip_prefix("for="));
+        let query = request.uri().query().and_then(|query| query.strip_prefix("for="));
         let pause = duration::parse(query.unwrap_or("30s"));
         match pause {
             Ok(pause) if request.method() == Method::POST => {
                 // A second stop while the first is under way changes nothing.
                 let _ = self.stop.try_send(pause);
-                let text = format!(
-                    "{} stops for {}\n",
-                    self.habit.name,
-                    duration::format(pause)
-                );
+                let text = format!("{} stops for {}\n", self.habit.name, duration::format(pause));
                 *response.body_mut() = Body::full(text);
             }
             Ok(_) => *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED,

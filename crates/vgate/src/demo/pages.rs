@@ -28,11 +28,7 @@ pub(crate) fn answer(request: &Request<Body>, origin: &'static str) -> Response<
         "/api/time" => time(),
         "/static/style.css" => fixed("text/css", STYLE),
         "/static/app.js" => fixed("text/javascript", SCRIPT),
-        "/private" => Page {
-            kind: "text/plain",
-            keep: "private",
-            body: "only for you\n".into(),
-        },
+        "/private" => Page { kind: "text/plain", keep: "private", body: "only for you\n".into() },
         _ => return missing(origin),
     };
     let etag = format!("\"{:x}\"", checksum(&page.body));
@@ -53,19 +49,13 @@ pub(crate) fn answer(request: &Request<Body>, origin: &'static str) -> Response<
 fn missing(origin: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::full("no such page\n"));
     *response.status_mut() = StatusCode::NOT_FOUND;
-    response
-        .headers_mut()
-        .insert("x-origin", HeaderValue::from_static(origin));
+    response.headers_mut().insert("x-origin", HeaderValue::from_static(origin));
     response
 }
 
 fn fixed(kind: &'static str, text: &'static str) -> Page {
     let body = text.repeat(20).into();
-    Page {
-        kind,
-        keep: "public, max-age=3600, immutable",
-        body,
-    }
+    Page { kind, keep: "public, max-age=3600, immutable", body }
 }
 
 fn html() -> Page {
@@ -73,24 +63,13 @@ fn html() -> Page {
         "<!doctype html><title>Verve demo</title><link rel=stylesheet href=/static/style.css>\
          <h1>It works</h1><p>This page came through the gateway. <time></time></p><ul>",
     );
-    for path in [
-        "/api/products",
-        "/api/time",
-        "/private",
-        "/slow",
-        "/flaky",
-        "/limited",
-    ] {
+    for path in ["/api/products", "/api/time", "/private", "/slow", "/flaky", "/limited"] {
         // Writing to a String cannot fail.
         let _ = write!(text, "<li><a href={path}><code>{path}</code></a>");
     }
     text.push_str("</ul><script src=/static/app.js></script>\n");
     text.push_str(&"<!-- a page has some weight, so that coding it pays -->\n".repeat(30));
-    Page {
-        kind: "text/html; charset=utf-8",
-        keep: "public, max-age=10",
-        body: text.into(),
-    }
+    Page { kind: "text/html; charset=utf-8", keep: "public, max-age=10", body: text.into() }
 }
 
 fn products() -> Page {
@@ -113,11 +92,7 @@ fn products() -> Page {
 
 fn time() -> Page {
     let body = format!("{{\"now\":\"{}\"}}\n", date::format(SystemTime::now()));
-    Page {
-        kind: "application/json",
-        keep: "no-store",
-        body: body.into(),
-    }
+    Page { kind: "application/json", keep: "no-store", body: body.into() }
 }
 
 /// FNV-1a, so that equal pages of different origins have equal entity tags.
@@ -132,18 +107,12 @@ mod tests {
     use super::*;
 
     fn get(path: &str) -> Response<Body> {
-        answer(
-            &Request::builder().uri(path).body(Body::empty()).unwrap(),
-            "swift",
-        )
+        answer(&Request::builder().uri(path).body(Body::empty()).unwrap(), "swift")
     }
 
     #[test]
     fn every_origin_gives_the_same_entity_tag() {
-        let request = Request::builder()
-            .uri("/api/products")
-            .body(Body::empty())
-            .unwrap();
+        let request = Request::builder().uri("/api/products").body(Body::empty()).unwrap();
         let (a, b) = (answer(&request, "swift"), answer(&request, "steady"));
         assert_eq!(a.headers()[ETAG], b.headers()[ETAG]);
         assert_ne!(a.headers()["x-origin"], b.headers()["x-origin"]);

@@ -27,11 +27,7 @@ impl Host {
                 "`{text}` is not a host; write it like `example.com` or `*.example.com`"
             ));
         }
-        Ok(if below {
-            Self::Below(format!(".{rest}"))
-        } else {
-            Self::Exact(rest.to_owned())
-        })
+        Ok(if below { Self::Below(format!(".{rest}")) } else { Self::Exact(rest.to_owned()) })
     }
 
     /// Whether `host` (lower case, without a port) is one of these.

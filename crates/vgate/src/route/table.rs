@@ -50,9 +50,7 @@ impl Table {
         let ranked = self.matchers.iter().enumerate();
         let ranked = ranked.filter_map(|(place, m)| Some((m.rank(host, path)?, place)));
         // Of two equals the first one in the file wins.
-        ranked
-            .max_by_key(|(rank, place)| (*rank, usize::MAX - place))
-            .map(|(_, place)| place)
+        ranked.max_by_key(|(rank, place)| (*rank, usize::MAX - place)).map(|(_, place)| place)
     }
 }
 
@@ -62,10 +60,7 @@ mod tests {
 
     fn table(rows: &[(&[&str], &str)]) -> Table {
         let matcher = |(hosts, path): &(&[&str], &str)| Matcher {
-            hosts: hosts
-                .iter()
-                .map(|host| Host::parse(host).unwrap())
-                .collect(),
+            hosts: hosts.iter().map(|host| Host::parse(host).unwrap()).collect(),
             path: (*path).to_owned(),
         };
         Table::new(rows.iter().map(matcher).collect())

@@ -67,10 +67,7 @@ fn field_names_qualify_no_cache_and_private() {
     for (text, fields) in [
         ("private", Some(Fields::All)),
         ("private=\"\"", Some(Fields::All)),
-        (
-            "private=\"set-cookie, X-User\"",
-            named(&["set-cookie", "x-user"]),
-        ),
+        ("private=\"set-cookie, X-User\"", named(&["set-cookie", "x-user"])),
         ("private=set-cookie", named(&["set-cookie"])),
         ("private=\"bad name\"", Some(Fields::All)),
         ("private=\"open", Some(Fields::All)),

@@ -22,16 +22,7 @@ fn tags_of_the_grammar_and_others() {
     for text in ["\"\"", "\"a\"", "W/\"a\"", "\"a,b\\\"", "\"é\""] {
         assert_eq!(tag(text).unwrap().to_value(), text, "{text}");
     }
-    for text in [
-        "",
-        "a",
-        "\"a",
-        "w/\"a\"",
-        "W/ \"a\"",
-        "\"a b\"",
-        "\"a\"b",
-        "\"a\",\"b\"",
-    ] {
+    for text in ["", "a", "\"a", "w/\"a\"", "W/ \"a\"", "\"a b\"", "\"a\"b", "\"a\",\"b\""] {
         assert_eq!(tag(text), None, "{text}");
     }
 }
@@ -74,11 +65,7 @@ fn lists_of_conditional_requests() {
 
 #[test]
 fn weakening() {
-    for (before, after) in [
-        ("\"a\"", Some("W/\"a\"")),
-        ("W/\"a\"", Some("W/\"a\"")),
-        ("a", None),
-    ] {
+    for (before, after) in [("\"a\"", Some("W/\"a\"")), ("W/\"a\"", Some("W/\"a\"")), ("a", None)] {
         let mut headers = HeaderMap::new();
         headers.insert(ETAG, HeaderValue::from_static(before));
         EntityTag::weaken(&mut headers);

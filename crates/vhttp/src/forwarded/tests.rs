@@ -29,20 +29,13 @@ fn x_forwarded_for_is_walked_from_the_right() {
         ("[2001:db8::1]:443, fd00::7", "2001:db8::1"),
         ("::ffff:1.1.1.1", "1.1.1.1"),
     ] {
-        assert_eq!(
-            client("10.0.0.1", &[("x-forwarded-for", value)]),
-            expected,
-            "{value}"
-        );
+        assert_eq!(client("10.0.0.1", &[("x-forwarded-for", value)]), expected, "{value}");
     }
 }
 
 #[test]
 fn the_last_line_is_the_nearest() {
-    let fields = [
-        ("x-forwarded-for", "6.6.6.6"),
-        ("x-forwarded-for", "1.1.1.1, 10.0.0.2"),
-    ];
+    let fields = [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "1.1.1.1, 10.0.0.2")];
     assert_eq!(client("::ffff:10.0.0.1", &fields), "1.1.1.1");
 }
 
@@ -51,19 +44,12 @@ fn forwarded_is_read_when_the_other_is_absent() {
     for (value, expected) in [
         ("for=1.1.1.1", "1.1.1.1"),
         ("proto=https;For=\"[2001:db8::1]:47011\"", "2001:db8::1"),
-        (
-            "for=6.6.6.6, for=1.1.1.1;by=10.0.0.2, for=10.0.0.2",
-            "1.1.1.1",
-        ),
+        ("for=6.6.6.6, for=1.1.1.1;by=10.0.0.2, for=10.0.0.2", "1.1.1.1"),
         ("for=\"_gazonk\"", "10.0.0.1"),
         ("by=1.1.1.1", "10.0.0.1"),
         ("for=\"1.1.1.1", "10.0.0.1"),
     ] {
-        assert_eq!(
-            client("10.0.0.1", &[("forwarded", value)]),
-            expected,
-            "{value}"
-        );
+        assert_eq!(client("10.0.0.1", &[("forwarded", value)]), expected, "{value}");
     }
     let both = [("forwarded", "for=6.6.6.6"), ("x-forwarded-for", "1.1.1.1")];
     assert_eq!(client("10.0.0.1", &both), "1.1.1.1");

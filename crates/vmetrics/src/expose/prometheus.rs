@@ -106,12 +106,8 @@ mod tests {
     use crate::handle::Handle;
 
     fn handle() -> Handle {
-        Handle::with_config(Config {
-            buckets: vec![0.5, 1.0],
-            process: false,
-            ..Config::default()
-        })
-        .unwrap()
+        Handle::with_config(Config { buckets: vec![0.5, 1.0], process: false, ..Config::default() })
+            .unwrap()
     }
 
     #[test]

@@ -53,19 +53,13 @@ impl ExposeService {
     /// Answers in Prometheus' text format 0.0.4.
     #[must_use]
     pub fn prometheus(handle: &Handle) -> Self {
-        Self {
-            handle: handle.clone(),
-            format: Format::Prometheus,
-        }
+        Self { handle: handle.clone(), format: Format::Prometheus }
     }
 
     /// Answers as JSON; see [`Handle::json`].
     #[must_use]
     pub fn json(handle: &Handle) -> Self {
-        Self {
-            handle: handle.clone(),
-            format: Format::Json,
-        }
+        Self { handle: handle.clone(), format: Format::Json }
     }
 
     fn answer(&self, method: &Method) -> Response<vhttp::Body> {
@@ -73,16 +67,10 @@ impl ExposeService {
         if !reads {
             let mut refused =
                 Reject::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed").into_response();
-            refused
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return refused;
         }
-        let body = if *method == Method::HEAD {
-            vhttp::Body::empty()
-        } else {
-            self.body()
-        };
+        let body = if *method == Method::HEAD { vhttp::Body::empty() } else { self.body() };
         let mut response = Response::new(body);
         let media_type = match self.format {
             Format::Prometheus => prometheus::MEDIA_TYPE,
@@ -96,9 +84,9 @@ impl ExposeService {
 
     fn body(&self) -> vhttp::Body {
         match self.format {
-            Format::Prometheus => vhttp::Body::new(Text {
-                sources: self.handle.sources().into_iter(),
-            }),
+            Format::Prometheus => {
+                vhttp::Body::new(Text { sources: self.handle.sources().into_iter() })
+            }
             Format::Json => vhttp::Body::full(self.handle.json()),
         }
     }

@@ -63,19 +63,13 @@ impl Check {
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), String>> + Send + 'static,
     {
-        Self {
-            critical: false,
-            ..Self::critical(name, run)
-        }
+        Self { critical: false, ..Self::critical(name, run) }
     }
 
     /// Runs this check by settings of its own.
     #[must_use]
     pub fn with_config(self, config: Config) -> Self {
-        Self {
-            config: Some(config),
-            ..self
-        }
+        Self { config: Some(config), ..self }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -107,9 +101,7 @@ pub(crate) struct Watched {
 
 impl fmt::Debug for Watched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watched")
-            .field("check", &self.check)
-            .finish_non_exhaustive()
+        f.debug_struct("Watched").field("check", &self.check).finish_non_exhaustive()
     }
 }
 
@@ -169,11 +161,8 @@ impl Watched {
             Verdict::Passing => Status::Pass,
             Verdict::Failing => self.failing(),
         };
-        let error = if stale {
-            Some("the check does not run".to_owned())
-        } else {
-            state.error.clone()
-        };
+        let error =
+            if stale { Some("the check does not run".to_owned()) } else { state.error.clone() };
         CheckReport {
             name: self.check.name.clone().into_owned(),
             critical: self.check.critical,
@@ -186,18 +175,11 @@ impl Watched {
     }
 
     const fn failing(&self) -> Status {
-        if self.check.critical {
-            Status::Fail
-        } else {
-            Status::Warn
-        }
+        if self.check.critical { Status::Fail } else { Status::Warn }
     }
 
     fn stale_after(&self) -> Duration {
-        self.config
-            .interval
-            .saturating_add(self.config.timeout)
-            .saturating_mul(STALE_INTERVALS)
+        self.config.interval.saturating_add(self.config.timeout).saturating_mul(STALE_INTERVALS)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -212,8 +194,7 @@ struct OnPanic<'a>(&'a Watched, Instant);
 impl Drop for OnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0
-                .finished(Err("the check panicked".to_owned()), self.1);
+            self.0.finished(Err("the check panicked".to_owned()), self.1);
         }
     }
 }
@@ -257,9 +238,7 @@ impl State {
             Ok(()) => (Verdict::Passing, config.rise.get()),
             Err(_) => (Verdict::Failing, config.fall.get()),
         };
-        self.error = result
-            .err()
-            .map(|error| cut(&error, MAX_ERROR_BYTES).to_owned());
+        self.error = result.err().map(|error| cut(&error, MAX_ERROR_BYTES).to_owned());
         if says == self.verdict {
             self.against = 0;
             return;
@@ -280,11 +259,7 @@ mod tests {
         let now = Instant::now();
         let mut state = State::new(now);
         for passed in results {
-            let result = if *passed {
-                Ok(())
-            } else {
-                Err("no".to_owned())
-            };
+            let result = if *passed { Ok(()) } else { Err("no".to_owned()) };
             state.record(result, now, &Config::default());
         }
         state.verdict

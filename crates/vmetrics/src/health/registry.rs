@@ -85,10 +85,7 @@ impl HealthBuilder {
                 Arc::new(Watched::new(check, config, now))
             })
             .collect();
-        let tasks = checks
-            .iter()
-            .flat_map(|check| Arc::clone(check).start())
-            .collect();
+        let tasks = checks.iter().flat_map(|check| Arc::clone(check).start()).collect();
         Ok(Health {
             inner: Arc::new(Inner {
                 phase: AtomicU8::new(STARTING),
@@ -119,9 +116,7 @@ impl HealthBuilder {
                 return Err(StartError::Timeout(check.name().to_owned()));
             }
         }
-        tokio::runtime::Handle::try_current()
-            .map(drop)
-            .map_err(|_| StartError::NoRuntime)
+        tokio::runtime::Handle::try_current().map(drop).map_err(|_| StartError::NoRuntime)
     }
 }
 
@@ -157,10 +152,7 @@ impl Health {
         let phase = if ready { READY } else { STARTING };
         let change = |old: u8| (old != DRAINING).then_some(phase);
         // Refused while draining, which is as it should be.
-        let _ = self
-            .inner
-            .phase
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
+        let _ = self.inner.phase.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
     }
 
     /// The process takes no more requests, for good.
@@ -207,13 +199,8 @@ impl Health {
     ///
     /// Cancel safety: a dropped `stop` aborts the checks that it has not waited for.
     pub async fn stop(&self) {
-        let tasks = std::mem::take(
-            &mut *self
-                .inner
-                .tasks
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        let tasks =
+            std::mem::take(&mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
             task.stop().await;
         }
@@ -233,19 +220,10 @@ mod tests {
     #[tokio::test]
     async fn settings_are_checked_at_the_start() {
         let twice = Health::builder().check(fine("a")).check(fine("a"));
-        assert_eq!(
-            twice.start().unwrap_err(),
-            StartError::Duplicate("a".to_owned())
-        );
-        let config = Config {
-            interval: Duration::from_secs(1),
-            ..Config::default()
-        };
+        assert_eq!(twice.start().unwrap_err(), StartError::Duplicate("a".to_owned()));
+        let config = Config { interval: Duration::from_secs(1), ..Config::default() };
         let tight = Health::builder().check(fine("a").with_config(config));
-        assert_eq!(
-            tight.start().unwrap_err(),
-            StartError::Timeout("a".to_owned())
-        );
+        assert_eq!(tight.start().unwrap_err(), StartError::Timeout("a".to_owned()));
         let many = (0..65).fold(Health::builder(), |builder, n| {
             builder.check(Check::optional(n.to_string(), || async { Ok(()) }))
         });

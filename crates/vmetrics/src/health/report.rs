@@ -81,11 +81,7 @@ impl Report {
 
     /// The same for the question whether the process is ready.
     pub(crate) fn readiness_json(&self, details: bool) -> String {
-        let status = if self.ready {
-            Status::Pass
-        } else {
-            Status::Fail
-        };
+        let status = if self.ready { Status::Pass } else { Status::Fail };
         self.json(status, details)
     }
 
@@ -134,9 +130,7 @@ impl CheckReport {
 
 /// `time` as RFC 3339 has it, in UTC, to the second.
 fn rfc3339(time: SystemTime) -> String {
-    let seconds = time
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
+    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = date(days);
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
@@ -152,11 +146,7 @@ const fn date(days: u64) -> (u64, u64, u64) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    };
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
     let year = era * 400 + year_of_era + if month <= 2 { 1 } else { 0 };
     (year, month, day)
 }

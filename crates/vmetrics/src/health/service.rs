@@ -54,19 +54,13 @@ impl HealthService {
     /// Answers for `health`.
     #[must_use]
     pub const fn new(health: Health) -> Self {
-        Self {
-            health,
-            details: true,
-        }
+        Self { health, details: true }
     }
 
     /// Never tells more than the status.
     #[must_use]
     pub fn without_details(self) -> Self {
-        Self {
-            details: false,
-            ..self
-        }
+        Self { details: false, ..self }
     }
 
     fn answer<B>(&self, request: &Request<B>) -> Response<Body> {

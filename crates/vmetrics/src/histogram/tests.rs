@@ -18,13 +18,7 @@ fn histogram(bounds: &[f64]) -> Histogram {
 
 #[test]
 fn bounds_are_checked() {
-    for bad in [
-        &[][..],
-        &[1.0, 1.0],
-        &[2.0, 1.0],
-        &[f64::NAN],
-        &[f64::INFINITY],
-    ] {
+    for bad in [&[][..], &[1.0, 1.0], &[2.0, 1.0], &[f64::NAN], &[f64::INFINITY]] {
         assert!(Bounds::new("test", bad).is_err(), "{bad:?}");
     }
     assert!(Bounds::new("test", &[1.0; MAX_BOUNDS + 1]).is_err());

@@ -25,10 +25,7 @@ pin_project_lite::pin_project! {
 
 impl<F> ResponseFuture<F> {
     pub(crate) const fn new(inner: F, observation: Observation) -> Self {
-        Self {
-            inner,
-            observation: Some(observation),
-        }
+        Self { inner, observation: Some(observation) }
     }
 }
 

@@ -33,24 +33,15 @@ impl MetricsLayer {
     /// Measures into `handle`, with routes from the timeline.
     pub fn new(handle: &Handle) -> Self {
         names::describe(handle);
-        let settings = Settings {
-            first_byte: false,
-            max_routes: MAX_ROUTES,
-        };
-        Self {
-            routes: Arc::new(Routes::new(handle.clone(), settings)),
-            find: Find::Timeline,
-        }
+        let settings = Settings { first_byte: false, max_routes: MAX_ROUTES };
+        Self { routes: Arc::new(Routes::new(handle.clone(), settings)), find: Find::Timeline }
     }
 
     /// Counts every request under the route `name`: for a layer around a single route. This is
     /// the cheapest way; nothing is looked up per request. Such routes do not count towards
     /// [`max_routes`](Self::max_routes).
     pub fn route(self, name: impl AsRef<str>) -> Self {
-        Self {
-            find: Find::Fixed(self.routes.fixed(name.as_ref())),
-            ..self
-        }
+        Self { find: Find::Fixed(self.routes.fixed(name.as_ref())), ..self }
     }
 
     /// Takes the route's name from the request's extensions, where frameworks leave it. It must
@@ -65,30 +56,21 @@ impl MetricsLayer {
     /// # let _ = layer;
     /// ```
     pub fn route_from(self, find: fn(&Extensions) -> Option<&str>) -> Self {
-        Self {
-            find: Find::Extensions(find),
-            ..self
-        }
+        Self { find: Find::Extensions(find), ..self }
     }
 
     /// Also measures the time to the answer's head. Default: no. Costs one more histogram for
     /// each route and method, and a few nanoseconds.
     pub fn first_byte(self, wanted: bool) -> Self {
         let routes = self.routes.with(|settings| settings.first_byte = wanted);
-        Self {
-            routes: Arc::new(routes),
-            ..self
-        }
+        Self { routes: Arc::new(routes), ..self }
     }
 
     /// Most routes that the timeline or [`route_from`](Self::route_from) may name; later ones are
     /// counted under `overflow`. Default: 200.
     pub fn max_routes(self, max: usize) -> Self {
         let routes = self.routes.with(|settings| settings.max_routes = max);
-        Self {
-            routes: Arc::new(routes),
-            ..self
-        }
+        Self { routes: Arc::new(routes), ..self }
     }
 }
 

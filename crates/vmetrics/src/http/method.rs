@@ -4,9 +4,8 @@ use http::Method;
 
 /// The values of the label `method`; the last is for all that is not known, as OpenTelemetry has
 /// it (semantic conventions, `http.request.method`).
-const NAMES: [&str; 10] = [
-    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "_OTHER",
-];
+const NAMES: [&str; 10] =
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "_OTHER"];
 
 /// How many methods are told apart.
 pub(crate) const COUNT: usize = NAMES.len();

@@ -34,8 +34,5 @@ pub(crate) fn describe(handle: &Handle) {
         FIRST_BYTE,
         "Time from the request's head to the answer's head, in seconds.",
     );
-    handle.describe_gauge(
-        IN_FLIGHT,
-        "Requests whose answers have not ended, bodies included.",
-    );
+    handle.describe_gauge(IN_FLIGHT, "Requests whose answers have not ended, bodies included.");
 }

@@ -84,8 +84,7 @@ impl Drop for Observation {
         let timeline = self.timeline.as_ref();
         let cache = timeline.and_then(|timeline| timeline.read().cache);
         let key = (self.outcome, cache);
-        self.routes
-            .finish(&self.route, self.method, self.start.elapsed(), key);
+        self.routes.finish(&self.route, self.method, self.start.elapsed(), key);
         Routes::leave(&self.route);
     }
 }

@@ -60,11 +60,7 @@ pub(crate) struct Routes {
 
 impl Routes {
     pub(crate) fn new(handle: Handle, settings: Settings) -> Self {
-        Self {
-            handle,
-            settings,
-            known: ArcSwap::default(),
-        }
+        Self { handle, settings, known: ArcSwap::default() }
     }
 
     /// An empty table with other settings.
@@ -98,9 +94,7 @@ impl Routes {
         // registry has its own. Of two equal ones the first stays.
         self.known.rcu(|known| {
             let mut grown = HashMap::clone(known);
-            grown
-                .entry(Arc::clone(&route.name))
-                .or_insert_with(|| Arc::clone(&route));
+            grown.entry(Arc::clone(&route.name)).or_insert_with(|| Arc::clone(&route));
             grown
         });
         self.known.load().get(name).map_or(route, Arc::clone)
@@ -154,10 +148,7 @@ impl Routes {
             let histogram = |name| self.handle.histogram(name, &labels);
             Box::new(PerMethod {
                 duration: histogram(names::DURATION),
-                first_byte: self
-                    .settings
-                    .first_byte
-                    .then(|| histogram(names::FIRST_BYTE)),
+                first_byte: self.settings.first_byte.then(|| histogram(names::FIRST_BYTE)),
                 requests: Slots::default(),
             })
         }))

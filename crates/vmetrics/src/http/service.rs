@@ -38,11 +38,7 @@ pub struct Metrics<S> {
 
 impl<S> Metrics<S> {
     pub(crate) const fn new(inner: S, routes: Arc<Routes>, find: Find) -> Self {
-        Self {
-            inner,
-            routes,
-            find,
-        }
+        Self { inner, routes, find }
     }
 
     fn observe<B>(&self, request: &Request<B>) -> Observation {

@@ -27,10 +27,7 @@ fn totals(registry: &Registry, name: &str) -> (usize, u64) {
 
 #[test]
 fn a_metric_past_its_cap_overflows_into_one_series() {
-    let registry = registry(Config {
-        max_series_per_metric: 10,
-        ..Config::default()
-    });
+    let registry = registry(Config { max_series_per_metric: 10, ..Config::default() });
     for n in 0..100 {
         assert!(count(&registry, "x_total", &[("n", &n.to_string())]));
     }
@@ -43,10 +40,7 @@ fn a_metric_past_its_cap_overflows_into_one_series() {
 
 #[test]
 fn the_total_cap_holds_over_all_metrics() {
-    let registry = registry(Config {
-        max_series: 10,
-        ..Config::default()
-    });
+    let registry = registry(Config { max_series: 10, ..Config::default() });
     for n in 0..50 {
         count(&registry, "a_total", &[("n", &n.to_string())]);
         count(&registry, "b_total", &[("n", &n.to_string())]);
@@ -58,10 +52,7 @@ fn the_total_cap_holds_over_all_metrics() {
 
 #[test]
 fn names_past_their_cap_are_refused() {
-    let registry = registry(Config {
-        max_metrics: 2,
-        ..Config::default()
-    });
+    let registry = registry(Config { max_metrics: 2, ..Config::default() });
     assert!(count(&registry, "a", &[]) && count(&registry, "b", &[]));
     assert!(!count(&registry, "c", &[]));
     assert_eq!((registry.families().len(), registry.dropped()), (2, 1));
@@ -93,20 +84,10 @@ fn buckets_go_by_name() {
 
 #[test]
 fn caps_and_buckets_are_checked() {
-    let zero = Config {
-        max_series: 0,
-        ..Config::default()
-    };
-    assert!(matches!(
-        Registry::new(zero),
-        Err(ConfigError::Zero {
-            field: "max_series"
-        })
-    ));
-    let falling = Config {
-        metric_buckets: [("x".to_owned(), vec![2.0, 1.0])].into(),
-        ..Config::default()
-    };
+    let zero = Config { max_series: 0, ..Config::default() };
+    assert!(matches!(Registry::new(zero), Err(ConfigError::Zero { field: "max_series" })));
+    let falling =
+        Config { metric_buckets: [("x".to_owned(), vec![2.0, 1.0])].into(), ..Config::default() };
     assert!(matches!(
         Registry::new(falling),
         Err(ConfigError::Buckets { metric }) if metric == "x"

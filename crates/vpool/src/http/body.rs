@@ -20,10 +20,7 @@ pub(crate) struct Download {
 
 impl Download {
     pub(crate) const fn new(body: Incoming, hold: Hold) -> Self {
-        Self {
-            body,
-            hold: Some(hold),
-        }
+        Self { body, hold: Some(hold) }
     }
 
     fn finish(&mut self) {

@@ -66,11 +66,8 @@ impl<G> Books<G> {
     /// Whether another connection may and should be opened for `wanting` requests: not while
     /// shared ones on their way will carry them all.
     pub(crate) const fn has_place(&self, limits: &Limits, wanting: usize) -> bool {
-        let coming = if self.shares {
-            self.connecting.saturating_mul(limits.max_streams)
-        } else {
-            0
-        };
+        let coming =
+            if self.shares { self.connecting.saturating_mul(limits.max_streams) } else { 0 };
         self.open < limits.max_connections && wanting > coming
     }
 

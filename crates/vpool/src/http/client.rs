@@ -177,9 +177,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
         let exchange = Arc::clone(&self.inner).run(request.map(Body::new));
-        ResponseFuture {
-            exchange: Box::pin(exchange),
-        }
+        ResponseFuture { exchange: Box::pin(exchange) }
     }
 }
 

@@ -154,29 +154,11 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        let zero = Config {
-            max_connections: 0,
-            ..Config::default()
-        };
-        assert!(matches!(
-            zero.check(),
-            Err(BuildError::Zero("max_connections"))
-        ));
-        let small = Config {
-            max_buf_size: 100,
-            ..Config::default()
-        };
-        assert!(matches!(
-            small.check(),
-            Err(BuildError::BufferTooSmall(100))
-        ));
-        let head = Config {
-            max_header_bytes: 1 << 20,
-            ..Config::default()
-        };
-        assert!(matches!(
-            head.check(),
-            Err(BuildError::HeadAboveBuffer { .. })
-        ));
+        let zero = Config { max_connections: 0, ..Config::default() };
+        assert!(matches!(zero.check(), Err(BuildError::Zero("max_connections"))));
+        let small = Config { max_buf_size: 100, ..Config::default() };
+        assert!(matches!(small.check(), Err(BuildError::BufferTooSmall(100))));
+        let head = Config { max_header_bytes: 1 << 20, ..Config::default() };
+        assert!(matches!(head.check(), Err(BuildError::HeadAboveBuffer { .. })));
     }
 }

@@ -33,15 +33,8 @@ pub(crate) struct Lost {
 
 impl Lost {
     fn new(mut failure: TrySendError<Request<Upload>>, read: bool, written: bool) -> Self {
-        let request = failure
-            .take_message()
-            .map(|request| request.map(Upload::into_body));
-        Self {
-            error: failure.into_error(),
-            request,
-            read,
-            written,
-        }
+        let request = failure.take_message().map(|request| request.map(Upload::into_body));
+        Self { error: failure.into_error(), request, read, written }
     }
 }
 
@@ -57,20 +50,13 @@ impl Http1 {
     /// Starts HTTP/1.1 on `socket`.
     pub(crate) async fn start(builder: &http1::Builder, socket: Socket) -> hyper::Result<Self> {
         let traffic = Arc::new(Traffic::default());
-        let wire = Wire {
-            socket,
-            traffic: Arc::clone(&traffic),
-        };
+        let wire = Wire { socket, traffic: Arc::clone(&traffic) };
         let (sender, connection) = builder.handshake(TokioIo::new(wire)).await?;
         let task = Task::spawn(async move {
             // A failure reaches the request under way through its own channel.
             let _ = connection.with_upgrades().await;
         });
-        Ok(Self {
-            sender,
-            traffic,
-            task,
-        })
+        Ok(Self { sender, traffic, task })
     }
 
     /// Whether the connection may carry another request: open, and the last body gone.
@@ -83,10 +69,7 @@ impl Http1 {
         if self.sender.is_ready() {
             return true;
         }
-        matches!(
-            tokio::time::timeout(SETTLE, self.sender.ready()).await,
-            Ok(Ok(()))
-        )
+        matches!(tokio::time::timeout(SETTLE, self.sender.ready()).await, Ok(Ok(())))
     }
 
     /// Sends `request` and waits for the response's head.
@@ -123,10 +106,7 @@ impl Http2 {
         ping_interval: Duration,
     ) -> hyper::Result<Self> {
         let tasks = Tasks::default();
-        let wire = Wire {
-            socket,
-            traffic: Arc::default(),
-        };
+        let wire = Wire { socket, traffic: Arc::default() };
         let handshake = http2::Builder::new(tasks.clone())
             .timer(TokioTimer::new())
             .adaptive_window(true)
@@ -178,9 +158,7 @@ struct Tasks {
 
 impl Default for Tasks {
     fn default() -> Self {
-        Self {
-            set: Arc::new(Mutex::new(Some(JoinSet::new()))),
-        }
+        Self { set: Arc::new(Mutex::new(Some(JoinSet::new()))) }
     }
 }
 
@@ -194,11 +172,7 @@ impl Tasks {
     }
 
     fn end(&self) {
-        let set = self
-            .set
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let set = self.set.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Dropped outside the lock: it aborts the tasks, which may drop clones of us.
         drop(set);
     }

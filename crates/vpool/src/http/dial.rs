@@ -34,10 +34,7 @@ pub(crate) struct DialError {
 
 impl DialError {
     fn connect(source: impl Into<BoxError>) -> Self {
-        Self {
-            kind: ErrorKind::Connect,
-            source: source.into(),
-        }
+        Self { kind: ErrorKind::Connect, source: source.into() }
     }
 }
 
@@ -81,10 +78,9 @@ impl Dialer {
     pub(crate) async fn dial(&self, origin: &Origin) -> Result<Opened, DialError> {
         match tokio::time::timeout(self.timeout, self.open(origin)).await {
             Ok(opened) => opened,
-            Err(elapsed) => Err(DialError {
-                kind: ErrorKind::ConnectTimeout,
-                source: elapsed.into(),
-            }),
+            Err(elapsed) => {
+                Err(DialError { kind: ErrorKind::ConnectTimeout, source: elapsed.into() })
+            }
         }
     }
 
@@ -98,10 +94,7 @@ impl Dialer {
                 .map(Opened::Many)
                 .map_err(DialError::connect);
         }
-        Http1::start(&self.http1, socket)
-            .await
-            .map(Opened::One)
-            .map_err(DialError::connect)
+        Http1::start(&self.http1, socket).await.map(Opened::One).map_err(DialError::connect)
     }
 
     #[cfg(feature = "tls")]

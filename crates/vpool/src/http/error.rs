@@ -87,12 +87,7 @@ pub struct ClientError {
 
 impl ClientError {
     pub(crate) const fn new(kind: ErrorKind, origin: Option<Origin>) -> Self {
-        Self {
-            kind,
-            origin,
-            reused: false,
-            source: None,
-        }
+        Self { kind, origin, reused: false, source: None }
     }
 
     pub(crate) fn because(mut self, source: impl Into<BoxError>) -> Self {
@@ -126,10 +121,7 @@ impl ClientError {
     /// Whether a time limit of this client ran out: connecting, or waiting for a connection.
     #[must_use]
     pub const fn is_timeout(&self) -> bool {
-        matches!(
-            self.kind,
-            ErrorKind::ConnectTimeout | ErrorKind::WaitTimeout
-        )
+        matches!(self.kind, ErrorKind::ConnectTimeout | ErrorKind::WaitTimeout)
     }
 
     /// Whether a bound of this client was reached: too many waiting, or waited too long.
@@ -157,10 +149,7 @@ impl ClientError {
     /// so itself. Any method may be sent again, as far as the body is still there.
     #[must_use]
     pub const fn is_unprocessed(&self) -> bool {
-        !matches!(
-            self.kind,
-            ErrorKind::Unanswered | ErrorKind::Answer | ErrorKind::Upload
-        )
+        !matches!(self.kind, ErrorKind::Unanswered | ErrorKind::Answer | ErrorKind::Upload)
     }
 }
 
@@ -176,9 +165,7 @@ impl fmt::Display for ClientError {
 
 impl std::error::Error for ClientError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source
-            .as_deref()
-            .map(|source| source as &(dyn std::error::Error + 'static))
+        self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
     }
 }
 

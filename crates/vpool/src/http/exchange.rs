@@ -57,9 +57,7 @@ impl Exchange {
                 return Err(explain(*lost, reused, origin));
             }
         };
-        let mut hold = self
-            .timed(timeline.as_ref(), self.renew(hold, origin))
-            .await?;
+        let mut hold = self.timed(timeline.as_ref(), self.renew(hold, origin)).await?;
         match self.send(&mut hold, request, origin).await {
             Ok(response) => finish(response, hold, upgrade, origin).await,
             Err(Failed::Lost(lost)) => Err(explain(*lost, hold.is_reused(), origin)),

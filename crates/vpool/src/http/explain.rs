@@ -10,9 +10,7 @@ use crate::http::origin::OriginRef;
 
 /// The error for a request that got no response head on a connection.
 pub(crate) fn explain(lost: Lost, reused: bool, origin: OriginRef<'_>) -> ClientError {
-    ClientError::new(kind(&lost), Some(origin.to_origin()))
-        .on_reused(reused)
-        .because(lost.error)
+    ClientError::new(kind(&lost), Some(origin.to_origin())).on_reused(reused).because(lost.error)
 }
 
 fn kind(lost: &Lost) -> ErrorKind {

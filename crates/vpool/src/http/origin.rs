@@ -35,11 +35,7 @@ impl Origin {
     }
 
     const fn borrowed(&self) -> OriginRef<'_> {
-        OriginRef {
-            tls: self.tls,
-            host: &self.host,
-            port: self.port,
-        }
+        OriginRef { tls: self.tls, host: &self.host, port: self.port }
     }
 }
 
@@ -103,11 +99,7 @@ impl<'a> OriginRef<'a> {
     }
 
     pub(crate) fn to_origin(self) -> Origin {
-        Origin {
-            tls: self.tls,
-            host: self.host.into(),
-            port: self.port,
-        }
+        Origin { tls: self.tls, host: self.host.into(), port: self.port }
     }
 }
 

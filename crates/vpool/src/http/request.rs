@@ -45,10 +45,8 @@ pub(crate) fn for_http2<B>(request: &mut Request<B>, tls: bool) -> Result<(), Bo
         },
     };
     let scheme = if tls { Scheme::HTTPS } else { Scheme::HTTP };
-    let uri = Uri::builder()
-        .scheme(scheme)
-        .authority(authority)
-        .path_and_query(path(request.uri()));
+    let uri =
+        Uri::builder().scheme(scheme).authority(authority).path_and_query(path(request.uri()));
     *request.uri_mut() = uri.build()?;
     Ok(())
 }

@@ -31,12 +31,7 @@ impl Shared {
     }
 
     pub(crate) fn add(&mut self, conn: Http2, now: Instant) {
-        self.entries.push(Entry {
-            id: self.next,
-            conn,
-            streams: 0,
-            since: now,
-        });
+        self.entries.push(Entry { id: self.next, conn, streams: 0, since: now });
         self.next += 1;
     }
 
@@ -63,8 +58,7 @@ impl Shared {
                 || (e.streams == 0 && now.saturating_duration_since(e.since) >= limit)
         };
         let before = dead.shared.len();
-        dead.shared
-            .extend(self.entries.extract_if(.., over).map(|e| e.conn));
+        dead.shared.extend(self.entries.extract_if(.., over).map(|e| e.conn));
         dead.shared.len() - before
     }
 }

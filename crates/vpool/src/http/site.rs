@@ -54,12 +54,7 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) fn new(origin: Origin, limits: Arc<Limits>) -> Self {
         let books = Mutex::new(Books::new(limits.prior_knowledge));
-        Self {
-            origin,
-            limits,
-            used: AtomicU64::new(0),
-            books,
-        }
+        Self { origin, limits, used: AtomicU64::new(0), books }
     }
 
     /// Notes a use at the table's time `tick`.
@@ -174,20 +169,12 @@ impl Books<Grant> {
         }
         let (sender, receiver) = oneshot::channel();
         self.waiting.push_back(sender);
-        Checkout::Wait(Waiting {
-            receiver,
-            site: Arc::clone(site),
-            granted: false,
-        })
+        Checkout::Wait(Waiting { receiver, site: Arc::clone(site), granted: false })
     }
 
     fn take_place(&mut self, site: &Arc<Site>) -> Place {
         self.enter();
-        Place {
-            site: Arc::clone(site),
-            connecting: true,
-            armed: true,
-        }
+        Place { site: Arc::clone(site), connecting: true, armed: true }
     }
 
     /// Gives free places to those who wait.
@@ -258,11 +245,7 @@ impl Place {
             books.pass_places(&self.site);
         });
         self.connecting = false;
-        Lease {
-            conn,
-            place: self,
-            reused: false,
-        }
+        Lease { conn, place: self, reused: false }
     }
 
     /// The connection is there, and carries others' requests too. `None` only when it was lost
@@ -312,16 +295,8 @@ pub(crate) struct Lease {
 
 impl Lease {
     fn new(conn: Http1, site: &Arc<Site>, reused: bool) -> Self {
-        let place = Place {
-            site: Arc::clone(site),
-            connecting: false,
-            armed: true,
-        };
-        Self {
-            conn,
-            place,
-            reused,
-        }
+        let place = Place { site: Arc::clone(site), connecting: false, armed: true };
+        Self { conn, place, reused }
     }
 
     /// The connection alone; the books stay as they are.
@@ -362,13 +337,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     fn new(id: u64, sender: SendRequest<Upload>, site: &Arc<Site>, reused: bool) -> Self {
-        Self {
-            sender,
-            id,
-            site: Arc::clone(site),
-            reused,
-            armed: true,
-        }
+        Self { sender, id, site: Arc::clone(site), reused, armed: true }
     }
 }
 
@@ -381,11 +350,7 @@ impl Drop for Stream {
         let (now, mut dead) = (Instant::now(), Dead::default());
         site.with(|books| {
             books.shared.end(self.id, now);
-            let limit = if books.retired {
-                Duration::ZERO
-            } else {
-                site.limits.idle_timeout
-            };
+            let limit = if books.retired { Duration::ZERO } else { site.limits.idle_timeout };
             books.expire(now, limit, &mut dead);
             books.pass_streams(site, now);
             books.pass_places(site);
@@ -437,7 +402,6 @@ impl Drop for Waiting {
         if let Some(Grant::Reuse(lease)) = self.last_chance() {
             lease.finish();
         }
-        self.site
-            .with(|books| books.waiting.retain(|waiting| !waiting.is_closed()));
+        self.site.with(|books| books.waiting.retain(|waiting| !waiting.is_closed()));
     }
 }

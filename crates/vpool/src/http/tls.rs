@@ -54,14 +54,10 @@ impl Tls {
                 .with_custom_certificate_verifier(Arc::new(Anyone { provider }))
                 .with_no_client_auth()
         } else {
-            builder
-                .with_root_certificates(roots(config)?)
-                .with_no_client_auth()
+            builder.with_root_certificates(roots(config)?).with_no_client_auth()
         };
         client.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
-        Ok(Self {
-            connector: TlsConnector::from(Arc::new(client)),
-        })
+        Ok(Self { connector: TlsConnector::from(Arc::new(client)) })
     }
 
     /// Shakes hands; says too whether the origin chose HTTP/2.
@@ -85,17 +81,12 @@ fn roots(config: &TlsConfig) -> Result<RootCertStore, BuildError> {
     let Some(path) = &config.ca_file else {
         return Ok(roots);
     };
-    let failed = |source: BoxError| BuildError::CaFile {
-        path: path.clone(),
-        source,
-    };
+    let failed = |source: BoxError| BuildError::CaFile { path: path.clone(), source };
     let mut added = 0;
     let certificates = CertificateDer::pem_file_iter(path).map_err(|e| failed(e.into()))?;
     for certificate in certificates {
         let certificate = certificate.map_err(|error| failed(error.into()))?;
-        roots
-            .add(certificate)
-            .map_err(|error| failed(error.into()))?;
+        roots.add(certificate).map_err(|error| failed(error.into()))?;
         added += 1;
     }
     if added == 0 {

@@ -90,10 +90,7 @@ impl AsyncRead for Wire {
         let this = self.get_mut();
         let before = buf.filled().len();
         let polled = on_stream!(&mut this.socket, s => Pin::new(s).poll_read(cx, buf));
-        Traffic::note(
-            &this.traffic.read,
-            buf.filled().len().saturating_sub(before),
-        );
+        Traffic::note(&this.traffic.read, buf.filled().len().saturating_sub(before));
         polled
     }
 }

@@ -20,20 +20,14 @@ pub(crate) struct Upload {
 impl Upload {
     /// A body whose end nobody asks for.
     pub(crate) const fn plain(body: Body) -> Self {
-        Self {
-            body,
-            traffic: None,
-        }
+        Self { body, traffic: None }
     }
 
     /// A body on a connection that must not be used again before the body is gone.
     pub(crate) fn on(body: Body, traffic: &Arc<Traffic>) -> Self {
         let uploading = !body.is_end_stream();
         traffic.begin(uploading);
-        Self {
-            body,
-            traffic: uploading.then(|| Arc::clone(traffic)),
-        }
+        Self { body, traffic: uploading.then(|| Arc::clone(traffic)) }
     }
 
     /// The body again, when nothing of it was sent.

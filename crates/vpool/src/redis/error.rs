@@ -37,8 +37,6 @@ pub struct UrlError {
 
 impl UrlError {
     pub(crate) fn new(source: impl Into<BoxError>) -> Self {
-        Self {
-            source: source.into(),
-        }
+        Self { source: source.into() }
     }
 }

@@ -36,11 +36,7 @@ impl Redis {
             .set_connection_timeout(Some(config.connect_timeout))
             // Ours covers the queue before the socket too.
             .set_response_timeout(None);
-        Ok(Self {
-            client,
-            config,
-            settings,
-        })
+        Ok(Self { client, config, settings })
     }
 
     fn response_limit(&self) -> Option<Duration> {
@@ -51,9 +47,7 @@ impl Redis {
 
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redis")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("Redis").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
@@ -63,9 +57,7 @@ impl Manager for Redis {
 
     async fn create(&self) -> Result<Connection, ConnectError> {
         let limit = self.config.connect_timeout;
-        let opening = self
-            .client
-            .get_multiplexed_async_connection_with_config(&self.settings);
+        let opening = self.client.get_multiplexed_async_connection_with_config(&self.settings);
         match tokio::time::timeout(limit, opening).await {
             Ok(Ok(opened)) => Ok(Connection::new(opened, self.response_limit())),
             Ok(Err(error)) if error.is_timeout() => Err(ConnectError::Timeout(limit)),

@@ -45,11 +45,7 @@ impl Origin {
                 running.spawn(serve(socket, count.fetch_add(1, Ordering::SeqCst)));
             }
         });
-        Self {
-            addr,
-            accepted,
-            _accepting: accepting,
-        }
+        Self { addr, accepted, _accepting: accepting }
     }
 
     /// Speaks HTTP/1.1 through `answer`.
@@ -128,9 +124,7 @@ pub enum After {
 
 /// Makes the close a reset.
 pub fn reset(socket: &TcpStream) {
-    socket2::SockRef::from(socket)
-        .set_linger(Some(Duration::ZERO))
-        .unwrap();
+    socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 /// Reads up to the empty line; `None` at the end of the connection.

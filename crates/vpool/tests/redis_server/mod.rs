@@ -40,9 +40,7 @@ impl Server {
             }
         };
         let limit = Duration::from_secs(20);
-        tokio::time::timeout(limit, ready)
-            .await
-            .expect("redis-server does not listen");
+        tokio::time::timeout(limit, ready).await.expect("redis-server does not listen");
         server
     }
 
@@ -75,9 +73,7 @@ impl Server {
 
     fn signal(&self, signal: &str) {
         let id = self.process.id().unwrap().to_string();
-        let sent = std::process::Command::new("kill")
-            .args([signal, &id])
-            .status();
+        let sent = std::process::Command::new("kill").args([signal, &id]).status();
         assert!(sent.unwrap().success());
     }
 }

@@ -56,12 +56,7 @@ where
 {
     /// A place was free.
     pub(crate) fn admitted(service: &mut S, request: Request<ReqB>, permit: Permit) -> Self {
-        Self {
-            state: State::Calling {
-                future: service.call(request),
-                permit: Some(permit),
-            },
-        }
+        Self { state: State::Calling { future: service.call(request), permit: Some(permit) } }
     }
 
     /// There was a place in the queue.
@@ -78,20 +73,12 @@ where
             since: Instant::now(),
             retry_after,
         };
-        Self {
-            state: State::Waiting {
-                waiting: Some(waiting),
-            },
-        }
+        Self { state: State::Waiting { waiting: Some(waiting) } }
     }
 
     /// There was none.
     pub(crate) fn shed(request: &Request<ReqB>, shed: Shed, retry_after: Duration) -> Self {
-        Self {
-            state: State::Refused {
-                response: Some(refusal(request, shed, retry_after)),
-            },
-        }
+        Self { state: State::Refused { response: Some(refusal(request, shed, retry_after)) } }
     }
 }
 
@@ -108,9 +95,7 @@ where
         loop {
             let next = match this.state.as_mut().project() {
                 StateProj::Refused { response } => {
-                    return response
-                        .take()
-                        .map_or(Poll::Pending, |r| Poll::Ready(Ok(r)));
+                    return response.take().map_or(Poll::Pending, |r| Poll::Ready(Ok(r)));
                 }
                 StateProj::Calling { future, permit } => {
                     let response = ready!(future.poll(cx))?;
@@ -145,13 +130,12 @@ where
             timeline.add(Phase::Queue, self.since.elapsed());
         }
         match decided {
-            Ok(permit) => State::Calling {
-                future: self.service.call(self.request),
-                permit: Some(permit),
-            },
-            Err(shed) => State::Refused {
-                response: Some(refusal(&self.request, shed, self.retry_after)),
-            },
+            Ok(permit) => {
+                State::Calling { future: self.service.call(self.request), permit: Some(permit) }
+            }
+            Err(shed) => {
+                State::Refused { response: Some(refusal(&self.request, shed, self.retry_after)) }
+            }
         }
     }
 }

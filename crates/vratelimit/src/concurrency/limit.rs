@@ -109,9 +109,7 @@ impl ConcurrencyLimit {
         match queue.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
             Ok(_) => {
                 self.shared.meters.queued();
-                Ok(Queued {
-                    limit: self.clone(),
-                })
+                Ok(Queued { limit: self.clone() })
             }
             Err(_) => Err(self.refuse(Shed::QueueFull)),
         }
@@ -139,10 +137,7 @@ impl ConcurrencyLimit {
     fn admit(&self, permit: OwnedSemaphorePermit) -> Permit {
         self.shared.admitted.fetch_add(1, Ordering::Relaxed);
         self.shared.meters.started();
-        Permit {
-            permit,
-            shared: Arc::clone(&self.shared),
-        }
+        Permit { permit, shared: Arc::clone(&self.shared) }
     }
 
     fn refuse(&self, shed: Shed) -> Shed {
@@ -192,9 +187,7 @@ impl Drop for Permit {
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit")
-            .field("places", &self.permit.num_permits())
-            .finish_non_exhaustive()
+        f.debug_struct("Permit").field("places", &self.permit.num_permits()).finish_non_exhaustive()
     }
 }
 

@@ -60,19 +60,14 @@ pub(crate) fn policy(name: &str, quota: &Quota) -> Option<HeaderValue> {
 /// What is left, as an item of a structured list: `"default";r=50;t=30` (same draft §4). `t` is
 /// the time until more is there; on a denial it equals `Retry-After`.
 pub(crate) fn limit(name: &str, decision: &Decision) -> Option<HeaderValue> {
-    let until = if decision.allowed {
-        decision.more_after
-    } else {
-        decision.retry_after
-    };
+    let until = if decision.allowed { decision.more_after } else { decision.retry_after };
     let (remaining, until) = (decision.remaining, whole_seconds(until));
     HeaderValue::try_from(format!("\"{name}\";r={remaining};t={until}")).ok()
 }
 
 /// Whole seconds, rounded up: a client that waits this long is not early.
 fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs()
-        .saturating_add(u64::from(wait.subsec_nanos() > 0))
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0))
 }
 
 #[cfg(test)]

@@ -35,16 +35,12 @@ pin_project! {
 impl<F> RateLimitFuture<F> {
     pub(crate) const fn allowed(future: F, told: Told) -> Self {
         let told = Some(told);
-        Self {
-            state: State::Allowed { future, told },
-        }
+        Self { state: State::Allowed { future, told } }
     }
 
     pub(crate) const fn denied(response: Response<Body>) -> Self {
         let response = Some(response);
-        Self {
-            state: State::Denied { response },
-        }
+        Self { state: State::Denied { response } }
     }
 }
 
@@ -65,9 +61,9 @@ where
                 }
                 Poll::Ready(Ok(response))
             }
-            StateProj::Denied { response } => response
-                .take()
-                .map_or(Poll::Pending, |response| Poll::Ready(Ok(response))),
+            StateProj::Denied { response } => {
+                response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)))
+            }
         }
     }
 }

@@ -59,10 +59,7 @@ enum Source {
 
 impl KeyBy {
     const fn new(source: Source) -> Self {
-        Self {
-            source,
-            ipv6_prefix: 64,
-        }
+        Self { source, ipv6_prefix: 64 }
     }
 
     /// By the client's address: [`vhttp::ClientAddr`] in the request's extensions if it is
@@ -212,9 +209,7 @@ mod tests {
         for by in [&header, &closure, &KeyBy::route()] {
             assert_eq!(key_of(by, &asked), "ip:192.0.2.7");
         }
-        asked
-            .headers_mut()
-            .insert("x-api-key", "k".parse().unwrap());
+        asked.headers_mut().insert("x-api-key", "k".parse().unwrap());
         *asked.uri_mut() = "/a?q".parse().unwrap();
         let timeline = Timeline::new();
         timeline.update(|record| record.route = Some(Arc::from("r")));
@@ -233,10 +228,7 @@ mod tests {
             (KeySource::Header("X-Key".to_owned()), Ok("x-key")),
             (KeySource::Header("a b".to_owned()), Err(())),
         ] {
-            let config = Config {
-                key: source,
-                ..Config::default()
-            };
+            let config = Config { key: source, ..Config::default() };
             let by = KeyBy::from_config(&config).map_err(|_| ());
             let by = by.map(|by| format!("{by:?}"));
             assert_eq!(by.is_ok(), wanted.is_ok());

@@ -26,10 +26,7 @@ impl RateLimitLayer {
     /// A layer of that limiter, by that key, which writes the standard fields.
     #[must_use]
     pub fn new(limiter: Limiter, key: KeyBy) -> Self {
-        let style = Style {
-            standard: true,
-            x: false,
-        };
+        let style = Style { standard: true, x: false };
         Self::styled(limiter, key, style)
     }
 
@@ -39,24 +36,14 @@ impl RateLimitLayer {
     ///
     /// Fails when the header that the key is made of cannot be one.
     pub fn from_config(limiter: Limiter, config: &Config) -> Result<Self, BuildError> {
-        let style = Style {
-            standard: config.fields,
-            x: config.x_fields,
-        };
+        let style = Style { standard: config.fields, x: config.x_fields };
         Ok(Self::styled(limiter, KeyBy::from_config(config)?, style))
     }
 
     fn styled(limiter: Limiter, key: KeyBy, style: Style) -> Self {
         let quota = limiter.quota();
         let policy: Option<HeaderValue> = fields::policy(limiter.name(), &quota);
-        Self {
-            shared: Arc::new(Shared {
-                limiter,
-                key,
-                style,
-                policy: (quota, policy),
-            }),
-        }
+        Self { shared: Arc::new(Shared { limiter, key, style, policy: (quota, policy) }) }
     }
 }
 

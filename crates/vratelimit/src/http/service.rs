@@ -87,11 +87,7 @@ impl Shared {
 }
 
 const fn verdict(decision: Decision) -> LimitVerdict {
-    if decision.allowed {
-        LimitVerdict::Allowed
-    } else {
-        LimitVerdict::Denied
-    }
+    if decision.allowed { LimitVerdict::Allowed } else { LimitVerdict::Denied }
 }
 
 impl<S, ReqB, ResB> Service<Request<ReqB>> for RateLimit<S>

@@ -55,9 +55,7 @@ impl MemoryStore {
     /// A table for `max_keys` keys, rounded up to a multiple of 16; all its memory is taken now.
     #[must_use]
     pub fn new(max_keys: NonZeroU32) -> Self {
-        let sets = usize::try_from(max_keys.get())
-            .unwrap_or(usize::MAX)
-            .div_ceil(WAYS);
+        let sets = usize::try_from(max_keys.get()).unwrap_or(usize::MAX).div_ceil(WAYS);
         Self {
             sets: (0..sets).map(|_| Mutex::default()).collect(),
             seed: RandomState::new(),
@@ -160,9 +158,7 @@ impl Store for MemoryStore {
 
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryStore")
-            .field("capacity", &self.capacity())
-            .finish_non_exhaustive()
+        f.debug_struct("MemoryStore").field("capacity", &self.capacity()).finish_non_exhaustive()
     }
 }
 

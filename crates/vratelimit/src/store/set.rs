@@ -67,11 +67,7 @@ impl Set {
         let evicted = slot.tag != 0;
         *slot = new;
         self.evicted += u64::from(evicted);
-        Change {
-            added: usize::from(!evicted),
-            removed,
-            evicted,
-        }
+        Change { added: usize::from(!evicted), removed, evicted }
     }
 
     /// Frees the slots of keys that have their whole burst again.
@@ -120,11 +116,7 @@ mod tests {
         }
         // 100 ms later each has got its one unit back.
         let (_, change) = set.spend(99, &quota, ONE, 100_000_000);
-        let wanted = Change {
-            added: 1,
-            removed: 16,
-            evicted: false,
-        };
+        let wanted = Change { added: 1, removed: 16, evicted: false };
         assert_eq!(change, wanted);
         assert_eq!(set.live(100_000_000), 1);
     }

@@ -56,10 +56,7 @@ impl Service<Request<Body>> for Answering {
     }
 }
 
-const AT_ONCE: Answering = Answering {
-    after: Duration::ZERO,
-    size: 2,
-};
+const AT_ONCE: Answering = Answering { after: Duration::ZERO, size: 2 };
 
 /// A connection being served, seen from the client.
 struct Rig {
@@ -87,22 +84,9 @@ fn rig(config: Config, service: Answering) -> Rig {
     };
     let (own_site, own_drain) = (site.clone(), drain.clone());
     let served = tokio::spawn(async move {
-        serve(
-            accepted,
-            service,
-            &own_site.rules,
-            &own_site.tally,
-            &own_drain,
-        )
-        .await;
+        serve(accepted, service, &own_site.rules, &own_site.tally, &own_drain).await;
     });
-    Rig {
-        client,
-        site,
-        drain,
-        served,
-        start: Instant::now(),
-    }
+    Rig { client, site, drain, served, start: Instant::now() }
 }
 
 impl Rig {
@@ -129,10 +113,7 @@ impl Rig {
 }
 
 fn both_cleartext_modes() -> [Config; 2] {
-    [true, false].map(|h2c| Config {
-        h2c,
-        ..Config::default()
-    })
+    [true, false].map(|h2c| Config { h2c, ..Config::default() })
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,19 +156,13 @@ async fn the_second_head_has_its_own_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_answer_is_no_idle_connection() {
-    let slow = Answering {
-        after: Duration::from_secs(1000),
-        size: 2,
-    };
+    let slow = Answering { after: Duration::from_secs(1000), size: 2 };
     let mut rig = rig(Config::default(), slow);
     assert!(rig.ask(GET).await.starts_with("HTTP/1.1 200"));
     assert_eq!(rig.end().await.0, 1075);
 }
 
-const LARGE: Answering = Answering {
-    after: Duration::ZERO,
-    size: 100_000,
-};
+const LARGE: Answering = Answering { after: Duration::ZERO, size: 100_000 };
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_reads_nothing_is_cut() {
@@ -229,10 +204,7 @@ async fn a_drain_closes_an_idle_connection_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_lets_the_request_in_flight_finish_and_says_close() {
-    let slow = Answering {
-        after: Duration::from_secs(5),
-        size: 2,
-    };
+    let slow = Answering { after: Duration::from_secs(5), size: 2 };
     let mut rig = rig(Config::default(), slow);
     let drain = rig.drain.clone();
     tokio::spawn(async move {
@@ -271,8 +243,7 @@ async fn an_answer_is_not_lost_to_what_the_client_still_sends() {
 #[tokio::test(start_paused = true)]
 async fn a_drain_does_not_wait_for_a_client_whose_upload_was_read() {
     let mut rig = rig(Config::default(), AT_ONCE);
-    rig.ask(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\n\r\ny")
-        .await;
+    rig.ask(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\n\r\ny").await;
     rig.drain.cancel();
     rig.served.await.unwrap();
     assert_eq!(rig.start.elapsed(), Duration::ZERO);
@@ -334,10 +305,7 @@ async fn an_idle_http2_connection_gets_a_goaway() {
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_lets_http2_requests_finish() {
-    let slow = Answering {
-        after: Duration::from_secs(200),
-        size: 5,
-    };
+    let slow = Answering { after: Duration::from_secs(200), size: 5 };
     let mut rig = rig(Config::default(), slow);
     let (mut sender, connection) = http2(&mut rig).await;
     let drain = rig.drain.clone();

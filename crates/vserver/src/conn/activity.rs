@@ -123,8 +123,7 @@ impl Activity {
 
     fn mark(&self) {
         let nanos = self.start.elapsed().as_nanos();
-        self.since
-            .store(u64::try_from(nanos).unwrap_or(u64::MAX), Relaxed);
+        self.since.store(u64::try_from(nanos).unwrap_or(u64::MAX), Relaxed);
     }
 }
 
@@ -169,10 +168,7 @@ mod tests {
         let request = activity.begin(false);
         assert_eq!(wait(&activity, start), None);
         drop(request);
-        assert_eq!(
-            wait(&activity, start),
-            Some((second * 5, Wait::NextRequest))
-        );
+        assert_eq!(wait(&activity, start), Some((second * 5, Wait::NextRequest)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -181,9 +177,6 @@ mod tests {
         let activity = Activity::new(Protocol::Http2);
         tokio::time::advance(Duration::from_secs(2)).await;
         activity.read(17);
-        assert_eq!(
-            wait(&activity, start),
-            Some((TIMES.idle, Wait::NextRequest))
-        );
+        assert_eq!(wait(&activity, start), Some((TIMES.idle, Wait::NextRequest)));
     }
 }

@@ -34,13 +34,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new(activity: Arc<Activity>, flow: Flow, times: Times) -> Self {
-        Self {
-            activity,
-            flow,
-            times,
-            closing: None,
-            start: Instant::now(),
-        }
+        Self { activity, flow, times, closing: None, start: Instant::now() }
     }
 
     fn due(&self) -> Option<(Instant, Wait)> {

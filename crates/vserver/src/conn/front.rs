@@ -42,22 +42,14 @@ where
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let in_flight = self.activity.begin(!request.body().is_end_stream());
         let state = match self.limits.check(&request) {
-            Some(refusal) => State::Refused {
-                refusal: Some(refusal),
-            },
+            Some(refusal) => State::Refused { refusal: Some(refusal) },
             None => {
                 let mut request = request.map(Body::from);
                 request.extensions_mut().insert(self.connection);
-                State::Waiting {
-                    service: self.service.clone(),
-                    request: Some(request),
-                }
+                State::Waiting { service: self.service.clone(), request: Some(request) }
             }
         };
-        Answer {
-            state,
-            in_flight: Some(in_flight),
-        }
+        Answer { state, in_flight: Some(in_flight) }
     }
 }
 
@@ -67,10 +59,7 @@ impl HeadLimits {
         let (status, reason) = if target_len(request.uri()) > self.uri_bytes {
             (StatusCode::URI_TOO_LONG, "uri-too-long")
         } else if request.headers().len() > self.headers {
-            (
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "too-many-fields",
-            )
+            (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too-many-fields")
         } else {
             return None;
         };
@@ -79,9 +68,7 @@ impl HeadLimits {
 }
 
 fn target_len(uri: &Uri) -> usize {
-    let path = uri
-        .path_and_query()
-        .map_or(0, |target| target.as_str().len());
+    let path = uri.path_and_query().map_or(0, |target| target.as_str().len());
     path + uri.authority().map_or(0, |host| host.as_str().len())
 }
 
@@ -128,10 +115,7 @@ where
             }
         };
         let in_flight = this.in_flight.take();
-        Poll::Ready(Ok(response.map(|body| Tracked {
-            body,
-            _in_flight: in_flight,
-        })))
+        Poll::Ready(Ok(response.map(|body| Tracked { body, _in_flight: in_flight })))
     }
 }
 
@@ -167,10 +151,7 @@ mod tests {
 
     #[test]
     fn the_edge_of_each_limit() {
-        let limits = HeadLimits {
-            uri_bytes: 5,
-            headers: 1,
-        };
+        let limits = HeadLimits { uri_bytes: 5, headers: 1 };
         let status = |uri: &str, headers: &[&str]| {
             let mut request = Request::builder().uri(uri);
             for name in headers {

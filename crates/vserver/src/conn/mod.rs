@@ -85,9 +85,7 @@ pub(crate) async fn serve<IO, S>(
     S: App,
 {
     let peer = accepted.peer;
-    let Accepted {
-        io, hold, local, ..
-    } = accepted;
+    let Accepted { io, hold, local, .. } = accepted;
     let (io, flow) = Stall::new(io, rules.write_stall, hold);
     let session = Session {
         service,
@@ -125,9 +123,7 @@ impl<S: App> Session<'_, S> {
                 // Nothing was asked yet, so nothing is lost.
                 () = self.drain.cancelled() => return Ok(()),
             };
-            let (io, protocol) = shaken
-                .map_err(|_| Fault::TlsTimeout)?
-                .map_err(|_| Fault::Tls)?;
+            let (io, protocol) = shaken.map_err(|_| Fault::TlsTimeout)?.map_err(|_| Fault::Tls)?;
             self.speak(io, protocol).await
         } else if self.rules.h2c {
             match sniff(io, &self.rules.times, self.drain).await? {

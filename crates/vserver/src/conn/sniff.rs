@@ -33,12 +33,7 @@ pub(crate) async fn sniff<IO>(
 where
     IO: AsyncRead + Unpin,
 {
-    let mut sniffed = Sniffed {
-        io,
-        first: [0; PREFACE.len()],
-        given: 0,
-        filled: 0,
-    };
+    let mut sniffed = Sniffed { io, first: [0; PREFACE.len()], given: 0, filled: 0 };
     let first = tokio::select! {
         biased;
         first = timeout(times.first_byte, sniffed.fill()) => first,
@@ -168,15 +163,8 @@ mod tests {
             sniffed(&["PRI * HTTP", "/2.0\r\n\r\nSM\r\n\r\n", "more"]).await,
             (Protocol::Http2, format!("{preface}more"))
         );
-        for request in [
-            &["P", "OST / HTTP/1.1\r\n\r\n"],
-            &["PRI * HTTP/1.1\r\n", "\r\n"],
-        ] {
-            assert_eq!(
-                sniffed(request).await,
-                (Protocol::Http1, request.concat()),
-                "{request:?}"
-            );
+        for request in [&["P", "OST / HTTP/1.1\r\n\r\n"], &["PRI * HTTP/1.1\r\n", "\r\n"]] {
+            assert_eq!(sniffed(request).await, (Protocol::Http1, request.concat()), "{request:?}");
         }
     }
 

@@ -48,13 +48,7 @@ pub(crate) struct Stall<IO> {
 impl<IO> Stall<IO> {
     pub(crate) fn new(io: IO, limit: Duration, hold: Hold) -> (Self, Flow) {
         let flow = Flow::default();
-        let stall = Self {
-            io,
-            limit,
-            timer: None,
-            flow: flow.clone(),
-            _hold: hold,
-        };
+        let stall = Self { io, limit, timer: None, flow: flow.clone(), _hold: hold };
         (stall, flow)
     }
 

@@ -31,13 +31,7 @@ pub(crate) struct Watch<IO> {
 
 impl<IO> Watch<IO> {
     pub(crate) const fn new(io: IO, activity: Arc<Activity>) -> Self {
-        Self {
-            io,
-            activity,
-            shut: false,
-            discarded: 0,
-            linger: None,
-        }
+        Self { io, activity, shut: false, discarded: 0, linger: None }
     }
 }
 

@@ -12,10 +12,8 @@ use crate::error::TlsError;
 /// Writes `cert` and `key` to files and says what loading them says.
 fn load(cert: &str, key: &str) -> Result<(), TlsError> {
     let folder = tempfile::tempdir().unwrap();
-    let files = TlsConfig {
-        cert: folder.path().join("cert.pem"),
-        key: folder.path().join("key.pem"),
-    };
+    let files =
+        TlsConfig { cert: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
     fs::write(&files.cert, cert).unwrap();
     fs::write(&files.key, key).unwrap();
     Tls::load(&files).map(drop)
@@ -54,10 +52,7 @@ fn an_empty_file_and_swapped_files_are_told_apart_from_damage() {
         load("", &key),
         Err(TlsError::NoCertificate { path }) if path.ends_with("cert.pem")
     ));
-    assert!(matches!(
-        load(&key, &cert),
-        Err(TlsError::NoCertificate { .. })
-    ));
+    assert!(matches!(load(&key, &cert), Err(TlsError::NoCertificate { .. })));
     assert!(matches!(
         load(&cert, &cert),
         Err(TlsError::NoKey { path }) if path.ends_with("key.pem")

@@ -67,10 +67,7 @@ fn the_target_s_authority_wins_over_host() {
 
 #[test]
 fn the_endpoint_s_host_can_be_sent_instead() {
-    let forward = Forward {
-        host: HostPolicy::Upstream,
-        ..forward()
-    };
+    let forward = Forward { host: HostPolicy::Upstream, ..forward() };
     let parts = sent(&forward, request("/", &[("host", "shop.example")]));
     assert_eq!(parts.headers[HOST], "origin:3000");
     assert_eq!(parts.headers["x-forwarded-host"], "shop.example");
@@ -97,14 +94,8 @@ fn hop_by_hop_fields_go_and_forwarding_fields_are_ours() {
     let parts = sent(&forward(), request("/", &fields));
     let mut names: Vec<_> = parts.headers.keys().map(HeaderName::as_str).collect();
     names.sort_unstable();
-    let kept = [
-        "accept",
-        "host",
-        "via",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-proto",
-    ];
+    let kept =
+        ["accept", "host", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
     assert_eq!(names, kept);
     assert_eq!(parts.headers["x-forwarded-for"], "203.0.113.7");
     assert_eq!(parts.headers["x-forwarded-proto"], "https");
@@ -113,14 +104,9 @@ fn hop_by_hop_fields_go_and_forwarding_fields_are_ours() {
 
 #[test]
 fn a_trusted_peer_is_appended_and_believed() {
-    let forward = Forward {
-        trusted: TrustedProxies::parse(["203.0.113.0/24"]).unwrap(),
-        ..forward()
-    };
-    let fields = [
-        ("x-forwarded-for", "1.1.1.1"),
-        ("x-forwarded-proto", "http"),
-    ];
+    let forward =
+        Forward { trusted: TrustedProxies::parse(["203.0.113.0/24"]).unwrap(), ..forward() };
+    let fields = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "http")];
     let parts = sent(&forward, request("/", &fields));
     assert_eq!(parts.headers["x-forwarded-for"], "1.1.1.1, 203.0.113.7");
     assert_eq!(parts.headers["x-forwarded-proto"], "http");
@@ -128,10 +114,7 @@ fn a_trusted_peer_is_appended_and_believed() {
 
 #[test]
 fn an_unknown_peer_is_not_believed() {
-    let mut parts = request(
-        "/",
-        &[("x-forwarded-for", "6.6.6.6"), ("x-real-ip", "6.6.6.6")],
-    );
+    let mut parts = request("/", &[("x-forwarded-for", "6.6.6.6"), ("x-real-ip", "6.6.6.6")]);
     parts.extensions.remove::<Connection>();
     let parts = sent(&forward(), parts);
     assert!(!parts.headers.contains_key("x-forwarded-for"));
@@ -169,11 +152,7 @@ fn only_one_plain_chunked_is_taken() {
         }
         match refusal {
             Some(status) => assert_eq!(refused(&mut parts), status, "{lines:?}"),
-            None => assert!(
-                !sent(&forward(), parts)
-                    .headers
-                    .contains_key(TRANSFER_ENCODING)
-            ),
+            None => assert!(!sent(&forward(), parts).headers.contains_key(TRANSFER_ENCODING)),
         }
     }
 }
@@ -186,10 +165,7 @@ fn what_has_no_plain_target_or_host_is_refused() {
     let mut asterisk = request("*", &[]);
     asterisk.method = Method::OPTIONS;
     assert_eq!(refused(&mut asterisk), 400);
-    assert_eq!(
-        refused(&mut request("/", &[("host", "a"), ("host", "a")])),
-        400
-    );
+    assert_eq!(refused(&mut request("/", &[("host", "a"), ("host", "a")])), 400);
 }
 
 #[test]

@@ -22,10 +22,7 @@ pub struct Rules {
 
 impl From<&Config> for Rules {
     fn from(config: &Config) -> Self {
-        Self {
-            set_cookie: config.set_cookie,
-            default_ttl: config.default_ttl,
-        }
+        Self { set_cookie: config.set_cookie, default_ttl: config.default_ttl }
     }
 }
 
@@ -62,9 +59,7 @@ pub enum Refusal {
 const HEURISTIC: [u16; 11] = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501];
 
 /// Further statuses whose meaning for a cache is known; for `must-understand`.
-const UNDERSTOOD: [u16; 13] = [
-    302, 303, 307, 400, 401, 402, 403, 451, 500, 502, 503, 504, 505,
-];
+const UNDERSTOOD: [u16; 13] = [302, 303, 307, 400, 401, 402, 403, 451, 500, 502, 503, 504, 505];
 
 /// Decides whether the response may be stored; with which terms if so.
 ///
@@ -182,11 +177,7 @@ fn check_reusable(headers: &HeaderMap, terms: &Terms) -> Result<(), Refusal> {
         !terms.always_validate && terms.freshness.lifetime() > terms.freshness.initial_age();
     let windows = terms.stale_while_revalidate.max(terms.stale_if_error);
     let ever_stale = !terms.forbids_stale() && !windows.is_zero();
-    if has_validator || ever_fresh || ever_stale {
-        Ok(())
-    } else {
-        Err(Refusal::NeverReusable)
-    }
+    if has_validator || ever_fresh || ever_stale { Ok(()) } else { Err(Refusal::NeverReusable) }
 }
 
 /// These forbid every kind of stale answer (§5.2.2.2, §5.2.2.8, §5.2.2.10).

@@ -57,9 +57,7 @@ impl Wish {
     fn accepts_fresh(&self, terms: &Terms, now: SystemTime) -> bool {
         let freshness = terms.freshness();
         self.max_age.is_none_or(|most| freshness.age(now) <= most)
-            && self
-                .min_fresh
-                .is_none_or(|least| freshness.remaining(now) >= least)
+            && self.min_fresh.is_none_or(|least| freshness.remaining(now) >= least)
     }
 
     /// Whether the request itself takes a stale answer: `max-stale` (§5.2.1.2).
@@ -69,9 +67,7 @@ impl Wish {
         };
         let (age, freshness) = (terms.freshness().age(now), terms.freshness());
         freshness.staleness(now) <= max_stale
-            && self
-                .max_age
-                .is_none_or(|most| age <= most.saturating_add(max_stale))
+            && self.max_age.is_none_or(|most| age <= most.saturating_add(max_stale))
     }
 }
 
@@ -121,9 +117,7 @@ pub fn decide(wish: &Wish, stored: Option<&Terms>, now: SystemTime) -> Decision 
     }
     let strict = wish.max_age.is_some() || wish.min_fresh.is_some();
     if terms.may_revalidate_behind(now) && !strict {
-        return Decision::Stale {
-            refresh: !wish.only_if_cached,
-        };
+        return Decision::Stale { refresh: !wish.only_if_cached };
     }
     asked(Decision::Validate { asked: false })
 }

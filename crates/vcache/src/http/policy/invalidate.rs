@@ -30,9 +30,7 @@ pub fn invalidate(method: &Method, target: &Key, response: (StatusCode, &HeaderM
 /// Whether the method is known to change nothing (RFC 9110 §9.2.1 and the registry of methods).
 #[must_use]
 pub fn is_safe(method: &Method) -> bool {
-    let registered = [
-        "GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY",
-    ];
+    let registered = ["GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY"];
     registered.contains(&method.as_str())
 }
 
@@ -109,11 +107,7 @@ fn without_dots(path: &str) -> String {
         path.push('/');
         path.push_str(segment);
     }
-    if path.is_empty() {
-        "/".to_owned()
-    } else {
-        path
-    }
+    if path.is_empty() { "/".to_owned() } else { path }
 }
 
 #[cfg(test)]

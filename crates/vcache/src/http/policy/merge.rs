@@ -8,13 +8,7 @@ use vhttp::{EntityTag, hop};
 
 /// Fields that describe the stored content, which a 304 does not bring (§3.2); and `Age`, which
 /// is the exchange's and counted anew.
-const KEPT: [HeaderName; 5] = [
-    CONTENT_ENCODING,
-    CONTENT_LENGTH,
-    CONTENT_RANGE,
-    CONTENT_TYPE,
-    AGE,
-];
+const KEPT: [HeaderName; 5] = [CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, AGE];
 
 /// The stored fields with those of the 304: replaced where both have them, repeated lines kept.
 ///
@@ -24,11 +18,7 @@ const KEPT: [HeaderName; 5] = [
 pub fn merge_304(stored: &HeaderMap, update: &HeaderMap) -> Option<HeaderMap> {
     if let Some(new) = EntityTag::of(update) {
         let old = EntityTag::of(stored)?;
-        let same = if new.weak || old.weak {
-            new.weak_eq(&old)
-        } else {
-            new.strong_eq(&old)
-        };
+        let same = if new.weak || old.weak { new.weak_eq(&old) } else { new.strong_eq(&old) };
         if !same {
             return None;
         }

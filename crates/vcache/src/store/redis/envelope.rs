@@ -50,9 +50,7 @@ pub(super) fn open(bytes: &Bytes, now: u64) -> Opened {
     if expires == NEVER {
         return Opened::Value(value, None);
     }
-    let left = expires
-        .saturating_sub(now)
-        .min(expires.saturating_sub(created));
+    let left = expires.saturating_sub(now).min(expires.saturating_sub(created));
     if left == 0 {
         return Opened::Expired;
     }

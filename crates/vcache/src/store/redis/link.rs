@@ -37,12 +37,7 @@ struct State {
 
 impl Link {
     pub(super) fn new(client: Client, timeout: Duration) -> Self {
-        Self {
-            client,
-            timeout,
-            state: Mutex::default(),
-            connecting: tokio::sync::Mutex::default(),
-        }
+        Self { client, timeout, state: Mutex::default(), connecting: tokio::sync::Mutex::default() }
     }
 
     /// Sends `command` and waits for the answer, connecting first if need be. A command that a
@@ -106,13 +101,9 @@ impl Link {
             return Ok(connection);
         }
         // The whole call is bounded already, the queue included.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None);
-        let made = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await;
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let made = self.client.get_multiplexed_async_connection_with_config(&config).await;
         let mut state = self.state();
         match made {
             Ok(connection) => {

@@ -222,10 +222,8 @@ mod tests {
 
     #[test]
     fn the_password_is_not_shown() {
-        let config = RedisConfig {
-            url: "redis://:secret@host".to_owned(),
-            ..RedisConfig::default()
-        };
+        let config =
+            RedisConfig { url: "redis://:secret@host".to_owned(), ..RedisConfig::default() };
         assert!(!format!("{config:?}").contains("secret"));
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::{Builder, JoinHandle, available_parallelism};
 
 use http::{Request, Response};
@@ -111,28 +111,14 @@ impl Server {
         S::Future: Send,
     {
         let kill = CancellationToken::new();
-        let mut running = Running {
-            threads: Vec::new(),
-            done: TaskTracker::new(),
-            monitor: Monitor::new(self.sites),
-            local_addrs: self.local_addrs,
-            drained: Drained::default(),
-            _kill: kill.clone().drop_guard(),
-        };
-        let ends = Ends { watcher, kill };
-        let mut ready = Vec::new();
-        for worker in self.workers {
-            let (index, (started, start)) = (worker.index, channel());
-            running.start(worker, make.clone(), ends.clone(), started)?;
-            ready.push((index, start));
-        }
-        running.done.close();
-        for (worker, start) in ready {
-            start.recv().unwrap_or(Err(ServeError::Panicked { worker }))?;
-        }
+        let mut running = Running::new(self.sites, self.local_addrs, kill.clone());
+        running.start(self.workers, &make, &Ends { watcher, kill })?;
         Ok(running)
     }
 }
+
+/// Whether a worker has started; told once.
+type Start = Receiver<Result<(), ServeError>>;
 
 /// A server that is running; dropped, it cuts every connection and stops.
 #[must_use = "a dropped server stops at once"]
@@ -147,29 +133,50 @@ pub struct Running {
 }
 
 impl Running {
-    fn start<M, S>(
-        &mut self,
-        worker: Worker,
-        make: M,
-        ends: Ends,
-        started: Sender<Result<(), ServeError>>,
-    ) -> Result<(), ServeError>
+    fn new(sites: Vec<Arc<Site>>, local_addrs: Vec<SocketAddr>, kill: CancellationToken) -> Self {
+        Self {
+            threads: Vec::new(),
+            done: TaskTracker::new(),
+            monitor: Monitor::new(sites),
+            local_addrs,
+            drained: Drained::default(),
+            _kill: kill.drop_guard(),
+        }
+    }
+
+    /// Starts every worker, then waits until each accepts.
+    fn start<M, S>(&mut self, workers: Vec<Worker>, make: &M, ends: &Ends) -> Result<(), ServeError>
+    where
+        M: Fn(WorkerId) -> S + Clone + Send + 'static,
+        S: App,
+    {
+        let mut starts = Vec::new();
+        for worker in workers {
+            starts.push((worker.index, self.spawn(worker, make.clone(), ends.clone())?));
+        }
+        self.done.close();
+        for (worker, start) in starts {
+            start.recv().unwrap_or(Err(ServeError::Panicked { worker }))?;
+        }
+        Ok(())
+    }
+
+    fn spawn<M, S>(&mut self, worker: Worker, make: M, ends: Ends) -> Result<Start, ServeError>
     where
         M: Fn(WorkerId) -> S + Send + 'static,
         S: App,
     {
-        let index = worker.index;
-        let token = self.done.token();
-        let thread = Builder::new()
-            .name(format!("vserver-{index}"))
-            .spawn(move || {
-                let cut = worker.run(&make, &ends, &started);
-                drop(token);
-                cut
-            })
-            .map_err(|source| ServeError::Thread { worker: index, source })?;
+        let (index, token) = (worker.index, self.done.token());
+        let (started, start) = channel();
+        let run = move || {
+            let cut = worker.run(&make, &ends, &started);
+            drop(token);
+            cut
+        };
+        let thread = Builder::new().name(format!("vserver-{index}")).spawn(run);
+        let thread = thread.map_err(|source| ServeError::Thread { worker: index, source })?;
         self.threads.push(thread);
-        Ok(())
+        Ok(start)
     }
 
     /// The addresses that are served, in the order of the configurations.

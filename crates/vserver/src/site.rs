@@ -46,24 +46,8 @@ impl Checked {
     /// The shared part of the listener that was bound to `local`.
     pub(crate) fn site(self, local: SocketAddr) -> Arc<Site> {
         let Self { config, tls } = self;
-        let limits =
-            HeadLimits { uri_bytes: size(config.max_uri_bytes), headers: config.max_headers };
-        let rules = Rules {
-            tls,
-            h2c: config.h2c,
-            handshake: config.tls_handshake_timeout,
-            write_stall: config.write_stall_timeout,
-            times: Times {
-                first_byte: config.first_byte_timeout,
-                head: config.header_read_timeout,
-                idle: config.keep_alive_timeout,
-            },
-            limits,
-            http1: http1_builder(&config),
-            http2: http2_builder(&config.http2),
-        };
         Arc::new(Site {
-            rules,
+            rules: rules(&config, tls),
             tally: Arc::new(Tally::new(&local.to_string())),
             max_connections: config.max_connections,
             tcp_nodelay: config.tcp_nodelay,
@@ -84,6 +68,23 @@ impl Site {
         if let Some(tls) = &self.rules.tls {
             tls.replace(fresh);
         }
+    }
+}
+
+fn rules(config: &Config, tls: Option<Tls>) -> Rules {
+    Rules {
+        tls,
+        h2c: config.h2c,
+        handshake: config.tls_handshake_timeout,
+        write_stall: config.write_stall_timeout,
+        times: Times {
+            first_byte: config.first_byte_timeout,
+            head: config.header_read_timeout,
+            idle: config.keep_alive_timeout,
+        },
+        limits: HeadLimits { uri_bytes: size(config.max_uri_bytes), headers: config.max_headers },
+        http1: http1_builder(config),
+        http2: http2_builder(&config.http2),
     }
 }
 

@@ -69,16 +69,7 @@ mod on {
     fn server_config(files: &TlsConfig) -> Result<ServerConfig, TlsError> {
         let chain = certificates(&files.cert)?;
         let key = private_key(&files.key)?;
-        let unusable = |error: rustls::Error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                TlsError::Mismatch { cert: files.cert.clone(), key: files.key.clone() }
-            }
-            other => TlsError::Unusable {
-                cert: files.cert.clone(),
-                key: files.key.clone(),
-                reason: other.to_string(),
-            },
-        };
+        let unusable = |error| unusable(files, &error);
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(unusable)?
@@ -89,6 +80,14 @@ mod on {
         // Sealed tickets: a client resumes on any worker, and the server keeps nothing for it.
         config.ticketer = ring::Ticketer::new().map_err(unusable)?;
         Ok(config)
+    }
+
+    fn unusable(files: &TlsConfig, error: &rustls::Error) -> TlsError {
+        let (cert, key) = (files.cert.clone(), files.key.clone());
+        match error {
+            rustls::Error::InconsistentKeys(_) => TlsError::Mismatch { cert, key },
+            other => TlsError::Unusable { cert, key, reason: other.to_string() },
+        }
     }
 
     fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -59,29 +59,32 @@ impl Worker {
         S: App,
     {
         let worker = self.index;
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(source) => {
-                // Who does not listen any more has given up on this worker.
-                let _ = started.send(Err(ServeError::Runtime { worker, source }));
-                return 0;
-            }
-        };
+        self.serve(make, ends, started).unwrap_or_else(|source| {
+            // Who does not listen any more has given up on this worker.
+            let _ = started.send(Err(ServeError::Runtime { worker, source }));
+            0
+        })
+    }
+
+    fn serve<M, S>(
+        self,
+        make: &M,
+        ends: &Ends,
+        started: &Sender<Result<(), ServeError>>,
+    ) -> io::Result<usize>
+    where
+        M: Fn(WorkerId) -> S,
+        S: App,
+    {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let cut = runtime.block_on(async {
-            match self.start(make, ends) {
-                Ok(mut loops) => {
-                    let _ = started.send(Ok(()));
-                    let mut cut = 0;
-                    while let Some(ended) = loops.join_next().await {
-                        cut += ended.unwrap_or_default();
-                    }
-                    cut
-                }
-                Err(source) => {
-                    let _ = started.send(Err(ServeError::Runtime { worker, source }));
-                    0
-                }
+            let mut loops = self.start(make, ends)?;
+            let _ = started.send(Ok(()));
+            let mut cut = 0;
+            while let Some(ended) = loops.join_next().await {
+                cut += ended.unwrap_or_default();
             }
+            Ok(cut)
         });
         // Ends what upgraded connections left behind, and waits for no blocking call.
         runtime.shutdown_background();

@@ -66,6 +66,31 @@ async fn what_is_in_flight_finishes_and_what_is_idle_closes() {
 }
 
 #[tokio::test]
+async fn a_request_on_its_way_to_an_idle_connection_is_still_answered() {
+    let (started, mut requests) = mpsc::unbounded_channel();
+    let answer = Arc::new(Notify::new());
+    let mut server = serve(config(), held(started, answer.clone()), LONG);
+    let mut idle = http1(server.address).await;
+    let mut fresh = http1(server.address).await;
+    answer.notify_one();
+    idle.send_request(get("/")).await.unwrap().collect().await.unwrap();
+    requests.recv().await.unwrap();
+
+    server.shutdown.begin();
+    // Nobody new is let in: the drain has reached the server.
+    while TcpStream::connect(server.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    for connection in [&mut idle, &mut fresh] {
+        answer.notify_one();
+        let response = connection.send_request(get("/")).await.unwrap();
+        assert_eq!(response.headers()["connection"], "close");
+        response.collect().await.unwrap();
+    }
+    assert_eq!(server.running.join().await.aborted, 0);
+}
+
+#[tokio::test]
 async fn what_is_left_at_the_deadline_is_cut_and_counted() {
     let (started, mut requests) = mpsc::unbounded_channel();
     let never = Arc::new(Notify::new());

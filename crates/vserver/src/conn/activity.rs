@@ -46,6 +46,8 @@ pub(crate) struct Activity {
     body: AtomicBool,
     /// Whether the client has ended its side.
     ended: AtomicBool,
+    /// Whether the next answer is the last one.
+    last: AtomicBool,
 }
 
 impl Activity {
@@ -62,6 +64,7 @@ impl Activity {
             in_flight: AtomicU32::new(0),
             body: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            last: AtomicBool::new(false),
         })
     }
 
@@ -100,6 +103,20 @@ impl Activity {
         self.in_flight.load(Relaxed) == 0 && self.phase.load(Relaxed) != HEAD
     }
 
+    /// Makes the next answer the last one, if the connection is idle; whether it is.
+    ///
+    /// In HTTP/1 a request may be on its way already when an idle connection is closed, and the
+    /// client cannot know whether it arrived (RFC 9112 §9.5). HTTP/2 has GOAWAY for that.
+    pub(crate) fn end_after_next(&self) -> bool {
+        let waits = !self.http2 && self.is_quiet();
+        if waits {
+            self.last.store(true, Relaxed);
+            // From now on the first request is waited for as any other.
+            let _ = self.phase.compare_exchange(FIRST, IDLE, Relaxed, Relaxed);
+        }
+        waits
+    }
+
     /// The connection was kept for another request, so the last one's body was read.
     pub(crate) fn settle(&self) {
         if self.is_quiet() {
@@ -129,6 +146,13 @@ impl Activity {
 
 /// One request under way, from its complete head to the end of its response's body.
 pub(crate) struct InFlight(Arc<Activity>);
+
+impl InFlight {
+    /// Whether the connection ends with this answer.
+    pub(crate) fn is_last(&self) -> bool {
+        self.0.last.load(Relaxed)
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {

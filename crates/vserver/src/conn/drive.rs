@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::conn::activity::{Activity, Times, Wait};
@@ -14,8 +14,14 @@ use crate::conn::stall::Flow;
 use crate::fault::Fault;
 
 /// How long a client may take to agree to the end of an idle connection (HTTP/2: to answer the
-/// PING behind the GOAWAY).
+/// PING behind the GOAWAY), and how long a request that is on its way may take to arrive.
 const CLOSING: Duration = Duration::from_secs(1);
+
+/// Waits until the drain has begun and what was on its way by then has had time to arrive.
+pub(crate) async fn waited_out(drain: &CancellationToken) {
+    drain.cancelled().await;
+    sleep(CLOSING).await;
+}
 
 /// A connection that can be told to end after what is in flight.
 pub(crate) trait Graceful: Future<Output = hyper::Result<()>> {
@@ -105,7 +111,9 @@ pub(crate) async fn drive(
             if !draining && drained.as_mut().poll(cx).is_ready() {
                 draining = true;
                 clock.close();
-                connection.as_mut().graceful_shutdown();
+                if !clock.activity.end_after_next() {
+                    connection.as_mut().graceful_shutdown();
+                }
                 continue;
             }
             match ready!(clock.poll(timer.as_mut(), cx)) {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -98,7 +99,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let response = loop {
+        let mut response = loop {
             match this.state.as_mut().project() {
                 StateProjection::Waiting { service, request } => {
                     let Ok(()) = ready!(service.poll_ready(cx));
@@ -115,6 +116,11 @@ where
             }
         };
         let in_flight = this.in_flight.take();
+        let ends = response.status() != StatusCode::SWITCHING_PROTOCOLS;
+        if ends && in_flight.as_ref().is_some_and(InFlight::is_last) {
+            // hyper reads this too, and closes the connection behind the answer.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         Poll::Ready(Ok(response.map(|body| Tracked { body, _in_flight: in_flight })))
     }
 }

@@ -23,7 +23,7 @@ use tower_service::Service;
 use vhttp::{Body, Connection};
 
 use crate::conn::activity::Activity;
-use crate::conn::drive::{Clock, Graceful, drive};
+use crate::conn::drive::{Clock, Graceful, drive, waited_out};
 use crate::conn::front::Front;
 use crate::conn::sniff::sniff;
 use crate::conn::stall::{Flow, Stall};
@@ -117,14 +117,7 @@ impl<S: App> Session<'_, S> {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         if let Some(tls) = &self.rules.tls {
-            let shaken = tokio::select! {
-                biased;
-                shaken = timeout(self.rules.handshake, tls.accept(io)) => shaken,
-                // Nothing was asked yet, so nothing is lost.
-                () = self.drain.cancelled() => return Ok(()),
-            };
-            let (io, protocol) = shaken.map_err(|_| Fault::TlsTimeout)?.map_err(|_| Fault::Tls)?;
-            self.speak(io, protocol).await
+            self.run_tls(tls, io).await
         } else if self.rules.h2c {
             match sniff(io, &self.rules.times, self.drain).await? {
                 Some((io, protocol)) => self.speak(io, protocol).await,
@@ -133,6 +126,20 @@ impl<S: App> Session<'_, S> {
         } else {
             self.speak(io, Protocol::Http1).await
         }
+    }
+
+    async fn run_tls<IO>(self, tls: &Tls, io: Stall<IO>) -> Result<(), Fault>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let shaken = tokio::select! {
+            biased;
+            shaken = timeout(self.rules.handshake, tls.accept(io)) => shaken,
+            // Nothing was asked yet, so nothing is lost.
+            () = waited_out(self.drain) => return Ok(()),
+        };
+        let (io, protocol) = shaken.map_err(|_| Fault::TlsTimeout)?.map_err(|_| Fault::Tls)?;
+        self.speak(io, protocol).await
     }
 
     async fn speak<IO>(self, io: IO, protocol: Protocol) -> Result<(), Fault>

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::conn::activity::Times;
+use crate::conn::drive::waited_out;
 use crate::fault::Fault;
 use crate::tls::Protocol;
 
@@ -24,7 +25,7 @@ pub(crate) struct Sniffed<IO> {
 }
 
 /// Reads until it is clear which protocol the client speaks; none when it left, or when the drain
-/// began, before a byte had come.
+/// had begun some time ago, before a byte had come.
 pub(crate) async fn sniff<IO>(
     io: IO,
     times: &Times,
@@ -37,7 +38,7 @@ where
     let first = tokio::select! {
         biased;
         first = timeout(times.first_byte, sniffed.fill()) => first,
-        () = drain.cancelled() => return Ok(None),
+        () = waited_out(drain) => return Ok(None),
     };
     let first = first.map_err(|_| Fault::FirstByteTimeout)?;
     if first.map_err(|_| Fault::Io)? == 0 {

@@ -9,8 +9,8 @@ use vhttp::{Body, BoxError, Reject, hop};
 use crate::balance::Lease;
 use crate::health::outlier::Outcome;
 use crate::proxy::body::AnswerBody;
-use crate::proxy::future::Rules;
 use crate::proxy::lend::Lender;
+use crate::proxy::rules::Rules;
 use crate::proxy::upgrade::{self, Wish};
 
 /// Passes an answer on; the lease stays with its body.

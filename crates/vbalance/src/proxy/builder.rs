@@ -9,7 +9,7 @@ use crate::balance::Upstream;
 use crate::error::BuildError;
 use crate::proxy::config::ProxyConfig;
 use crate::proxy::forward::Forward;
-use crate::proxy::future::{Classify, Rules};
+use crate::proxy::rules::{Classify, Rules};
 use crate::proxy::service::Proxy;
 use crate::proxy::upgrade::Tunnels;
 use crate::retry::policy::Failure;

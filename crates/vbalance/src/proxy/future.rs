@@ -17,31 +17,15 @@ use tower_service::Service;
 use vhttp::{Body, BoxError, Phase, Reason, Reject, Timeline};
 
 use crate::address::Address;
-use crate::balance::{Lease, Upstream};
+use crate::balance::Lease;
 use crate::cause::chain;
 use crate::health::outlier::Outcome;
 use crate::proxy::answer;
-use crate::proxy::forward::{Forward, Target};
+use crate::proxy::forward::Target;
 use crate::proxy::lend::{Lender, Upload};
-use crate::proxy::upgrade::{Tunnels, Wish};
+use crate::proxy::rules::Rules;
+use crate::proxy::upgrade::Wish;
 use crate::retry::policy::{Again, Failure, again};
-
-/// Tells what an error of the client service means.
-pub(crate) type Classify = dyn Fn(&BoxError) -> Failure + Send + Sync;
-
-/// What all requests of a proxy share.
-pub(crate) struct Rules {
-    pub(crate) upstream: Upstream,
-    pub(crate) forward: Forward,
-    pub(crate) classify: Box<Classify>,
-    pub(crate) tunnels: Tunnels,
-    pub(crate) upgrade: bool,
-    pub(crate) tries: u8,
-    pub(crate) head_timeout: Duration,
-    pub(crate) idle_timeout: Duration,
-    pub(crate) tunnel_idle: Duration,
-    pub(crate) deadline: Option<Duration>,
-}
 
 /// The answer to come, of a [`Proxy`](crate::Proxy).
 ///

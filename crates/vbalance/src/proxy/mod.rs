@@ -7,5 +7,6 @@ pub(crate) mod config;
 mod forward;
 pub(crate) mod future;
 mod lend;
+mod rules;
 pub(crate) mod service;
 pub(crate) mod upgrade;

@@ -12,7 +12,8 @@ use tower_service::Service;
 use vhttp::{Body, BoxError};
 
 use crate::balance::Upstream;
-use crate::proxy::future::{ProxyFuture, Rules, serve};
+use crate::proxy::future::{ProxyFuture, serve};
+use crate::proxy::rules::Rules;
 use crate::proxy::upgrade::Tunnels;
 
 /// A reverse proxy: sends requests to the endpoints of an upstream through any HTTP client

@@ -1,3 +1,5 @@
+//! Requests as they go out to the origin.
+
 use http::Request;
 use http::header::HeaderName;
 

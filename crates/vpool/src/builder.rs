@@ -26,11 +26,14 @@ pub struct Builder<M> {
     name: Option<String>,
 }
 
-impl<M: Manager + 'static> Builder<M> {
-    pub(crate) const fn new(manager: M) -> Self {
-        Self { manager, config: None, name: None }
+impl<M: Manager + 'static> Pool<M> {
+    /// Starts a pool of what `manager` creates.
+    pub const fn builder(manager: M) -> Builder<M> {
+        Builder { manager, config: None, name: None }
     }
+}
 
+impl<M: Manager + 'static> Builder<M> {
     /// Takes every plain setting from `config`.
     pub fn config(mut self, config: Config) -> Self {
         self.config = Some(config);

@@ -9,7 +9,6 @@ use deadpool::managed::{self, Manager, Object, PoolError, TimeoutType};
 use tokio::time::Instant;
 use vtask::Task;
 
-use crate::builder::Builder;
 use crate::config::Config;
 use crate::error::GetError;
 use crate::keeper::Keeper;
@@ -32,11 +31,6 @@ struct Inner<M: Manager + 'static> {
 }
 
 impl<M: Manager + 'static> Pool<M> {
-    /// Starts a pool of what `manager` creates.
-    pub const fn builder(manager: M) -> Builder<M> {
-        Builder::new(manager)
-    }
-
     pub(crate) fn assemble(pool: managed::Pool<Keeper<M>>, upkeep: Task) -> Self {
         let upkeep = Mutex::new(Some(upkeep));
         Self { inner: Arc::new(Inner { pool, upkeep }) }

@@ -19,15 +19,26 @@ pub struct CacheBuilder<K, V> {
     memory: MemoryBuilder<K, V>,
 }
 
+impl<K, V> Cache<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// Starts building a cache.
+    pub fn builder() -> CacheBuilder<K, V> {
+        CacheBuilder {
+            config: Config::default(),
+            name: Cow::Borrowed("cache"),
+            memory: Memory::builder(),
+        }
+    }
+}
+
 impl<K, V> CacheBuilder<K, V>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    pub(crate) fn new() -> Self {
-        Self { config: Config::default(), name: Cow::Borrowed("cache"), memory: Memory::builder() }
-    }
-
     /// Takes every plain setting from `config`.
     pub const fn config(mut self, config: Config) -> Self {
         self.config = config;

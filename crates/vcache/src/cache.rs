@@ -7,7 +7,6 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::builder::CacheBuilder;
 use crate::error::{BoxError, LoadError};
 use crate::load::flight::{Flight, Ticket};
 use crate::memory::{Memory, Stats};
@@ -57,11 +56,6 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Starts building a cache.
-    pub fn builder() -> CacheBuilder<K, V> {
-        CacheBuilder::new()
-    }
-
     pub(crate) fn from_parts(memory: Memory<K, V>, flight: Flight<K, V>) -> Self {
         Self { inner: Arc::new(Inner { memory, flight }) }
     }

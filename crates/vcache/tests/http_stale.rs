@@ -25,37 +25,33 @@ async fn settle() {
     }
 }
 
+/// The fields of a response.
+const FIRST: [(&str, &str); 7] = [
+    ("cache-control", "max-age=10"),
+    ("etag", "\"1\""),
+    ("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
+    ("age", "3"),
+    ("x-old", "1"),
+    ("x-both", "1"),
+    ("content-type", "text/plain"),
+];
+
+/// The fields of the 304 that confirms it.
+const CONFIRMED: [(&str, &str); 8] = [
+    ("cache-control", "max-age=20"),
+    ("etag", "\"1\""),
+    ("x-both", "2"),
+    ("x-both", "3"),
+    ("x-new", "1"),
+    ("content-type", "text/html"),
+    ("content-length", "99"),
+    ("set-cookie", "a=1"),
+];
+
 #[tokio::test(start_paused = true)]
 async fn a_stale_response_is_validated_and_its_fields_updated() {
     let (cache, log, handle) = stack(Config::default(), |_, n| {
-        now(match n {
-            1 => ok(
-                &[
-                    ("cache-control", "max-age=10"),
-                    ("etag", "\"1\""),
-                    ("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
-                    ("age", "3"),
-                    ("x-old", "1"),
-                    ("x-both", "1"),
-                    ("content-type", "text/plain"),
-                ],
-                "hello",
-            ),
-            _ => response(
-                304,
-                &[
-                    ("cache-control", "max-age=20"),
-                    ("etag", "\"1\""),
-                    ("x-both", "2"),
-                    ("x-both", "3"),
-                    ("x-new", "1"),
-                    ("content-type", "text/html"),
-                    ("content-length", "99"),
-                    ("set-cookie", "a=1"),
-                ],
-                "",
-            ),
-        })
+        now(if n == 1 { ok(&FIRST, "hello") } else { response(304, &CONFIRMED, "") })
     });
     fetch(&cache, "/").await;
     pass(8).await;

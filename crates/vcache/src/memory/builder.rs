@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Memory;
+use super::cells::Cells;
 use super::engine::{Engine, Weigher};
 use crate::clock::{Clock, SystemClock};
 use crate::metrics::Meters;
@@ -119,10 +120,8 @@ impl<K, V> MemoryBuilder<K, V> {
         if !shards.is_power_of_two() || shards > MOST_SHARDS {
             return Err(BuildError::Shards(shards));
         }
-        let meters = Meters::new(&self.name);
-        let engine =
-            Engine::new(shards, self.max_weight, self.ttl, self.weigher, self.clock, meters);
-        Ok(Memory::from_engine(engine))
+        let cells = Cells::new(shards, self.max_weight, Meters::new(&self.name));
+        Ok(Memory::from_engine(Engine::new(cells, self.ttl, self.weigher, self.clock)))
     }
 }
 

@@ -1,116 +1,46 @@
-//! The engine: shards under locks, one account of weight over all of them.
+//! The engine: finds, weighs and dates entries, and reads and writes them under their locks.
 
 use std::hash::{BuildHasher, Hash};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hashbrown::Equivalent;
 
+use super::cells::Cells;
 use super::entry::{Entry, NEVER};
-use super::shard::Shard;
-use super::stats::{Counters, Stats};
 use super::writing::Writing;
 use crate::clock::{Clock, nanos};
-use crate::metrics::{Left, Meters};
+use crate::metrics::Left;
 
 /// Says what a key and a value weigh.
 pub(super) type Weigher<K, V> = Box<dyn Fn(&K, &V) -> u64 + Send + Sync>;
 
 pub(super) struct Engine<K, V> {
-    pub(super) cells: Box<[Cell<K, V>]>,
-    pub(super) max_weight: u64,
+    pub(super) cells: Cells<K, V>,
     pub(super) ttl: Option<Duration>,
-    /// What all entries weigh, those included that a writer is about to add. Never above
-    /// `max_weight`: room is reserved before it is used.
-    used: AtomicU64,
-    /// Where the next search for room in other shards begins, so that none is drained first.
-    pub(super) turn: AtomicUsize,
     /// Whether any entry ever had a TTL; if not, writers leave the clock alone.
     timed: AtomicBool,
     hasher: foldhash::fast::RandomState,
     weigher: Weigher<K, V>,
     clock: Arc<dyn Clock>,
-    pub(super) meters: Meters,
-}
-
-/// A shard with what is read and written beside it, apart from its neighbours' cache lines.
-#[repr(align(128))]
-pub(super) struct Cell<K, V> {
-    /// A poisoned lock is used on: callers' closures run before anything is changed.
-    pub(super) shard: RwLock<Shard<K, V>>,
-    /// The shard's weight as its last writer left it.
-    pub(super) weight: AtomicU64,
-    pub(super) counters: Counters,
-}
-
-impl<K, V> Cell<K, V> {
-    fn read(&self) -> RwLockReadGuard<'_, Shard<K, V>> {
-        self.shard.read().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl<K, V> Engine<K, V> {
     pub(super) fn new(
-        shards: usize,
-        max_weight: u64,
+        cells: Cells<K, V>,
         ttl: Option<Duration>,
         weigher: Weigher<K, V>,
         clock: Arc<dyn Clock>,
-        meters: Meters,
     ) -> Self {
-        let cell = |_| Cell {
-            shard: RwLock::new(Shard::new()),
-            weight: AtomicU64::new(0),
-            counters: Counters::default(),
-        };
         Self {
-            cells: (0..shards).map(cell).collect(),
-            max_weight,
+            cells,
             ttl,
-            used: AtomicU64::new(0),
-            turn: AtomicUsize::new(0),
             timed: AtomicBool::new(false),
             hasher: foldhash::fast::RandomState::default(),
             weigher,
             clock,
-            meters,
         }
-    }
-
-    /// Reserves room for `weight` if there is any.
-    pub(super) fn reserve(&self, weight: u64) -> bool {
-        let room = |used: u64| used.checked_add(weight).filter(|sum| *sum <= self.max_weight);
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
-    }
-
-    pub(super) fn release(&self, weight: u64) {
-        self.used.fetch_sub(weight, Ordering::Relaxed);
-    }
-
-    /// Takes an entry that has left a shard off the account, and counts why.
-    pub(super) fn settle(&self, cell: &Cell<K, V>, entry: &Entry<K, V>, cause: Left) {
-        self.release(entry.weight);
-        cell.counters.left(cause);
-        self.meters.left(entry.weight, cause);
-    }
-
-    pub(super) fn weight(&self) -> u64 {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.cells.iter().map(|cell| cell.read().len()).sum()
-    }
-
-    pub(super) fn stats(&self) -> Stats {
-        let mut stats =
-            Stats { max_weight: self.max_weight, weight: self.weight(), ..Stats::default() };
-        for cell in &self.cells {
-            cell.counters.add_to(&mut stats);
-            stats.entries += u64::try_from(cell.read().len()).unwrap_or(u64::MAX);
-        }
-        stats
     }
 
     /// The time in nanoseconds.
@@ -135,27 +65,9 @@ impl<K, V> Engine<K, V> {
         }
     }
 
-    fn cell(&self, hash: u64) -> (usize, &Cell<K, V>) {
-        // The bits in the middle: the index uses the lowest and the highest. The number of cells
-        // is a power of two, so the mask keeps the number inside.
-        let middle = usize::try_from(hash >> 32 & 0xFFFF).unwrap_or_default();
-        let home = middle & (self.cells.len() - 1);
-        #[expect(clippy::indexing_slicing, reason = "masked to the length, which is not zero")]
-        let cell = &self.cells[home];
-        (home, cell)
-    }
-
     fn write(&self, hash: u64) -> Writing<'_, K, V> {
-        let (home, cell) = self.cell(hash);
-        Writing::new(self, cell, home)
-    }
-}
-
-impl<K, V> Drop for Engine<K, V> {
-    fn drop(&mut self) {
-        // The gauges are shared by all caches of one name, past and present.
-        let entries = self.len();
-        self.meters.closed(self.weight(), entries);
+        let (home, cell) = self.cells.of(hash);
+        Writing::new(&self.cells, cell, home)
     }
 }
 
@@ -176,7 +88,7 @@ impl<K: Hash + Eq, V> Engine<K, V> {
         Q: Hash + Equivalent<K> + ?Sized,
     {
         let hash = self.hash(key);
-        let (_, cell) = self.cell(hash);
+        let (_, cell) = self.cells.of(hash);
         let found = {
             let shard = cell.read();
             shard.find(hash, key).and_then(|(_, entry)| {
@@ -186,7 +98,7 @@ impl<K: Hash + Eq, V> Engine<K, V> {
             })
         };
         cell.counters.looked_up(found.is_some());
-        self.meters.looked_up(found.is_some());
+        self.cells.meters.looked_up(found.is_some());
         found
     }
 
@@ -196,7 +108,7 @@ impl<K: Hash + Eq, V> Engine<K, V> {
         Q: Hash + Equivalent<K> + ?Sized,
     {
         let hash = self.hash(key);
-        let shard = self.cell(hash).1.read();
+        let shard = self.cells.of(hash).1.read();
         let (_, entry) = shard.find(hash, key)?;
         let live = self.time_left(entry).is_ok();
         live.then(|| read(&entry.value))
@@ -257,7 +169,7 @@ impl<K: Hash + Eq, V> Engine<K, V> {
             return None;
         }
         let entry = writing.shard.remove(at)?;
-        self.settle(writing.cell, &entry, Left::Removed);
+        self.cells.settle(writing.cell, &entry, Left::Removed);
         // The key is dropped here, after the lock.
         drop(writing);
         Some(entry.value)
@@ -268,8 +180,8 @@ impl<K: Hash + Eq, V> Engine<K, V> {
     pub(super) fn retain(&self, mut keep: impl FnMut(&K, &V) -> bool) -> usize {
         let now = self.now_if_timed();
         let mut removed = 0;
-        for (home, cell) in self.cells.iter().enumerate() {
-            let mut writing = Writing::new(self, cell, home);
+        for (home, cell) in self.cells.all.iter().enumerate() {
+            let mut writing = Writing::new(&self.cells, cell, home);
             let judged: Vec<(u32, Left)> = writing
                 .shard
                 .iter()

@@ -8,6 +8,7 @@ use std::time::Duration;
 use hashbrown::Equivalent;
 
 mod builder;
+mod cells;
 mod engine;
 mod entry;
 mod ghost;
@@ -80,7 +81,7 @@ impl<K, V> Memory<K, V> {
     /// Entries present, those included that have expired and were not met yet.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.engine.len()
+        self.engine.cells.len()
     }
 
     /// Whether there are no entries.
@@ -92,13 +93,13 @@ impl<K, V> Memory<K, V> {
     /// What all entries weigh, in bytes.
     #[must_use]
     pub fn weight(&self) -> u64 {
-        self.engine.weight()
+        self.engine.cells.weight()
     }
 
     /// The cache's figures.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.engine.stats()
+        self.engine.cells.stats()
     }
 
     fn from_engine(engine: Engine<K, V>) -> Self {

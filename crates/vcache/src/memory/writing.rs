@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::sync::atomic::Ordering;
 use std::sync::{PoisonError, RwLockWriteGuard, TryLockError};
 
-use super::engine::{Cell, Engine};
+use super::cells::{Cell, Cells};
 use super::entry::Entry;
 use super::shard::Shard;
 use crate::metrics::Left;
@@ -19,7 +19,7 @@ const ATTEMPTS: u32 = 256;
 pub(super) struct Writing<'a, K, V> {
     pub(super) shard: RwLockWriteGuard<'a, Shard<K, V>>,
     removed: Removed<K, V>,
-    engine: &'a Engine<K, V>,
+    cells: &'a Cells<K, V>,
     pub(super) cell: &'a Cell<K, V>,
     home: usize,
 }
@@ -40,11 +40,11 @@ impl<K, V> Removed<K, V> {
 }
 
 impl<'a, K, V> Writing<'a, K, V> {
-    pub(super) fn new(engine: &'a Engine<K, V>, cell: &'a Cell<K, V>, home: usize) -> Self {
+    pub(super) fn new(cells: &'a Cells<K, V>, cell: &'a Cell<K, V>, home: usize) -> Self {
         Self {
             shard: cell.shard.write().unwrap_or_else(PoisonError::into_inner),
             removed: Removed { one: None, more: Vec::new() },
-            engine,
+            cells,
             cell,
             home,
         }
@@ -53,7 +53,7 @@ impl<'a, K, V> Writing<'a, K, V> {
     /// Removes the entry at `at`.
     pub(super) fn take_out(&mut self, at: u32, cause: Left) -> Option<&Entry<K, V>> {
         let entry = self.shard.remove(at)?;
-        self.engine.settle(self.cell, &entry, cause);
+        self.cells.settle(self.cell, &entry, cause);
         self.removed.push(entry);
         self.removed.more.last().or(self.removed.one.as_ref())
     }
@@ -61,8 +61,8 @@ impl<'a, K, V> Writing<'a, K, V> {
     /// Frees the weight of one entry, of this shard if it has its share; false if nothing can
     /// leave now.
     fn free_one(&mut self, now: u64) -> bool {
-        let shards = u64::try_from(self.engine.cells.len()).unwrap_or(u64::MAX);
-        let share = self.engine.weight() / shards;
+        let shards = u64::try_from(self.cells.all.len()).unwrap_or(u64::MAX);
+        let share = self.cells.weight() / shards;
         // An eighth below is still its share, or half of all insertions would take two locks.
         let poor = shards > 1 && self.shard.weight() < share - share / 8;
         (poor && self.free_elsewhere(share, now))
@@ -74,7 +74,7 @@ impl<'a, K, V> Writing<'a, K, V> {
         let Some((entry, cause)) = self.shard.evict(now) else {
             return false;
         };
-        self.engine.settle(self.cell, &entry, cause);
+        self.cells.settle(self.cell, &entry, cause);
         self.removed.push(entry);
         true
     }
@@ -82,8 +82,8 @@ impl<'a, K, V> Writing<'a, K, V> {
     /// Frees one entry of another shard that weighs `least` or more. It only tries their locks:
     /// two writers that waited for each other's shard would wait for ever.
     fn free_elsewhere(&mut self, least: u64, now: u64) -> bool {
-        let cells = &self.engine.cells;
-        let start = self.engine.turn.fetch_add(1, Ordering::Relaxed) % cells.len();
+        let cells = &self.cells.all;
+        let start = self.cells.turn.fetch_add(1, Ordering::Relaxed) % cells.len();
         let others = cells.iter().enumerate().cycle().skip(start);
         for (at, cell) in others.take(cells.len()) {
             if at == self.home || cell.weight.load(Ordering::Relaxed) < least.max(1) {
@@ -96,7 +96,7 @@ impl<'a, K, V> Writing<'a, K, V> {
             };
             if let Some((entry, cause)) = shard.evict(now) {
                 cell.weight.store(shard.weight(), Ordering::Relaxed);
-                self.engine.settle(cell, &entry, cause);
+                self.cells.settle(cell, &entry, cause);
                 self.removed.push(entry);
                 return true;
             }
@@ -105,11 +105,11 @@ impl<'a, K, V> Writing<'a, K, V> {
     }
 
     fn make_room(&mut self, weight: u64, now: u64) -> bool {
-        if weight > self.engine.max_weight {
+        if weight > self.cells.max_weight {
             return false;
         }
         let mut attempts = 0;
-        while !self.engine.reserve(weight) {
+        while !self.cells.reserve(weight) {
             if self.free_one(now) {
                 continue;
             }
@@ -134,7 +134,7 @@ impl<K: Hash + Eq, V> Writing<'_, K, V> {
             }
         }
         if let Some(expired) = self.shard.sweep(now, SWEPT) {
-            self.engine.settle(self.cell, &expired, Left::Expired);
+            self.cells.settle(self.cell, &expired, Left::Expired);
             self.removed.push(expired);
         }
         if dead {
@@ -145,19 +145,19 @@ impl<K: Hash + Eq, V> Writing<'_, K, V> {
         if self.make_room(weight, now) {
             match self.shard.insert(entry) {
                 Ok(()) => {
-                    self.engine.meters.inserted(weight);
+                    self.cells.meters.inserted(weight);
                     self.cell.counters.inserted();
                     return true;
                 }
                 Err(refused) => {
-                    self.engine.release(weight);
+                    self.cells.release(weight);
                     self.removed.push(refused);
                 }
             }
         } else {
             self.removed.push(entry);
         }
-        self.engine.meters.refused();
+        self.cells.meters.refused();
         self.cell.counters.refused();
         false
     }

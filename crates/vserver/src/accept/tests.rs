@@ -242,6 +242,21 @@ async fn a_request_that_arrived_before_the_drain_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_comes_in_pieces_around_the_drain_is_answered() {
+    for config in both_cleartext_modes() {
+        let mut idle = rig(config, AT_ONCE);
+        idle.ask(GET).await;
+        let (first, rest) = GET.split_at(9);
+        idle.client.write_all(first).await.unwrap();
+        sleep(Duration::from_millis(1)).await;
+        idle.drain.cancel();
+        sleep(Duration::from_millis(1)).await;
+        let answer = idle.ask(rest).await;
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_is_not_lost_to_what_the_client_still_sends() {
     let mut rig = rig(Config::default(), AT_ONCE);
     let start = b"POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 9000\r\n\r\n";

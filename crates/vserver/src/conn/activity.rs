@@ -103,12 +103,12 @@ impl Activity {
         self.in_flight.load(Relaxed) == 0 && self.phase.load(Relaxed) != HEAD
     }
 
-    /// Makes the next answer the last one, if the connection is idle; whether it is.
+    /// Makes the next answer the last one, unless a request is in flight; whether it is.
     ///
-    /// In HTTP/1 a request may be on its way already when an idle connection is closed, and the
+    /// In HTTP/1 a request may be on its way, or here in part, when a connection is closed, and the
     /// client cannot know whether it arrived (RFC 9112 §9.5). HTTP/2 has GOAWAY for that.
     pub(crate) fn end_after_next(&self) -> bool {
-        let waits = !self.http2 && self.is_quiet();
+        let waits = !self.http2 && self.in_flight.load(Relaxed) == 0;
         if waits {
             self.last.store(true, Relaxed);
             // From now on the first request is waited for as any other.

@@ -104,17 +104,16 @@ pub(crate) async fn drive(
     let mut draining = false;
     poll_fn(|cx| {
         loop {
-            // First the connection: a request that is there already is answered.
-            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-                return Poll::Ready(ended.or_else(|error| clock.judge(&error)));
-            }
+            // First the drain: the answer to a request that is there already is the last one.
             if !draining && drained.as_mut().poll(cx).is_ready() {
                 draining = true;
                 clock.close();
                 if !clock.activity.end_after_next() {
                     connection.as_mut().graceful_shutdown();
                 }
-                continue;
+            }
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(ended.or_else(|error| clock.judge(&error)));
             }
             match ready!(clock.poll(timer.as_mut(), cx)) {
                 Wait::FirstByte => return Poll::Ready(Err(Fault::FirstByteTimeout)),

@@ -46,6 +46,12 @@ fn main() -> io::Result<()> {
     let origin = origin(folder.path())?;
     let contenders =
         [nginx(folder.path(), origin.address())?, vgate(folder.path(), origin.address())?];
+    let rows = measure_all(&contenders, rounds, seconds)?;
+    println!("{}", table(&rows, PEER));
+    write(&target().join("bench"), "gateway", &rows, PEER)
+}
+
+fn measure_all(contenders: &[Contender], rounds: u32, seconds: u32) -> io::Result<Vec<Row>> {
     let mut rows: Vec<Row> = Vec::new();
     for (scenario, path, connections) in SCENARIOS {
         let mut of_scenario: Vec<Row> =
@@ -58,8 +64,7 @@ fn main() -> io::Result<()> {
         }
         rows.extend(of_scenario);
     }
-    println!("{}", table(&rows, PEER));
-    write(&target().join("bench"), "gateway", &rows, PEER)
+    Ok(rows)
 }
 
 fn setting(name: &str, default: u32) -> u32 {
@@ -150,18 +155,21 @@ fn start_nginx(
 ) -> io::Result<Contender> {
     let home = folder.join(name);
     fs::create_dir_all(&home)?;
-    let config = format!(
+    let file = home.join("nginx.conf");
+    fs::write(&file, nginx_config(&home, server))?;
+    let file = file.display().to_string();
+    Contender::start(name, Path::new("/usr/sbin/nginx"), &["-c", &file], cpu, address)
+}
+
+fn nginx_config(home: &Path, server: &str) -> String {
+    format!(
         "worker_processes 1; daemon off; user root; pid {home}/pid; error_log {home}/error.log;\n\
          worker_rlimit_nofile 16384; events {{ worker_connections 8192; }}\n\
          http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;\n\
          open_file_cache max=1000; client_body_temp_path {home}/body; proxy_temp_path {home}/proxy;\n\
          fastcgi_temp_path {home}/f; uwsgi_temp_path {home}/u; scgi_temp_path {home}/s;\n{server} }}\n",
         home = home.display(),
-    );
-    let file = home.join("nginx.conf");
-    fs::write(&file, config)?;
-    let file = file.display().to_string();
-    Contender::start(name, Path::new("/usr/sbin/nginx"), &["-c", &file], cpu, address)
+    )
 }
 
 fn vgate(folder: &Path, origin: SocketAddr) -> io::Result<Contender> {

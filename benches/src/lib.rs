@@ -12,3 +12,8 @@
 pub mod contender;
 pub mod load;
 pub mod report;
+
+/// The example of the project's README must compile; no published crate can hold it.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct ProjectReadme;

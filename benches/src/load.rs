@@ -43,25 +43,30 @@ pub fn wrk(
 
 fn read(text: &str) -> Option<Load> {
     let mut load = Load::default();
-    for line in text.lines().map(str::trim) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
-            ["50%", time] => load.p50_ms = millis(time)?,
-            ["99%", time] => load.p99_ms = millis(time)?,
-            ["Requests/sec:", rate] => load.per_second = rate.parse().ok()?,
-            [count, "requests", "in", ..] => load.requests = count.parse().ok()?,
-            ["Non-2xx", "or", "3xx", "responses:", count] => {
-                load.errors += count.parse::<u64>().ok()?;
-            }
-            ["Socket", "errors:", rest @ ..] => {
-                let counts =
-                    rest.iter().filter_map(|word| word.trim_end_matches(',').parse::<u64>().ok());
-                load.errors += counts.sum::<u64>();
-            }
-            _ => {}
-        }
+    for line in text.lines() {
+        note(line, &mut load)?;
     }
     (load.requests > 0).then_some(load)
+}
+
+fn note(line: &str, load: &mut Load) -> Option<()> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words.as_slice() {
+        ["50%", time] => load.p50_ms = millis(time)?,
+        ["99%", time] => load.p99_ms = millis(time)?,
+        ["Requests/sec:", rate] => load.per_second = rate.parse().ok()?,
+        [count, "requests", "in", ..] => load.requests = count.parse().ok()?,
+        ["Non-2xx", "or", "3xx", "responses:", count] => load.errors += number(count)?,
+        ["Socket", "errors:", counts @ ..] => {
+            load.errors += counts.iter().filter_map(|count| number(count)).sum::<u64>();
+        }
+        _ => {}
+    }
+    Some(())
+}
+
+fn number(word: &str) -> Option<u64> {
+    word.trim_end_matches(',').parse().ok()
 }
 
 fn millis(text: &str) -> Option<f64> {

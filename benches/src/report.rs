@@ -1,6 +1,5 @@
 //! Medians and ratios, as a Markdown table and as JSON.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -41,24 +40,26 @@ pub fn table(rows: &[Row], peer: &str) -> String {
     );
     for row in rows {
         let base = rows.iter().find(|r| r.scenario == row.scenario && r.contender == peer);
-        let ratio = |of: fn(&Row) -> f64| base.map_or(f64::NAN, |base| of(row) / of(base));
-        let cpu = |row: &Row| median(&row.cpu_us);
-        let rate = |row: &Row| median(&row.per_second);
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "| {} | {} | {:.1} | {:.2} | {:.0} | {:.2} | {:.2} | {} |",
-            row.scenario,
-            row.contender,
-            cpu(row),
-            ratio(cpu),
-            rate(row),
-            ratio(rate),
-            median(&row.p99_ms),
-            row.errors,
-        );
+        text.push_str(&line(row, base));
     }
     text
+}
+
+fn line(row: &Row, base: Option<&Row>) -> String {
+    let ratio = |of: fn(&Row) -> f64| base.map_or(f64::NAN, |base| of(row) / of(base));
+    let cpu = |row: &Row| median(&row.cpu_us);
+    let rate = |row: &Row| median(&row.per_second);
+    format!(
+        "| {} | {} | {:.1} | {:.2} | {:.0} | {:.2} | {:.2} | {} |\n",
+        row.scenario,
+        row.contender,
+        cpu(row),
+        ratio(cpu),
+        rate(row),
+        ratio(rate),
+        median(&row.p99_ms),
+        row.errors,
+    )
 }
 
 /// Writes `<area>.md` and `<area>.json` into `folder`.

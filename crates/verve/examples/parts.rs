@@ -59,7 +59,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     metrics.counter("greetings_total", &[("language", "en")]).increment(1);
     println!("vmetrics: {} bytes of text", metrics.render().len());
 
-    // vserver and vpool: a server for a tower service, and a client with a pool to ask it.
+    serve_and_ask().await
+}
+
+/// vserver, vpool and vtask: a server for a tower service, a client with a pool, and an end.
+async fn serve_and_ask() -> Result<(), Box<dyn std::error::Error>> {
     let shutdown = Shutdown::new(Duration::from_secs(5));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

@@ -15,12 +15,12 @@ use crate::access_log::AccessLog;
 use crate::admin::listener::AdminListener;
 use crate::admin::view::View;
 use crate::build::graph::Graph;
-use crate::cli::{complain, failed};
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::front::Front;
 use crate::logging;
 use crate::reload::Reload;
+use crate::say::{chain, complain, failed};
 use crate::state::State;
 
 /// A gateway that is about to run.
@@ -63,33 +63,24 @@ impl Gateway {
     pub(crate) async fn serve(self, ready: impl FnOnce(&Addresses)) -> Result<(), Failure> {
         let shutdown = Shutdown::new(self.config.server.shutdown_timeout);
         let _signals = take_signals(&shutdown)?;
-        let mut hangups = Hangups::new().map_err(|e| failed(&format!("error: {e}")))?;
+        let hangups = Hangups::new().map_err(|e| failed(&format!("error: {e}")))?;
         let metrics = Recorder::new().install().map_err(|e| failed(&format!("error: {e}")))?;
         let state = self.state(&metrics)?;
-        let server = self.bind()?;
-        let admin = AdminListener::bind(&self.config.admin)?;
+        let (server, admin) = (self.bind()?, AdminListener::bind(&self.config.admin)?);
         let addresses = Addresses {
             listeners: server.local_addrs().to_vec(),
             admin: admin.as_ref().map(AdminListener::address),
         };
         state.graph().activate();
         let running = start(server, &state, &shutdown)?;
-        let health = health(&state)?;
-        let view =
-            View::new(&state, &metrics, &health, running.monitor().clone(), self.file.clone());
+        let (health, monitor) = (health(&state)?, running.monitor().clone());
+        let view = View::new(&state, &metrics, &health, monitor.clone(), self.file.clone());
         let admin = admin.map(|admin| admin.serve(view));
         announce(&addresses);
         health.set_ready(true);
         ready(&addresses);
-        let reload =
-            Reload::new(self.config, self.file, metrics, &state, running.monitor().clone());
-        let watcher = shutdown.watch();
-        loop {
-            tokio::select! {
-                () = hangups.next() => reload.run(),
-                () = watcher.draining() => break,
-            }
-        }
+        let reload = Reload::new(self.config, self.file, metrics, &state, monitor);
+        reload_until_drained(hangups, &reload, &shutdown).await;
         health.set_draining();
         drain(running, &shutdown).await;
         if let Some(admin) = admin {
@@ -151,6 +142,16 @@ fn start(server: Server, state: &Arc<State>, shutdown: &Shutdown) -> Result<Runn
         .map_err(|error| failed(&format!("error: {}", chain(&error))))
 }
 
+async fn reload_until_drained(mut hangups: Hangups, reload: &Reload, shutdown: &Shutdown) {
+    let watcher = shutdown.watch();
+    loop {
+        tokio::select! {
+            () = hangups.next() => reload.run(),
+            () = watcher.draining() => break,
+        }
+    }
+}
+
 fn announce(addresses: &Addresses) {
     if let Some(admin) = addresses.admin {
         tracing::info!("admin listens on http://{admin}");
@@ -178,16 +179,4 @@ async fn drain(mut running: Running, shutdown: &Shutdown) {
             "drained; the rest was cut at the deadline"
         );
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

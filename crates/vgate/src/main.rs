@@ -10,12 +10,14 @@ mod demo;
 mod exit;
 mod front;
 mod gateway;
+mod load;
 mod logged_body;
 mod logging;
 mod normalise;
 mod refuse;
 mod reload;
 mod route;
+mod say;
 mod state;
 
 use std::process::ExitCode;

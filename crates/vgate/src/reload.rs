@@ -7,10 +7,10 @@ use verve::metrics::Handle;
 use verve::server::Monitor;
 
 use crate::build::graph::Graph;
-use crate::cli::complain;
 use crate::config::Config;
-use crate::config::load::load;
-use crate::gateway::chain;
+use crate::load::load;
+use crate::say::chain;
+use crate::say::complain;
 use crate::state::State;
 
 /// What it takes to reload.

@@ -7,9 +7,9 @@ use verve::server::{Config as ListenerConfig, serve_on};
 use verve::task::{Shutdown, Task};
 
 use crate::admin::view::View;
-use crate::cli::failed;
 use crate::config::Admin;
 use crate::exit::Failure;
+use crate::say::failed;
 
 /// A bound admin listener.
 #[derive(Debug)]

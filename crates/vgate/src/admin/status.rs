@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
+use verve::balance::EndpointStatus;
 use verve::server::Monitor;
 use verve::unit::duration;
 
@@ -12,18 +13,11 @@ use crate::state::{State, unix_seconds};
 /// The status as JSON.
 pub(crate) fn status(state: &State, monitor: &Monitor, file: Option<&Path>) -> String {
     let graph = state.graph();
-    let (reloads, failed_reloads) = state.reloads();
     let connections = monitor.stats();
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": state.began().elapsed().as_secs(),
-        "config": {
-            "file": file.map(|file| file.display().to_string()),
-            "hash": graph.hash(),
-            "loaded_at": unix_seconds(graph.loaded_at()),
-            "reloads": reloads,
-            "failed_reloads": failed_reloads,
-        },
+        "config": configuration(state, &graph, file),
         "workers": graph.workers(),
         "connections": {
             "open": connections.open,
@@ -43,6 +37,17 @@ pub(crate) fn status(state: &State, monitor: &Monitor, file: Option<&Path>) -> S
     let mut text = serde_json::to_string_pretty(&status).unwrap_or_default();
     text.push('\n');
     text
+}
+
+fn configuration(state: &State, graph: &Graph, file: Option<&Path>) -> Value {
+    let (reloads, failed_reloads) = state.reloads();
+    json!({
+        "file": file.map(|file| file.display().to_string()),
+        "hash": graph.hash(),
+        "loaded_at": unix_seconds(graph.loaded_at()),
+        "reloads": reloads,
+        "failed_reloads": failed_reloads,
+    })
 }
 
 fn routes(graph: &Graph) -> Value {
@@ -65,27 +70,25 @@ fn routes(graph: &Graph) -> Value {
 fn upstreams(graph: &Graph) -> Value {
     let upstreams = graph.upstreams().map(|(name, upstream)| {
         let status = upstream.status();
-        let endpoints: Value = status
-            .endpoints
-            .iter()
-            .map(|endpoint| {
-                json!({
-                    "url": endpoint.url.to_string(),
-                    "weight": endpoint.weight,
-                    "healthy": endpoint.healthy,
-                    "draining": endpoint.draining,
-                    "ejected": endpoint.ejected,
-                    "ejected_for": endpoint.ejected_for.map(duration::format),
-                    "in_flight": endpoint.in_flight,
-                    "requests": endpoint.requests,
-                    "failures": endpoint.failures,
-                    "last_error": endpoint.last_error,
-                })
-            })
-            .collect();
+        let endpoints: Value = status.endpoints.iter().map(endpoint).collect();
         (name.to_owned(), json!({ "panic": status.panic, "endpoints": endpoints }))
     });
     Value::Object(upstreams.collect::<Map<_, _>>())
+}
+
+fn endpoint(endpoint: &EndpointStatus) -> Value {
+    json!({
+        "url": endpoint.url.to_string(),
+        "weight": endpoint.weight,
+        "healthy": endpoint.healthy,
+        "draining": endpoint.draining,
+        "ejected": endpoint.ejected,
+        "ejected_for": endpoint.ejected_for.map(duration::format),
+        "in_flight": endpoint.in_flight,
+        "requests": endpoint.requests,
+        "failures": endpoint.failures,
+        "last_error": endpoint.last_error,
+    })
 }
 
 fn pools(graph: &Graph) -> Value {

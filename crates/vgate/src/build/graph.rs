@@ -7,12 +7,14 @@ use std::time::SystemTime;
 use verve::balance::Upstream;
 use verve::http::TrustedProxies;
 use verve::metrics::Handle;
+use verve::pool::http::Client;
 
 use crate::build::shared::Shared;
 use crate::build::stack;
 use crate::config::Config;
-use crate::config::check::Fault;
 use crate::config::document::{Path, at};
+use crate::config::fault::Fault;
+use crate::config::route::Route;
 use crate::route::handler::Handler;
 use crate::route::pattern::Host;
 use crate::route::table::{Matcher, Table};
@@ -44,20 +46,10 @@ impl Graph {
         let mut faults = Vec::new();
         let shared = Shared::make(config, old.map(|old| &old.shared), &mut faults);
         let routes = config.routes();
-        let mut handlers = Vec::new();
-        for worker in 0..config.workers() {
-            let Some(client) = shared.client(worker) else {
-                break;
-            };
-            let mut of_worker = Vec::new();
-            for (index, route) in routes.iter().enumerate() {
-                match stack::build(config, route, &shared, client, metrics) {
-                    Ok(handler) => of_worker.push(handler),
-                    Err(error) => faults.push((at!["routes", index], Fault::new(error))),
-                }
-            }
-            handlers.push(of_worker);
-        }
+        let handlers = (0..config.workers())
+            .filter_map(|worker| shared.client(worker))
+            .map(|client| handlers(config, &routes, &shared, client, metrics, &mut faults))
+            .collect();
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -127,6 +119,25 @@ impl Graph {
         let groups = self.shared.upstreams.iter();
         groups.map(|(name, group)| (name.as_str(), &group.made().upstream))
     }
+}
+
+/// Every route's stack, for the worker that owns `client`.
+fn handlers(
+    config: &Config,
+    routes: &[Route],
+    shared: &Shared,
+    client: &Client,
+    metrics: &Handle,
+    faults: &mut Vec<(Path, Fault)>,
+) -> Vec<Handler> {
+    let mut handlers = Vec::new();
+    for (index, route) in routes.iter().enumerate() {
+        match stack::build(config, route, shared, client, metrics) {
+            Ok(handler) => handlers.push(handler),
+            Err(error) => faults.push((at!["routes", index], Fault::new(error))),
+        }
+    }
+    handlers
 }
 
 fn table(config: &Config) -> Table {

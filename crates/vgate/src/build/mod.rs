@@ -7,8 +7,8 @@ pub(crate) mod stack;
 
 use crate::build::shared::Shared;
 use crate::config::Config;
-use crate::config::check::Fault;
 use crate::config::document::{Path, at};
+use crate::config::fault::Fault;
 
 /// Makes everything that needs no runtime, and throws it away: what a crate refuses is a fault.
 pub(crate) fn dry_run(config: &Config, faults: &mut Vec<(Path, Fault)>) {

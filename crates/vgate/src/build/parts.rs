@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use crate::config::check::Fault;
 use crate::config::document::{Path, at};
+use crate::config::fault::Fault;
 
 /// Parts of one kind, by name.
 pub(crate) type Parts<C, T> = BTreeMap<String, Part<C, T>>;

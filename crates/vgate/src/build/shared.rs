@@ -12,9 +12,9 @@ use verve::{cache, pool, ratelimit};
 
 use crate::build::parts::{Parts, make};
 use crate::config::Config;
-use crate::config::check::Fault;
 use crate::config::document::Path;
-use crate::gateway::chain;
+use crate::config::fault::Fault;
+use crate::say::chain;
 
 /// An upstream and, once it is in use, its health checks.
 #[derive(Debug)]

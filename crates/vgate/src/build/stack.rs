@@ -12,8 +12,8 @@ use crate::build::parts::Parts;
 use crate::build::shared::Shared;
 use crate::config::Config;
 use crate::config::route::Route;
-use crate::gateway::chain;
 use crate::route::handler::Handler;
+use crate::say::chain;
 
 /// What is wrong with the route's own settings: the key, and why.
 pub(crate) fn check(route: &Route, shared: &Shared) -> Vec<(&'static str, String)> {

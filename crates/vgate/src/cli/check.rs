@@ -1,8 +1,9 @@
 //! `vgate check`: every mistake of a file at once.
 
-use crate::cli::{File, complain, say};
-use crate::config::load::load;
+use crate::cli::file::File;
 use crate::exit::Failure;
+use crate::load::load;
+use crate::say::{complain, say};
 
 pub(super) fn execute(file: &File) -> Result<(), Failure> {
     match load(&file.config) {

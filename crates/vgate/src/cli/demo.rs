@@ -7,13 +7,13 @@ use clap::Args;
 use verve::pool::http::Client;
 use verve::unit::Rate;
 
-use crate::cli::{failed, say};
 use crate::demo::banner::banner;
 use crate::demo::load::Load;
 use crate::demo::{config, start_origins};
 use crate::exit::Failure;
 use crate::gateway::{Gateway, runtime};
 use crate::logging::{self, LogConfig, coloured};
+use crate::say::{failed, say};
 
 /// The flags of `vgate demo`.
 #[derive(Debug, Args)]

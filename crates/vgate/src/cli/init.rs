@@ -3,8 +3,8 @@
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 
-use crate::cli::{failed, say};
 use crate::exit::Failure;
+use crate::say::{failed, say};
 
 const NAME: &str = "vgate.toml";
 pub(super) const TEMPLATE: &str = include_str!("init.toml");
@@ -27,7 +27,7 @@ pub(super) fn execute() -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::load::read;
+    use crate::load::read;
 
     #[test]
     fn what_is_written_is_a_good_configuration() {

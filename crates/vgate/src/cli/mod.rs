@@ -2,27 +2,28 @@
 
 mod check;
 mod demo;
+mod file;
 mod init;
 mod proxy;
 mod run;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
-use crate::exit::{CODES, Failure};
+use crate::cli::file::File;
+use crate::exit::CODES;
 
 /// A caching, balancing, limiting and compressing gateway: one binary, one TOML file.
 #[derive(Debug, Parser)]
-#[command(name = "vgate", version, after_help = CODES, after_long_help = LONG)]
+#[command(name = "vgate", version, after_help = CODES, after_long_help = format!("{STEPS}\n\n{CODES}"))]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-const LONG: &str = "\
+const STEPS: &str = "\
 First steps:
   vgate demo                                   see everything at work, with origins of its own
   vgate proxy --to localhost:3000 --cache 10s  put a cache in front of one server, no file
@@ -32,14 +33,7 @@ While it runs:
   curl http://127.0.0.1:9900/api/status        routes, endpoints, cache and limiter figures
   curl http://127.0.0.1:9900/metrics           the same for Prometheus
   kill -HUP <pid>                              read the file again; a bad file changes nothing
-  kill <pid>                                   drain and end; twice ends at once
-
-Exit codes:
-  0  done, or drained after SIGTERM or SIGINT
-  1  the configuration is wrong
-  2  the command line is wrong
-  3  it failed while running, such as a port in use
-  130, 143  ended at once by a second SIGINT or SIGTERM";
+  kill <pid>                                   drain and end; twice ends at once";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -55,14 +49,6 @@ enum Command {
     Init,
 }
 
-/// Which configuration to read.
-#[derive(Debug, Args)]
-pub(crate) struct File {
-    /// The configuration file.
-    #[arg(short, long = "config", value_name = "FILE", default_value = "vgate.toml")]
-    pub(crate) config: PathBuf,
-}
-
 impl Cli {
     /// Does what was asked for.
     pub(crate) fn execute(self) -> ExitCode {
@@ -75,26 +61,4 @@ impl Cli {
         };
         done.map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
     }
-}
-
-/// Says on standard error what went wrong.
-pub(crate) fn complain(message: &str) {
-    #[expect(clippy::print_stderr, reason = "the command line answers people here")]
-    {
-        eprintln!("{message}");
-    }
-}
-
-/// Says on standard output what was asked for.
-pub(crate) fn say(message: &str) {
-    #[expect(clippy::print_stdout, reason = "the command line answers people here")]
-    {
-        println!("{message}");
-    }
-}
-
-/// Complains and fails while running.
-pub(crate) fn failed(message: &str) -> Failure {
-    complain(message);
-    Failure::Runtime
 }

@@ -9,12 +9,12 @@ use verve::balance::{Address, Endpoint};
 use verve::unit::{Rate, duration};
 use verve::{cache, ratelimit};
 
-use crate::cli::complain;
-use crate::config::check::check;
 use crate::config::route::Route;
 use crate::config::{Admin, Config};
 use crate::exit::Failure;
 use crate::gateway::Gateway;
+use crate::load::faults;
+use crate::say::complain;
 
 /// The flags of `vgate proxy`.
 #[derive(Debug, Args)]
@@ -53,7 +53,7 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(super) fn execute(self) -> Result<(), Failure> {
         let config = self.config();
-        let faults = check(&config);
+        let faults = faults(&config);
         if faults.is_empty() {
             return Gateway::new(config).run();
         }

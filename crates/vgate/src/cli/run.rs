@@ -1,9 +1,10 @@
 //! `vgate run`: the gateway from a file.
 
-use crate::cli::{File, complain};
-use crate::config::load::load;
+use crate::cli::file::File;
 use crate::exit::Failure;
 use crate::gateway::Gateway;
+use crate::load::load;
+use crate::say::complain;
 
 pub(super) fn execute(file: &File) -> Result<(), Failure> {
     let config = load(&file.config).map_err(|text| {

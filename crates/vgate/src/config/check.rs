@@ -2,53 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::fmt;
-use std::ops::Range;
 
 use crate::config::Config;
 use crate::config::document::{Path, at};
-use crate::config::problem::{Problem, closest};
+use crate::config::fault::Fault;
+use crate::config::problem::closest;
 use crate::config::route::Route;
 use crate::logging::check_level;
 use crate::route::pattern::Host;
 
-/// A mistake that is known by its path and not yet by its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
-    message: String,
-    help: Option<String>,
-}
-
-impl Fault {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None }
-    }
-
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-
-    /// The mistake at its place.
-    pub(crate) fn at(self, span: Range<usize>) -> Problem {
-        let problem = Problem::new(span, self.message);
-        match self.help {
-            Some(help) => problem.help(help),
-            None => problem,
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.help {
-            Some(help) => write!(f, "{}; {help}", self.message),
-            None => f.write_str(&self.message),
-        }
-    }
-}
-
-/// Every mistake between the parts of `config`, and in each part as its crate sees it.
+/// Every mistake between the parts of `config`.
 pub(crate) fn check(config: &Config) -> Vec<(Path, Fault)> {
     let mut faults = Vec::new();
     check_process(config, &mut faults);
@@ -57,7 +20,6 @@ pub(crate) fn check(config: &Config) -> Vec<(Path, Fault)> {
         check_route(config, index, route, &mut faults);
     }
     check_overlaps(config, &mut faults);
-    crate::build::dry_run(config, &mut faults);
     faults
 }
 
@@ -103,6 +65,13 @@ fn check_route(config: &Config, index: usize, route: &Route, faults: &mut Vec<(P
             faults.push((at!["routes", index, "hosts", place], Fault::new(message)));
         }
     }
+    check_upstream(config, index, route, faults);
+    check_name(route.cache.as_deref(), &config.caches, index, "cache", faults);
+    check_name(route.rate_limit.as_deref(), &config.rate_limits, index, "rate_limit", faults);
+    check_name(route.in_flight.as_deref(), &config.in_flight, index, "in_flight", faults);
+}
+
+fn check_upstream(config: &Config, index: usize, route: &Route, faults: &mut Vec<(Path, Fault)>) {
     match &route.upstream {
         None if config.upstreams.len() > 1 => {
             let names: Vec<&str> = config.upstreams.keys().map(String::as_str).collect();
@@ -115,9 +84,6 @@ fn check_route(config: &Config, index: usize, route: &Route, faults: &mut Vec<(P
         }
         name => check_name(name.as_deref(), &config.upstreams, index, "upstream", faults),
     }
-    check_name(route.cache.as_deref(), &config.caches, index, "cache", faults);
-    check_name(route.rate_limit.as_deref(), &config.rate_limits, index, "rate_limit", faults);
-    check_name(route.in_flight.as_deref(), &config.in_flight, index, "in_flight", faults);
 }
 
 /// A name that a route uses must be there.

@@ -124,14 +124,10 @@ fn change_text(
             Err(message) => problems.push(Problem::new(span, message)),
         },
         DeValue::Array(array) => {
-            for item in array.iter_mut() {
-                change_text(item, change, problems);
-            }
+            array.iter_mut().for_each(|item| change_text(item, change, problems));
         }
         DeValue::Table(table) => {
-            for (_, item) in table.iter_mut() {
-                change_text(item, change, problems);
-            }
+            table.iter_mut().for_each(|(_, item)| change_text(item, change, problems));
         }
         DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
     }

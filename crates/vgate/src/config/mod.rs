@@ -3,7 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod document;
 pub(crate) mod expand;
-pub(crate) mod load;
+pub(crate) mod fault;
 pub(crate) mod problem;
 pub(crate) mod render;
 pub(crate) mod route;

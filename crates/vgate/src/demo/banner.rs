@@ -15,39 +15,20 @@ pub(crate) fn banner(
     coloured: bool,
 ) -> String {
     let mut page = Page { text: String::new(), coloured };
-    page.head("Verve demo: three origins, one gateway");
-    page.row("gateway", &format!("http://{gateway}/"));
-    page.row("status", &format!("http://{admin}/api/status"));
-    page.row("metrics", &format!("http://{admin}/metrics"));
-    page.row("health", &format!("http://{admin}/health"));
-    for (habit, at) in HABITS.iter().zip(origins) {
-        page.row(&format!("origin {}", habit.name), &format!("http://{at}/"));
-    }
+    page.addresses(gateway, admin, origins);
     page.head("Try, in another terminal");
-    let quiet = "curl -s -o /dev/null -D -";
-    page.line(
-        "the second time it is a hit: see Cache-Status and Age",
-        &format!("{quiet} http://{gateway}/api/products"),
-    );
-    for coding in ["br", "gzip", "zstd"] {
-        let line = format!("{quiet} -H 'Accept-Encoding: {coding}' http://{gateway}/api/products");
-        page.line(&format!("coded with {coding}: see Content-Encoding"), &line);
-    }
-    page.line(
-        "a burst: 5 pass, then 429 with Retry-After",
-        &format!("for i in 1 2 3 4 5 6 7 8; do curl -s -o /dev/null -w '%{{http_code}} %header{{retry-after}}\\n' http://{gateway}/limited; done"),
-    );
-    page.line("nothing private is stored", &format!("{quiet} http://{gateway}/private"));
+    page.requests(gateway);
     if let Some(first) = origins.first() {
-        page.line(
-            "stop an origin for 30 s: no GET is lost",
-            &format!("curl -X POST 'http://{first}{STOP}?for=30s'"),
-        );
+        let stop = format!("curl -X POST 'http://{first}{STOP}?for=30s'");
+        page.line("stop an origin for 30 s: no GET is lost", &stop);
     }
     page.line("what the gateway sees", &format!("curl -s http://{admin}/api/status"));
     page.text.push_str("\nCtrl-C drains and ends it.\n");
     page.text
 }
+
+/// Prints the head of an answer and nothing else.
+const HEAD: &str = "curl -s -o /dev/null -D -";
 
 struct Page {
     text: String,
@@ -63,6 +44,35 @@ impl Page {
         let painted = self.paint(Style::new().bold(), text);
         // Writing to a String cannot fail.
         let _ = writeln!(self.text, "\n{painted}");
+    }
+
+    fn addresses(&mut self, gateway: SocketAddr, admin: SocketAddr, origins: &[SocketAddr]) {
+        self.head("Verve demo: three origins, one gateway");
+        self.row("gateway", &format!("http://{gateway}/"));
+        for page in ["api/status", "metrics", "health"] {
+            self.row(page, &format!("http://{admin}/{page}"));
+        }
+        for (habit, at) in HABITS.iter().zip(origins) {
+            self.row(&format!("origin {}", habit.name), &format!("http://{at}/"));
+        }
+    }
+
+    fn requests(&mut self, gateway: SocketAddr) {
+        let products = format!("http://{gateway}/api/products");
+        self.line(
+            "the second time it is a hit: see Cache-Status and Age",
+            &format!("{HEAD} {products}"),
+        );
+        for coding in ["br", "gzip", "zstd"] {
+            let line = format!("{HEAD} -H 'Accept-Encoding: {coding}' {products}");
+            self.line(&format!("coded with {coding}: see Content-Encoding"), &line);
+        }
+        let burst = format!(
+            "for i in 1 2 3 4 5 6 7 8; do curl -s -o /dev/null \
+             -w '%{{http_code}} %header{{retry-after}}\\n' http://{gateway}/limited; done"
+        );
+        self.line("a burst: 5 pass, then 429 with Retry-After", &burst);
+        self.line("nothing private is stored", &format!("{HEAD} http://{gateway}/private"));
     }
 
     fn row(&mut self, name: &str, url: &str) {

@@ -31,19 +31,26 @@ pub(crate) fn answer(request: &Request<Body>, origin: &'static str) -> Response<
         "/private" => Page { kind: "text/plain", keep: "private", body: "only for you\n".into() },
         _ => return missing(origin),
     };
-    let etag = format!("\"{:x}\"", checksum(&page.body));
-    let mut response = Response::new(Body::full(page.body));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.kind));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(page.keep));
-    headers.insert("x-origin", HeaderValue::from_static(origin));
-    if let Ok(etag) = HeaderValue::from_str(&etag) {
-        headers.insert(ETAG, etag);
+    page.into_response(origin)
+}
+
+impl Page {
+    fn into_response(self, origin: &'static str) -> Response<Body> {
+        let page = self;
+        let etag = format!("\"{:x}\"", checksum(&page.body));
+        let mut response = Response::new(Body::full(page.body));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.kind));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(page.keep));
+        headers.insert("x-origin", HeaderValue::from_static(origin));
+        if let Ok(etag) = HeaderValue::from_str(&etag) {
+            headers.insert(ETAG, etag);
+        }
+        if page.keep == "private" {
+            headers.insert(SET_COOKIE, HeaderValue::from_static("visitor=1; HttpOnly"));
+        }
+        response
     }
-    if page.keep == "private" {
-        headers.insert(SET_COOKIE, HeaderValue::from_static("visitor=1; HttpOnly"));
-    }
-    response
 }
 
 fn missing(origin: &'static str) -> Response<Body> {

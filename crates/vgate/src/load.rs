@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::Path as FilePath;
 
+use crate::build::dry_run;
 use crate::config::Config;
 use crate::config::check::check;
-use crate::config::document::Document;
+use crate::config::document::{Document, Path};
 use crate::config::expand::expand;
+use crate::config::fault::Fault;
 use crate::config::problem::Problem;
 use crate::config::render::render;
 use crate::logging::coloured;
@@ -17,7 +19,7 @@ use crate::logging::coloured;
 /// # Errors
 ///
 /// Fails with a text for people: every mistake at its place, or why the file cannot be read.
-pub(crate) fn load(file: &Path) -> Result<Config, String> {
+pub(crate) fn load(file: &FilePath) -> Result<Config, String> {
     let name = file.display().to_string();
     let text = fs::read_to_string(file).map_err(|error| unreadable(&name, &error))?;
     let lookup = |name: &str| std::env::var(name).ok();
@@ -51,7 +53,7 @@ pub(crate) fn read(
     document.change_texts(&|value| expand(value, lookup), &mut problems);
     let config: Option<Config> = document.read(&mut problems);
     if let Some(config) = &config {
-        for (path, fault) in check(config) {
+        for (path, fault) in faults(config) {
             let span = document.locate(&path);
             // A mistake below one that was cut out would only repeat it.
             if !problems.iter().any(|p| overlaps(&p.span, &span)) {
@@ -63,6 +65,14 @@ pub(crate) fn read(
         Some(config) if problems.is_empty() => Ok(config),
         _ => Err(problems),
     }
+}
+
+/// Every mistake of a well-formed configuration: between its parts, and in each part as the crate
+/// that it belongs to sees it.
+pub(crate) fn faults(config: &Config) -> Vec<(Path, Fault)> {
+    let mut faults = check(config);
+    dry_run(config, &mut faults);
+    faults
 }
 
 fn overlaps(a: &std::ops::Range<usize>, b: &std::ops::Range<usize>) -> bool {

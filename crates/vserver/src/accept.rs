@@ -60,8 +60,11 @@ impl<S: App> Loop<S> {
     /// Serves until drained; says how many connections were cut at the deadline.
     pub(crate) async fn run(mut self, listener: TcpListener) -> usize {
         // The shutdown waits for this loop while it accepts, and for each connection.
-        let guard = self.watcher.guard();
+        let (guard, listening) = (self.watcher.guard(), self.site.listening.token());
         self.accept(listener).await;
+        drop(listening);
+        let (site, watcher, kill) = (self.site.clone(), self.watcher.clone(), self.kill.clone());
+        nobody_accepts(&site, &watcher, &kill).await;
         self.drain.cancel();
         drop(guard);
         self.finish().await
@@ -126,6 +129,17 @@ impl<S: App> Loop<S> {
             note(ended, &self.site.tally);
         }
         cut
+    }
+}
+
+/// Waits until no worker's socket of the listener accepts any longer: a client that is told to go
+/// comes back at once, and must not land in a queue that is about to close.
+async fn nobody_accepts(site: &Site, watcher: &Watcher, kill: &CancellationToken) {
+    site.listening.close();
+    tokio::select! {
+        () = site.listening.wait() => {}
+        () = kill.cancelled() => {}
+        () = watcher.deadline_passed() => {}
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Http2Config, TlsConfig};
 use crate::conn::{HeadLimits, Rules, Times};
@@ -25,6 +26,8 @@ pub(crate) struct Site {
     pub(crate) max_connections: usize,
     pub(crate) tcp_nodelay: bool,
     pub(crate) drain_delay: Duration,
+    /// Holds a token of every socket that still accepts.
+    pub(crate) listening: TaskTracker,
     tls: Option<TlsConfig>,
 }
 
@@ -52,6 +55,7 @@ impl Checked {
             max_connections: config.max_connections,
             tcp_nodelay: config.tcp_nodelay,
             drain_delay: config.drain_delay,
+            listening: TaskTracker::new(),
             tls: config.tls,
         })
     }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::conn::activity::{Activity, Times, Wait};
+use crate::conn::bell::Bell;
 use crate::conn::stall::Flow;
 use crate::fault::Fault;
 
@@ -99,13 +100,13 @@ pub(crate) async fn drive(
     drain: &CancellationToken,
 ) -> Result<(), Fault> {
     let mut connection = pin!(connection);
-    let mut drained = pin!(drain.cancelled());
+    let (mut drained, mut bell) = (pin!(drain.cancelled()), Bell::default());
     let mut timer = pin!(sleep_until(clock.start + clock.times.first_byte));
     let mut draining = false;
     poll_fn(|cx| {
         loop {
             // First the drain: the answer to a request that is there already is the last one.
-            if !draining && drained.as_mut().poll(cx).is_ready() {
+            if !draining && bell.poll(drained.as_mut(), cx).is_ready() {
                 draining = true;
                 clock.close();
                 if !clock.activity.end_after_next() {

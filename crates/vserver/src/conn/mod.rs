@@ -1,6 +1,7 @@
 //! One connection, from the accepted transport to its end.
 
 mod activity;
+mod bell;
 mod drive;
 mod front;
 mod hold;

@@ -194,6 +194,12 @@ impl Timeline {
         change(&mut self.lock());
     }
 
+    /// Reads a part of the record without copying the rest. `look` runs under the record's lock:
+    /// take and leave.
+    pub fn look<R>(&self, look: impl FnOnce(&Record) -> R) -> R {
+        look(&self.lock())
+    }
+
     /// A copy of the record as it is now.
     #[must_use]
     pub fn read(&self) -> Record {
@@ -217,7 +223,7 @@ mod tests {
         let same = timeline.clone();
         same.add(Phase::Pool, Duration::from_millis(2));
         assert_eq!(timeline.read().time(Phase::Pool), Some(Duration::from_millis(3)));
-        assert_eq!(timeline.read().time(Phase::Queue), None);
+        assert_eq!(timeline.look(|record| record.time(Phase::Queue)), None);
     }
 
     #[test]

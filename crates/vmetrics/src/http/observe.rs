@@ -82,7 +82,7 @@ impl Drop for Observation {
             self.outcome = Outcome::Failed;
         }
         let timeline = self.timeline.as_ref();
-        let cache = timeline.and_then(|timeline| timeline.read().cache);
+        let cache = timeline.and_then(|timeline| timeline.look(|record| record.cache));
         let key = (self.outcome, cache);
         self.routes.finish(&self.route, self.method, self.start.elapsed(), key);
         Routes::leave(&self.route);
@@ -90,6 +90,6 @@ impl Drop for Observation {
 }
 
 fn routed(routes: &Routes, timeline: Option<&Timeline>) -> Option<Arc<Route>> {
-    let name = timeline?.read().route?;
+    let name = timeline?.look(|record| record.route.clone())?;
     Some(routes.get(&name))
 }

@@ -152,7 +152,7 @@ fn client(extensions: &Extensions) -> Option<IpAddr> {
 }
 
 fn route(head: Head<'_>) -> Option<Arc<str>> {
-    head.extensions.get::<Timeline>()?.read().route
+    head.extensions.get::<Timeline>()?.look(|record| record.route.clone())
 }
 
 impl fmt::Debug for KeyBy {

@@ -1,7 +1,9 @@
 //! Telling the origin who asked: `X-Forwarded-*`, `X-Real-IP`, `Forwarded`.
 
+use std::io::Write as _;
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 
 use crate::connection::Connection;
@@ -10,12 +12,20 @@ use crate::list;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// What a stranger may not say of itself.
-const FORWARDING_FIELDS: [HeaderName; 6] =
-    [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT, X_REAL_IP, FORWARDED];
+fn is_claim(name: &str) -> bool {
+    matches!(
+        name,
+        "x-forwarded-for"
+            | "x-forwarded-proto"
+            | "x-forwarded-host"
+            | "x-forwarded-port"
+            | "x-real-ip"
+            | "forwarded"
+    )
+}
 
 /// Which fields tell the origin who asked, and how.
 ///
@@ -48,14 +58,15 @@ impl Forwarding {
     /// Else everything is replaced. Call it after [`hop::remove`](crate::hop::remove).
     ///
     /// ```
-    /// use http::HeaderMap;
+    /// use http::{HeaderMap, HeaderValue};
     /// use vhttp::{Connection, Forwarding};
     ///
     /// let mut headers = HeaderMap::new();
     /// headers.insert("x-forwarded-for", "6.6.6.6".parse().unwrap());
     /// let peer = "203.0.113.7:4711".parse().unwrap();
     /// let connection = Connection::new(peer, "192.0.2.1:443".parse().unwrap(), true);
-    /// Forwarding::default().apply(&mut headers, &connection, false, Some("example.com"));
+    /// let host = HeaderValue::from_static("example.com");
+    /// Forwarding::default().apply(&mut headers, &connection, false, Some(&host));
     /// assert_eq!(headers["x-forwarded-for"], "203.0.113.7");
     /// assert_eq!(headers["x-forwarded-proto"], "https");
     /// assert_eq!(headers["x-forwarded-host"], "example.com");
@@ -65,46 +76,81 @@ impl Forwarding {
         headers: &mut HeaderMap,
         connection: &Connection,
         trusted: bool,
-        host: Option<&str>,
+        host: Option<&HeaderValue>,
     ) {
         if !trusted {
-            for name in &FORWARDING_FIELDS {
-                headers.remove(name);
-            }
+            remove_claims(headers);
         }
+        let scheme = connection.scheme();
         let peer = connection.peer.ip().to_canonical();
         if self.x_forwarded {
-            append(headers, X_FORWARDED_FOR, &peer.to_string());
-            keep_or_set(headers, X_FORWARDED_PROTO, connection.scheme());
+            append(headers, X_FORWARDED_FOR, Text::of(peer).as_bytes());
+            headers.entry(X_FORWARDED_PROTO).or_insert(HeaderValue::from_static(scheme));
             if let Some(host) = host {
-                keep_or_set(headers, X_FORWARDED_HOST, host);
+                headers.entry(X_FORWARDED_HOST).or_insert_with(|| host.clone());
             }
         }
-        if self.x_real_ip {
-            keep_or_set(headers, X_REAL_IP, &peer.to_string());
+        if self.x_real_ip
+            && let Ok(value) = HeaderValue::from_bytes(Text::of(peer).as_bytes())
+        {
+            headers.entry(X_REAL_IP).or_insert(value);
         }
         if self.forwarded {
-            append(headers, FORWARDED, &element(peer, connection.scheme(), host));
+            let host = host.and_then(|host| host.to_str().ok());
+            append(headers, FORWARDED, element(peer, scheme, host).as_bytes());
         }
+    }
+}
+
+/// Looks at every name once, because the fields are seldom there.
+fn remove_claims(headers: &mut HeaderMap) {
+    let claims: Vec<HeaderName> =
+        headers.keys().filter(|name| is_claim(name.as_str())).cloned().collect();
+    for name in claims {
+        headers.remove(name);
+    }
+}
+
+/// An address as text, without an allocation.
+struct Text {
+    bytes: [u8; LONGEST],
+    left: usize,
+}
+
+/// The longest address, of version 6 with a version 4 one inside.
+const LONGEST: usize = 45;
+
+impl Text {
+    fn of(address: IpAddr) -> Self {
+        let mut bytes = [0; LONGEST];
+        let mut rest = bytes.as_mut_slice();
+        // It fits; a text cut short would be no valid address either.
+        let _ = write!(rest, "{address}");
+        let left = rest.len();
+        Self { bytes, left }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..LONGEST.saturating_sub(self.left)).unwrap_or_default()
     }
 }
 
 /// Adds a member to a list and makes one line of all its lines.
-fn append(headers: &mut HeaderMap, name: HeaderName, member: &str) {
-    let mut line = Vec::with_capacity(member.len());
-    for before in headers.get_all(&name) {
-        line.extend_from_slice(before.as_bytes());
-        line.extend_from_slice(b", ");
-    }
-    line.extend_from_slice(member.as_bytes());
-    if let Ok(value) = HeaderValue::from_bytes(&line) {
+fn append(headers: &mut HeaderMap, name: HeaderName, member: &[u8]) {
+    let mut lines = headers.get_all(&name).into_iter().peekable();
+    let value = if lines.peek().is_none() {
+        HeaderValue::from_bytes(member)
+    } else {
+        let mut line = Vec::new();
+        for before in lines {
+            line.extend_from_slice(before.as_bytes());
+            line.extend_from_slice(b", ");
+        }
+        line.extend_from_slice(member);
+        HeaderValue::from_maybe_shared(Bytes::from(line))
+    };
+    if let Ok(value) = value {
         headers.insert(name, value);
-    }
-}
-
-fn keep_or_set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.entry(name).or_insert(value);
     }
 }
 
@@ -163,7 +209,8 @@ mod tests {
     fn applied(fields: &Forwarding, mut headers: HeaderMap, trusted: bool) -> HeaderMap {
         let peer = "[::ffff:203.0.113.7]:4711".parse().unwrap();
         let connection = Connection::new(peer, "192.0.2.1:443".parse().unwrap(), true);
-        fields.apply(&mut headers, &connection, trusted, Some("example.com:8443"));
+        let host = HeaderValue::from_static("example.com:8443");
+        fields.apply(&mut headers, &connection, trusted, Some(&host));
         headers
     }
 
@@ -203,5 +250,14 @@ mod tests {
             r#"for="[2001:db8::1]";host="a\"b";proto=http"#
         );
         assert_eq!(element(peer, "http", None), r#"for="[2001:db8::1]";proto=http"#);
+    }
+
+    #[test]
+    fn the_longest_address_fits() {
+        for text in
+            ["1.2.3.4", "::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "::ffff:255.255.255.255"]
+        {
+            assert_eq!(Text::of(text.parse().unwrap()).as_bytes(), text.as_bytes());
+        }
     }
 }

@@ -2,26 +2,29 @@
 
 use http::header::{
     AGE, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, COOKIE, DATE, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE, VARY, VIA,
+    CONTENT_TYPE, COOKIE, DATE, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, SET_COOKIE,
+    TE, UPGRADE, VARY, VIA,
 };
 
 use crate::list;
 
 /// Fields that concern one connection, whether `Connection` names them or not.
-const HOP_BY_HOP: [HeaderName; 10] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy-authentication-info"),
-    // Only an upgrade to h2c would need it, and that is never passed on.
-    HeaderName::from_static("http2-settings"),
-];
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-authentication-info"
+            // Only an upgrade to h2c would need it, and that is never passed on.
+            | "http2-settings"
+    )
+}
 
 /// Fields for everyone on the way, which `Connection` must not take away: without them a message
 /// has another meaning, or another sender (CVE-2022-31813).
@@ -51,19 +54,27 @@ const END_TO_END: [HeaderName; 14] = [
 /// `X-Real-IP`, `Via`). Ask [`upgrade`] and [`accepts_trailers`] first: afterwards their answer
 /// is gone. Remove first and add our own fields then, never the other way round.
 pub fn remove(headers: &mut HeaderMap) {
-    for name in named(headers) {
-        headers.remove(name);
-    }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
-    }
+    remove_where(headers, is_hop_by_hop);
 }
 
 /// [`remove`] for a request, with `Proxy` as well: a CGI origin would take it for the address of
 /// its own proxy (CVE-2016-5385, "httpoxy").
 pub fn remove_from_request(headers: &mut HeaderMap) {
-    remove(headers);
-    headers.remove("proxy");
+    remove_where(headers, |name| is_hop_by_hop(name) || name == "proxy");
+}
+
+/// Removes the names that `gone` knows, and those that `Connection` adds.
+///
+/// Looking at every name once is cheaper than looking for ten that are seldom there.
+fn remove_where(headers: &mut HeaderMap, gone: impl Fn(&str) -> bool) {
+    let mut found: Vec<HeaderName> =
+        headers.keys().filter(|name| gone(name.as_str())).cloned().collect();
+    if found.contains(&CONNECTION) {
+        found.append(&mut named(headers));
+    }
+    for name in found {
+        headers.remove(name);
+    }
 }
 
 /// The protocol that the message asks to change to, when `Connection` says `upgrade` too

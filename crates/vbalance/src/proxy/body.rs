@@ -1,13 +1,13 @@
 //! The body of an answer: keeps its place at the endpoint and does not wait for ever.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Sleep, sleep};
 use vhttp::{BodyError, BoxError};
 
 use crate::balance::Lease;
@@ -26,10 +26,10 @@ pin_project! {
         #[pin]
         body: B,
         #[pin]
-        sleep: Sleep,
+        // Counts from the last time that something came, while nothing comes: bodies that never
+        // pause pay nothing for it.
+        sleep: Option<Sleep>,
         idle: Duration,
-        // Whether `sleep` counts from the last time that something came.
-        armed: bool,
         // Whether a good end is a success of the endpoint.
         good: bool,
         upload: Lender,
@@ -42,16 +42,7 @@ impl<B> AnswerBody<B> {
     /// Goes on under `lease`; `good` says whether the head was, `upload` whether the client is to
     /// blame for a break.
     pub(crate) fn new(body: B, lease: Lease, good: bool, upload: Lender, idle: Duration) -> Self {
-        Self {
-            body,
-            // Not registered before it is polled: bodies that never pause pay nothing for it.
-            sleep: sleep_until(Instant::now()),
-            idle,
-            armed: false,
-            good,
-            upload,
-            lease: Some(lease),
-        }
+        Self { body, sleep: None, idle, good, upload, lease: Some(lease) }
     }
 }
 
@@ -73,7 +64,7 @@ where
         }
         match this.body.as_mut().poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                *this.armed = false;
+                this.sleep.set(None);
                 if this.body.is_end_stream() {
                     end(this.lease, *this.good);
                 }
@@ -89,12 +80,12 @@ where
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                if !*this.armed {
-                    *this.armed = true;
-                    let due = Instant::now().checked_add(*this.idle);
-                    this.sleep.as_mut().reset(due.unwrap_or_else(Instant::now));
+                if this.sleep.is_none() {
+                    this.sleep.set(Some(sleep(*this.idle)));
                 }
-                std::task::ready!(this.sleep.poll(cx));
+                if let Some(sleep) = this.sleep.as_mut().as_pin_mut() {
+                    ready!(sleep.poll(cx));
+                }
                 let error = BodyError::new(IdleError(*this.idle));
                 broke(this.lease, *this.good && !this.upload.failed(), &error);
                 Poll::Ready(Some(Err(error)))

@@ -79,7 +79,7 @@ impl<C> ProxyBuilder<C> {
         let tunnels = self.tunnels;
         let rules = Rules {
             forward: Forward {
-                via: config.via_name()?,
+                via: config.via()?,
                 host: config.host,
                 forwarding: config.forwarding,
                 trusted: self.trusted,

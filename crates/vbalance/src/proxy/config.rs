@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use http::HeaderValue;
 use vhttp::Forwarding;
 use vhttp::list::is_token;
 
 use crate::config::time;
 use crate::error::BuildError;
+use crate::proxy::via::Via;
 
 /// More tries than that only multiply an outage.
 const MAX_TRIES: u8 = 10;
@@ -85,14 +85,14 @@ impl ProxyConfig {
     }
 
     /// The name for `Via`; `None` when none is written.
-    pub(crate) fn via_name(&self) -> Result<Option<HeaderValue>, BuildError> {
+    pub(crate) fn via(&self) -> Result<Option<Via>, BuildError> {
         if self.via.is_empty() {
             return Ok(None);
         }
         // A pseudonym is a token (RFC 9110 §7.6.3).
-        let name = is_token(&self.via).then(|| HeaderValue::from_str(&self.via).ok());
-        match name.flatten() {
-            Some(name) => Ok(Some(name)),
+        let via = is_token(&self.via).then(|| Via::new(&self.via).ok());
+        match via.flatten() {
+            Some(via) => Ok(Some(via)),
             None => Err(BuildError::Via(self.via.clone())),
         }
     }

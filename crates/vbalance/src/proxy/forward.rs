@@ -7,19 +7,20 @@ use http::header::{
     UPGRADE, VIA,
 };
 use http::request::Parts;
-use http::uri::PathAndQuery;
+use http::uri::{self, PathAndQuery};
 use http::{Method, StatusCode, Uri, Version};
 use http_body::Body as HttpBody;
 use vhttp::{Body, Connection, Forwarding, Reject, TrustedProxies, hop};
 
 use crate::address::Address;
 use crate::proxy::config::HostPolicy;
+use crate::proxy::via::Via;
 
 /// How heads are rewritten.
 #[derive(Debug)]
 pub(crate) struct Forward {
     pub(crate) host: HostPolicy,
-    pub(crate) via: Option<HeaderValue>,
+    pub(crate) via: Option<Via>,
     pub(crate) forwarding: Forwarding,
     pub(crate) trusted: TrustedProxies,
 }
@@ -64,7 +65,7 @@ impl Forward {
 
     /// Who asked (`X-Forwarded-*`, `Forwarded`) and by which way (`Via`, RFC 9110 §7.6.3).
     fn tell_the_way(&self, parts: &mut Parts, host: Option<&HeaderValue>) {
-        let host = host.and_then(|host| host.to_str().ok());
+        let host = host.filter(|host| host.to_str().is_ok());
         let headers = &mut parts.headers;
         match parts.extensions.get::<Connection>() {
             Some(connection) => {
@@ -74,27 +75,24 @@ impl Forward {
             // Nobody knows the peer, so nobody vouches for what it says.
             None => drop_claims(headers),
         }
-        let version = match parts.version {
-            Version::HTTP_10 => "1.0",
-            Version::HTTP_2 => "2",
-            Version::HTTP_3 => "3",
-            _ => "1.1",
-        };
-        let via = self.via.as_ref().and_then(|name| name.to_str().ok());
-        if let Some(Ok(via)) = via.map(|name| HeaderValue::from_str(&format!("{version} {name}"))) {
-            headers.append(VIA, via);
+        if let Some(via) = &self.via {
+            headers.append(VIA, via.value(parts.version));
         }
     }
 }
 
 impl Target {
     /// Points a head at one endpoint.
-    pub(crate) fn aim(&self, parts: &mut Parts, address: &Address) -> Result<(), http::Error> {
-        parts.uri = Uri::builder()
-            .scheme(address.scheme().clone())
-            .authority(address.authority().clone())
-            .path_and_query(self.path.clone())
-            .build()?;
+    pub(crate) fn aim(
+        &self,
+        parts: &mut Parts,
+        address: &Address,
+    ) -> Result<(), uri::InvalidUriParts> {
+        let mut uri = uri::Parts::default();
+        uri.scheme = Some(address.scheme().clone());
+        uri.authority = Some(address.authority().clone());
+        uri.path_and_query = Some(self.path.clone());
+        parts.uri = Uri::from_parts(uri)?;
         let host = self.host.as_ref().unwrap_or_else(|| address.host());
         parts.headers.insert(HOST, host.clone());
         Ok(())

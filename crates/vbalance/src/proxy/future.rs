@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::future::ready;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,7 +12,8 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
-use tokio::time::{Instant, timeout, timeout_at};
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep};
 use tower_service::Service;
 use vhttp::{Body, BoxError, Phase, Reason, Reject, Timeline};
 
@@ -21,8 +22,9 @@ use crate::balance::Lease;
 use crate::cause::chain;
 use crate::health::outlier::Outcome;
 use crate::proxy::answer;
+use crate::proxy::attempt::{Attempt, TryError};
 use crate::proxy::forward::Target;
-use crate::proxy::lend::{Lender, Upload};
+use crate::proxy::lend::Lender;
 use crate::proxy::rules::Rules;
 use crate::proxy::upgrade::Wish;
 use crate::retry::policy::{Again, Failure, again};
@@ -56,69 +58,95 @@ impl fmt::Debug for ProxyFuture {
 }
 
 /// Answers one request, whatever happens.
-pub(crate) async fn serve<C, B>(
-    rules: Arc<Rules>,
-    client: C,
-    request: Request<Body>,
-) -> Response<Body>
+///
+/// What needs no waiting is done at once, so that the future carries only what is left of it.
+pub(crate) fn serve<C, B>(rules: Arc<Rules>, client: C, request: Request<Body>) -> ProxyFuture
 where
-    C: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>> + Clone,
-    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    C: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    C::Error: Into<BoxError>,
+    C::Future: Send,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
 {
     let timeline = request.extensions().get::<Timeline>().cloned();
-    let exchange = exchange(&rules, client, request, timeline.as_ref());
-    let result = match rules.deadline {
-        Some(deadline) => {
-            timeout(deadline, exchange).await.unwrap_or_else(|_| Err(reject_timeout()))
+    match Tries::begin(rules, request, timeline.clone()) {
+        Ok((tries, wish)) => {
+            let late = tries.rules.deadline.map(sleep);
+            let exchange = exchange(tries, client, wish);
+            ProxyFuture::new(Within { exchange, late, timeline })
         }
-        None => exchange.await,
-    };
-    result.unwrap_or_else(|reject| {
-        let response = reject.into_response();
-        if let (Some(timeline), Some(reason)) = (timeline, response.extensions().get::<Reason>()) {
-            timeline.update(|record| record.reason = Some(reason.0));
-        }
-        response
-    })
+        Err(reject) => ProxyFuture::new(ready(refuse(reject, timeline.as_ref()))),
+    }
 }
 
-async fn exchange<C, B>(
-    rules: &Rules,
+fn refuse(reject: Reject, timeline: Option<&Timeline>) -> Response<Body> {
+    let response = reject.into_response();
+    if let (Some(timeline), Some(reason)) = (timeline, response.extensions().get::<Reason>()) {
+        timeline.update(|record| record.reason = Some(reason.0));
+    }
+    response
+}
+
+pin_project! {
+    /// An exchange that must give its answer before it is too late.
+    struct Within<F> {
+        #[pin]
+        exchange: F,
+        #[pin]
+        late: Option<Sleep>,
+        timeline: Option<Timeline>,
+    }
+}
+
+impl<F> Future for Within<F>
+where
+    F: Future<Output = Result<Response<Body>, Reject>>,
+{
+    type Output = Response<Body>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+        let this = self.project();
+        let result = match (this.exchange.poll(cx), this.late.as_pin_mut()) {
+            (Poll::Ready(result), _) => result,
+            (Poll::Pending, Some(late)) => {
+                std::task::ready!(late.poll(cx));
+                Err(reject_timeout())
+            }
+            (Poll::Pending, None) => return Poll::Pending,
+        };
+        Poll::Ready(result.unwrap_or_else(|reject| refuse(reject, this.timeline.as_ref())))
+    }
+}
+
+/// Tries until there is an answer, or no try is left.
+#[expect(clippy::manual_async_fn, reason = "an async fn would carry its arguments twice")]
+fn exchange<C, B>(
+    mut tries: Tries,
     client: C,
-    mut request: Request<Body>,
-    timeline: Option<&Timeline>,
-) -> Result<Response<Body>, Reject>
+    wish: Option<Wish>,
+) -> impl Future<Output = Result<Response<Body>, Reject>>
 where
     C: Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>> + Clone,
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    let wish = match rules.upgrade {
-        true => Wish::of(&mut request, &rules.tunnels)?,
-        false => None,
-    };
-    let (mut head, body) = request.into_parts();
-    let target = rules.forward.prepare(&mut head, &body, wish.is_some())?;
-    let mut tries = Tries {
-        rules,
-        method: head.method.clone(),
-        head,
-        target,
-        lender: Lender::new(body),
-        tried: Vec::new(),
-        left: rules.tries,
-        timeline,
-    };
-    let mut place = tries.rules.upstream.pick().ok_or_else(reject_no_endpoint)?;
-    loop {
-        let request = tries.request(place.address())?;
-        let began = Began::now(timeline);
-        let result = attempt(client.clone(), request, rules.head_timeout, &tries.lender).await;
-        if let (Some(began), Some(timeline)) = (began, timeline) {
-            began.end(timeline);
-        }
-        match result {
-            Ok(response) => return answer::pass(rules, response, place, tries.lender, wish),
-            Err(error) => place = tries.after(place, &error)?,
+    async move {
+        let mut place = tries.rules.upstream.pick().ok_or_else(reject_no_endpoint)?;
+        loop {
+            let began = Began::now(tries.timeline.as_ref());
+            let result = {
+                let request = tries.request(place.address())?;
+                let time = (began.at, tries.rules.head_timeout);
+                Attempt::new(client.clone(), request, &tries.lender, time).await
+            };
+            if let Some(timeline) = &tries.timeline {
+                began.end(timeline);
+            }
+            match result {
+                Ok(response) => {
+                    return answer::pass(&tries.rules, response, place, tries.lender, wish);
+                }
+                Err(error) => place = tries.after(place, &error)?,
+            }
         }
     }
 }
@@ -130,8 +158,8 @@ struct Began {
 }
 
 impl Began {
-    fn now(timeline: Option<&Timeline>) -> Option<Self> {
-        timeline.map(|timeline| Self { at: Instant::now(), pool: pool_time(timeline) })
+    fn now(timeline: Option<&Timeline>) -> Self {
+        Self { at: Instant::now(), pool: timeline.map(pool_time).unwrap_or_default() }
     }
 
     /// Adds the try's time, without the wait for a connection, which is a phase of its own.
@@ -142,51 +170,12 @@ impl Began {
 }
 
 fn pool_time(timeline: &Timeline) -> Duration {
-    timeline.read().time(Phase::Pool).unwrap_or_default()
-}
-
-/// Why one try gave no answer.
-enum TryError {
-    Client(BoxError),
-    Timeout(Duration),
-}
-
-/// Sends one request and waits for the head of the answer.
-async fn attempt<C>(
-    mut client: C,
-    request: Request<Body>,
-    limit: Duration,
-    lender: &Lender,
-) -> Result<C::Response, TryError>
-where
-    C: Service<Request<Body>, Error: Into<BoxError>>,
-{
-    let began = Instant::now();
-    let mut call = pin!(async move {
-        poll_fn(|cx| client.poll_ready(cx)).await?;
-        client.call(request).await
-    });
-    let mut due = began + limit;
-    loop {
-        if let Ok(result) = timeout_at(due, call.as_mut()).await {
-            return result.map_err(|error| TryError::Client(error.into()));
-        }
-        // The origin's time runs while it has something to do: not while the client sends.
-        let now = Instant::now();
-        let from = match lender.upload() {
-            Upload::AwaitsClient => now,
-            Upload::Moved(moved) => moved.map_or(began, |moved| moved.max(began)),
-        };
-        due = from + limit;
-        if due <= now {
-            return Err(TryError::Timeout(limit));
-        }
-    }
+    timeline.look(|record| record.time(Phase::Pool)).unwrap_or_default()
 }
 
 /// The tries of one request.
-struct Tries<'a> {
-    rules: &'a Rules,
+struct Tries {
+    rules: Arc<Rules>,
     method: Method,
     head: Parts,
     target: Target,
@@ -194,14 +183,39 @@ struct Tries<'a> {
     tried: Vec<Address>,
     /// Tries that may still begin.
     left: u8,
-    timeline: Option<&'a Timeline>,
+    timeline: Option<Timeline>,
 }
 
-impl Tries<'_> {
+impl Tries {
+    /// Makes `request` fit to be passed on.
+    fn begin(
+        rules: Arc<Rules>,
+        mut request: Request<Body>,
+        timeline: Option<Timeline>,
+    ) -> Result<(Self, Option<Wish>), Reject> {
+        let wish = match rules.upgrade {
+            true => Wish::of(&mut request, &rules.tunnels)?,
+            false => None,
+        };
+        let (mut head, body) = request.into_parts();
+        let target = rules.forward.prepare(&mut head, &body, wish.is_some())?;
+        let tries = Self {
+            method: head.method.clone(),
+            head,
+            target,
+            lender: Lender::new(body),
+            tried: Vec::new(),
+            left: rules.tries,
+            timeline,
+            rules,
+        };
+        Ok((tries, wish))
+    }
+
     /// The request for a try at `address`.
     fn request(&mut self, address: &Address) -> Result<Request<Body>, Reject> {
         self.left = self.left.saturating_sub(1);
-        if let Some(timeline) = self.timeline {
+        if let Some(timeline) = &self.timeline {
             timeline.update(|record| {
                 record.upstream = Some(Arc::clone(address.name()));
                 record.attempts = record.attempts.saturating_add(1);

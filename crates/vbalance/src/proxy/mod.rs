@@ -1,6 +1,7 @@
 //! The reverse proxy before an upstream, generic over the HTTP client that it asks through.
 
 mod answer;
+mod attempt;
 mod body;
 pub(crate) mod builder;
 pub(crate) mod config;
@@ -10,3 +11,4 @@ mod lend;
 mod rules;
 pub(crate) mod service;
 pub(crate) mod upgrade;
+mod via;

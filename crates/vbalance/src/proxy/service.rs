@@ -69,7 +69,7 @@ where
 
     fn call(&mut self, request: Request<Body>) -> ProxyFuture {
         let (rules, client) = (Arc::clone(&self.rules), self.client.clone());
-        ProxyFuture::new(serve(rules, client, request))
+        serve(rules, client, request)
     }
 }
 

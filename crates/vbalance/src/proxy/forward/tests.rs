@@ -10,7 +10,7 @@ const PEER: &str = "203.0.113.7:4711";
 fn forward() -> Forward {
     Forward {
         host: HostPolicy::Preserve,
-        via: Some(HeaderValue::from_static("verve")),
+        via: Some(Via::new("verve").unwrap()),
         forwarding: Forwarding::default(),
         trusted: TrustedProxies::default(),
     }

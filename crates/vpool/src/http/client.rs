@@ -133,8 +133,11 @@ impl Client {
 }
 
 impl Inner {
-    async fn run(self: Arc<Self>, request: Request<Body>) -> Result<Response<Body>, ClientError> {
-        self.sweeper.get_or_init(|| sweeper(&self));
+    async fn run(
+        self: &Arc<Self>,
+        request: &mut Option<Request<Body>>,
+    ) -> Result<Response<Body>, ClientError> {
+        self.sweeper.get_or_init(|| sweeper(self));
         self.exchange.run(request).await
     }
 }
@@ -176,8 +179,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        let exchange = Arc::clone(&self.inner).run(request.map(Body::new));
-        ResponseFuture { exchange: Box::pin(exchange) }
+        let (inner, mut request) = (Arc::clone(&self.inner), Some(request.map(Body::new)));
+        ResponseFuture { exchange: Box::pin(async move { inner.run(&mut request).await }) }
     }
 }
 

@@ -34,13 +34,22 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     /// Sends `request` to the origin in its URI.
-    pub(crate) async fn run(&self, request: Request<Body>) -> Result<Response<Body>, ClientError> {
+    ///
+    /// The request stays with the caller until it is written: each future between that carried it
+    /// would be larger by it, and each move between them a copy of it.
+    pub(crate) async fn run(
+        &self,
+        request: &mut Option<Request<Body>>,
+    ) -> Result<Response<Body>, ClientError> {
         let refused = |why: &'static str| ClientError::new(ErrorKind::Request, None).because(why);
-        request::check(&request).map_err(refused)?;
-        let uri = request.uri().clone();
+        let Some(asked) = request.as_ref() else {
+            return Err(refused("there is no request"));
+        };
+        request::check(asked).map_err(refused)?;
+        let uri = asked.uri().clone();
         let origin = OriginRef::of(&uri).map_err(refused)?;
-        let timeline = request.extensions().get::<Timeline>().cloned();
-        let upgrade = request::wants_upgrade(&request);
+        let timeline = asked.extensions().get::<Timeline>().cloned();
+        let upgrade = request::wants_upgrade(asked);
 
         let mut hold = self.timed(timeline.as_ref(), self.acquire(origin)).await?;
         let (mut lost, reused) = match self.send(&mut hold, request, origin).await {
@@ -50,19 +59,20 @@ impl Exchange {
         };
         // The origin closed an idle connection just now, and nothing was sent: the request is
         // whole, so it may go again, once, on a fresh connection.
-        let request = match lost.request.take() {
-            Some(request) if reused => request,
-            whole => {
-                lost.request = whole;
-                return Err(explain(*lost, reused, origin));
+        if lost.request.is_none() || !reused {
+            return Err(explain(*lost, reused, origin));
+        }
+        *request = lost.request.take();
+        // Boxed, because it is rare and would make every exchange larger.
+        let again = async {
+            let mut hold = self.timed(timeline.as_ref(), self.renew(hold, origin)).await?;
+            match self.send(&mut hold, request, origin).await {
+                Ok(response) => finish(response, hold, upgrade, origin).await,
+                Err(Failed::Lost(lost)) => Err(explain(*lost, hold.is_reused(), origin)),
+                Err(Failed::Unfit(error)) => Err(error),
             }
         };
-        let mut hold = self.timed(timeline.as_ref(), self.renew(hold, origin)).await?;
-        match self.send(&mut hold, request, origin).await {
-            Ok(response) => finish(response, hold, upgrade, origin).await,
-            Err(Failed::Lost(lost)) => Err(explain(*lost, hold.is_reused(), origin)),
-            Err(Failed::Unfit(error)) => Err(error),
-        }
+        Box::pin(again).await
     }
 
     /// Gets a connection, and notes how long it took and how it ended.
@@ -130,7 +140,8 @@ impl Exchange {
 
     async fn dial(&self, place: Place) -> Result<Hold, ClientError> {
         let origin = place.origin().clone();
-        match self.dialer.dial(&origin).await {
+        // Boxed, because it is seldom needed and larger than all the rest of an exchange.
+        match Box::pin(self.dialer.dial(&origin)).await {
             Ok(Opened::One(conn)) => Ok(Hold::Whole(place.opened(conn))),
             Ok(Opened::Many(conn)) => place
                 .opened_shared(conn)
@@ -146,19 +157,20 @@ impl Exchange {
     async fn send(
         &self,
         hold: &mut Hold,
-        mut request: Request<Body>,
+        request: &mut Option<Request<Body>>,
         origin: OriginRef<'_>,
     ) -> Result<Response<Incoming>, Failed> {
-        let fit = if hold.is_http2() {
-            request::for_http2(&mut request, origin.is_tls())
-        } else {
-            request::for_http1(&mut request)
+        let fit = match request {
+            Some(request) if hold.is_http2() => request::for_http2(request, origin.is_tls()),
+            Some(request) => request::for_http1(request),
+            None => Err("there is no request".into()),
         };
         if let Err(source) = fit {
             let error = ClientError::new(ErrorKind::Request, Some(origin.to_origin()));
             return Err(Failed::Unfit(error.because(source)));
         }
-        hold.send(request).await.map_err(Failed::Lost)
+        // It is there: what is fit is some request.
+        hold.send(request.take().unwrap_or_default()).await.map_err(Failed::Lost)
     }
 }
 

@@ -4,17 +4,18 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::{Request, Response, StatusCode};
 use tokio::time::Instant;
 use tower_service::Service;
 use verve::http::{Body, ClientAddr, Connection, Reason, Reject, Timeline};
 
-use crate::access_log::Entry;
+use crate::access_log::{AccessLog, Entry};
 use crate::build::graph::Graph;
 use crate::logged_body::LoggedBody;
 use crate::normalise;
+use crate::route::handler::Answer;
 use crate::state::State;
 
 /// The service of one worker.
@@ -29,7 +30,7 @@ impl Front {
         Self { worker, state }
     }
 
-    async fn answer(self, mut request: Request<Body>) -> Response<Body> {
+    fn answer(&self, mut request: Request<Body>) -> FrontFuture {
         let graph = self.state.graph();
         let timeline = Timeline::new();
         let refusal = normalise::normalise(&mut request).err();
@@ -39,35 +40,48 @@ impl Front {
             .state
             .access_log()
             .map(|log| (log.clone(), Entry::new(&request, timeline.clone()), Instant::now()));
-        let response = match refusal {
-            Some(reject) => self.state.refuse(request, reject).await,
-            None => self.route(&graph, &timeline, request).await,
+        let answer = match refusal {
+            Some(reject) => self.state.refuse(request, reject),
+            None => self.route(&graph, &timeline, request),
         };
-        note_reason(&timeline, &response);
-        match logged {
-            Some((log, entry, begun)) => LoggedBody::wrap(response, log, entry, begun),
-            None => response,
-        }
+        FrontFuture { answer, timeline, logged, _graph: graph }
     }
 
-    async fn route(
-        &self,
-        graph: &Graph,
-        timeline: &Timeline,
-        request: Request<Body>,
-    ) -> Response<Body> {
+    fn route(&self, graph: &Graph, timeline: &Timeline, request: Request<Body>) -> Answer {
         let place = graph.find(&normalise::host(&request), request.uri().path());
         match place.and_then(|place| graph.route(self.worker, place)) {
             Some((name, handler)) => {
                 timeline.update(|record| record.route = Some(Arc::clone(name)));
-                handler.handle(request).await
+                handler.handle(request)
             }
             None => {
                 let reject = Reject::new(StatusCode::NOT_FOUND, "no-route")
                     .detail("no route takes this host and path");
-                self.state.refuse(request, reject).await
+                self.state.refuse(request, reject)
             }
         }
+    }
+}
+
+/// The answer to one request.
+pub(crate) struct FrontFuture {
+    answer: Answer,
+    timeline: Timeline,
+    logged: Option<(AccessLog, Entry, Instant)>,
+    /// Lives as long as a request on it is under way.
+    _graph: Arc<Graph>,
+}
+
+impl Future for FrontFuture {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Ok(response) = ready!(self.answer.as_mut().poll(cx));
+        note_reason(&self.timeline, &response);
+        Poll::Ready(Ok(match self.logged.take() {
+            Some((log, entry, begun)) => LoggedBody::wrap(response, log, entry, begun),
+            None => response,
+        }))
     }
 }
 
@@ -89,14 +103,13 @@ fn note_reason(timeline: &Timeline, response: &Response<Body>) {
 impl Service<Request<Body>> for Front {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    type Future = FrontFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let front = self.clone();
-        Box::pin(async move { Ok(front.answer(request).await) })
+    fn call(&mut self, request: Request<Body>) -> FrontFuture {
+        self.answer(request)
     }
 }

@@ -3,6 +3,8 @@
 //! What is matched is what is forwarded: the path is rewritten to its canonical form, so that no
 //! access rule sees another path than the origin does.
 
+use std::borrow::Cow;
+
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
@@ -24,19 +26,26 @@ pub(crate) fn normalise(request: &mut Request<Body>) -> Result<(), Reject> {
         let path = request.uri().path_and_query().cloned();
         *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
     }
-    request.headers_mut().insert(HOST, authority);
+    if let Some(authority) = authority {
+        request.headers_mut().insert(HOST, authority);
+    }
     Ok(())
 }
 
 /// The host of a normalised request, lower case, without its port.
-pub(crate) fn host(request: &Request<Body>) -> String {
+pub(crate) fn host(request: &Request<Body>) -> Cow<'_, str> {
     let value = request.headers().get(HOST).and_then(|value| value.to_str().ok()).unwrap_or("");
     let end = match value.rfind(':') {
         // A colon inside brackets belongs to an IPv6 address.
         Some(colon) if !value.ends_with(']') => colon,
         _ => value.len(),
     };
-    value.get(..end).unwrap_or(value).to_ascii_lowercase()
+    let host = value.get(..end).unwrap_or(value);
+    if host.bytes().any(|b| b.is_ascii_uppercase()) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
+    }
 }
 
 const fn bad(reason: &'static str) -> Reject {
@@ -66,8 +75,9 @@ fn check_framing(headers: &HeaderMap) -> Result<(), Reject> {
     Ok(())
 }
 
-/// The one authority of the request (RFC 9112 §3.2, RFC 9113 §8.3.1).
-fn authority(request: &Request<Body>) -> Result<HeaderValue, Reject> {
+/// The one authority of the request (RFC 9112 §3.2, RFC 9113 §8.3.1); `None` when it stands in
+/// `Host` already.
+fn authority(request: &Request<Body>) -> Result<Option<HeaderValue>, Reject> {
     let mut lines = request.headers().get_all(HOST).iter();
     let field = lines.next();
     if lines.next().is_some() {
@@ -89,11 +99,26 @@ fn authority(request: &Request<Body>) -> Result<HeaderValue, Reject> {
     if !is_authority(value) {
         return Err(bad("host-invalid"));
     }
-    HeaderValue::from_str(value).map_err(|_| bad("host-invalid"))
+    match target {
+        Some(target) => HeaderValue::from_str(target).map(Some).map_err(|_| bad("host-invalid")),
+        None => Ok(None),
+    }
 }
 
 /// Host and optional port, nothing else: no user, no list, no space.
 fn is_authority(value: &str) -> bool {
+    is_name_and_port(value) || is_rare_authority(value)
+}
+
+/// The usual forms, told without an allocation: a name or an IPv4 address, and perhaps a port.
+fn is_name_and_port(value: &str) -> bool {
+    let (host, port) = value.split_once(':').unwrap_or((value, "0"));
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    let number = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    number && !host.is_empty() && host.bytes().all(plain)
+}
+
+fn is_rare_authority(value: &str) -> bool {
     let Ok(authority) = value.parse::<Authority>() else {
         return false;
     };

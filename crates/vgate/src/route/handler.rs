@@ -4,13 +4,14 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::task::{Context, Waker};
 
 use http::{Request, Response};
 use tower_service::Service;
 use verve::http::Body;
 
 /// The answer under way.
-pub(crate) type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 /// Anything that answers requests.
 pub(crate) trait Handle: Send + Sync {
@@ -25,14 +26,17 @@ impl<S> Handle for Cloned<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     S: Clone + Send + Sync + 'static,
-    S::Future: Send,
+    S::Future: Send + 'static,
 {
     fn handle(&self, request: Request<Body>) -> Answer {
         let mut service = self.0.clone();
+        // Nearly always: then the answer carries neither the service nor the request.
+        if service.poll_ready(&mut Context::from_waker(Waker::noop())).is_ready() {
+            return Box::pin(service.call(request));
+        }
         Box::pin(async move {
             let Ok(()) = poll_fn(|cx| service.poll_ready(cx)).await;
-            let Ok(response) = service.call(request).await;
-            response
+            service.call(request).await
         })
     }
 }
@@ -45,7 +49,7 @@ impl Handler {
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
         S: Clone + Send + Sync + 'static,
-        S::Future: Send,
+        S::Future: Send + 'static,
     {
         Self(Box::new(Cloned(service)))
     }

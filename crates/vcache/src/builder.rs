@@ -1,22 +1,28 @@
 //! Building a cache: the settings of a file, and what no file can say.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use crate::cache::Cache;
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::load::flight::Flight;
+use crate::load::account::Account;
 use crate::memory::{BuildError, Memory, MemoryBuilder};
-use crate::metrics::LoadMeters;
+use crate::prefix::{Index, Ordered};
+use crate::shelf::Shelf;
+use crate::tags::Tags;
+use crate::terms::Held;
 
 /// Builds a [`Cache`].
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct CacheBuilder<K, V> {
     config: Config,
     name: Cow<'static, str>,
-    memory: MemoryBuilder<K, V>,
+    memory: MemoryBuilder<K, Held<V>>,
+    clock: Arc<dyn Clock>,
+    index: Option<Box<dyn Index<K>>>,
 }
 
 impl<K, V> Cache<K, V>
@@ -29,7 +35,9 @@ where
         CacheBuilder {
             config: Config::default(),
             name: Cow::Borrowed("cache"),
-            memory: Memory::builder(),
+            memory: Memory::builder().weigher(|_, held: &Held<V>| held.terms_weight()),
+            clock: Arc::new(SystemClock::new()),
+            index: None,
         }
     }
 }
@@ -54,13 +62,27 @@ where
     /// Says how many bytes a key and a value hold beyond their own fixed sizes; see
     /// [`MemoryBuilder::weigher`].
     pub fn weigher(mut self, weigh: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
-        self.memory = self.memory.weigher(weigh);
+        self.memory = self
+            .memory
+            .weigher(move |key, held| weigh(key, &held.value).saturating_add(held.terms_weight()));
         self
     }
 
     /// The clock that TTLs run on; see [`MemoryBuilder::clock`].
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.memory = self.memory.clock(clock);
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Keeps an ordered index of all keys, so that
+    /// [`remove_prefix`](Cache::remove_prefix) looks only at those that it removes. Default:
+    /// none. It holds up to two copies of keys for each entry, beside the bound, and makes an
+    /// insertion take a lock that all share.
+    pub fn index_prefixes(mut self) -> Self
+    where
+        K: Borrow<str> + Ord,
+    {
+        self.index = Some(Box::new(Ordered::new()));
         self
     }
 
@@ -73,14 +95,17 @@ where
         if self.config.max_loads == 0 {
             return Err(BuildError::NoLoads);
         }
-        let flight = Flight::metered(self.config.max_loads, LoadMeters::new(&self.name));
+        let account = Arc::new(Account::new(&self.name));
         let memory = self
             .memory
             .max_weight(self.config.max_size)
             .ttl(self.config.ttl)
+            .clock(Arc::clone(&self.clock))
             .name(self.name)
             .build()?;
-        Ok(Cache::from_parts(memory, flight))
+        let tags = Tags::new(self.config.max_tags);
+        let shelf = Shelf::new(memory, tags, account, self.clock, self.config.ttl_jitter_percent);
+        Ok(Cache::from_parts(shelf.indexed(self.index), &self.config))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Any error; what loaders and stores fail with.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
@@ -16,10 +17,19 @@ pub enum LoadError {
     /// The loader panicked; the panic hook has reported it.
     #[error("the loader panicked")]
     Panicked,
-    /// As many loads as may run at once were running already.
+    /// The loader took longer than it may and was dropped.
+    #[error("the load took longer than {0:?}")]
+    TimedOut(Duration),
+    /// The load of many keys that this one was part of brought no value for it.
+    #[error("the source has no value for this key")]
+    Absent,
+    /// A sync loader asked, on its own thread, for a key that this thread is loading already.
+    #[error("the load waits for itself")]
+    Recursive,
+    /// As many loads as may exist at once existed already.
     #[error("{max} loads are under way, no more are allowed at once")]
     TooMany {
-        /// How many may run at once.
+        /// How many may exist at once.
         max: usize,
     },
 }
@@ -34,7 +44,12 @@ impl LoadError {
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         match self {
             Self::Failed(error) => error.downcast_ref(),
-            Self::Panicked | Self::TooMany { .. } => None,
+            _ => None,
         }
+    }
+
+    /// Whether it says something about the source, and not about this call.
+    pub(crate) const fn is_of_the_source(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Panicked | Self::TimedOut(_))
     }
 }

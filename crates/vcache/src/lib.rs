@@ -9,20 +9,32 @@ mod error;
 #[cfg(feature = "http")]
 pub mod http;
 mod load;
+#[cfg(feature = "tower")]
+pub mod memo;
 mod memory;
 mod metrics;
+mod prefix;
+mod random;
+mod shelf;
 mod store;
+mod tags;
+mod terms;
 mod tiered;
+#[cfg(feature = "tokio")]
+pub mod warm;
 
 pub use builder::CacheBuilder;
 pub use cache::Cache;
 #[cfg(feature = "tokio")]
 pub use clock::TokioClock;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use config::Config;
+pub use config::{Config, Loading};
 pub use error::LoadError;
 pub use hashbrown::Equivalent;
+pub use load::account::LoadStats;
+pub use load::early::recompute_early;
 pub use load::flight::{Flight, Ticket};
+pub use load::loaded::Loaded;
 pub use memory::{BuildError, Memory, MemoryBuilder, Stats};
 #[cfg(feature = "json")]
 pub use store::codec::Json;

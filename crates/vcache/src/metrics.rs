@@ -22,7 +22,17 @@ pub(crate) enum Load {
     Loaded,
     Failed,
     Panicked,
+    TimedOut,
     Cancelled,
+}
+
+/// Why a value was returned after its time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stale {
+    /// It is being refreshed.
+    Revalidating,
+    /// Loading anew failed.
+    Error,
 }
 
 /// What came of asking the store behind a cache.
@@ -39,9 +49,14 @@ pub(crate) enum Asked {
 
 #[cfg(feature = "metrics")]
 mod on {
-    use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
+    use std::time::Duration;
 
-    use super::{Asked, Left, Load};
+    use metrics::{
+        Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge,
+        describe_histogram, gauge, histogram,
+    };
+
+    use super::{Asked, Left, Load, Stale};
 
     const REQUESTS: &str = "vcache_requests_total";
     const EVICTIONS: &str = "vcache_evictions_total";
@@ -49,6 +64,9 @@ mod on {
     const WEIGHT: &str = "vcache_weight_bytes";
     const ENTRIES: &str = "vcache_entries";
     const LOADS: &str = "vcache_loads_total";
+    const LOAD_TIME: &str = "vcache_load_seconds";
+    const REFRESHES: &str = "vcache_refreshes_total";
+    const STALE: &str = "vcache_stale_total";
     const STORE_REQUESTS: &str = "vcache_store_requests_total";
     const STORE_ERRORS: &str = "vcache_store_errors_total";
 
@@ -129,18 +147,50 @@ mod on {
         loaded: Counter,
         failed: Counter,
         panicked: Counter,
+        timed_out: Counter,
         cancelled: Counter,
+        time: Histogram,
+        begun: Counter,
+        skipped: Counter,
+        revalidating: Counter,
+        error: Counter,
     }
 
     impl LoadMeters {
         pub(crate) fn new(cache: &str) -> Self {
             describe_counter!(LOADS, Unit::Count, "Loads, by outcome.");
+            describe_histogram!(LOAD_TIME, Unit::Seconds, "How long successful loads took.");
+            describe_counter!(REFRESHES, Unit::Count, "Refreshes that were due, by outcome.");
+            describe_counter!(STALE, Unit::Count, "Values returned after their time, by reason.");
+            let stale = |why| counter!(STALE, "cache" => cache.to_owned(), "reason" => why);
             Self {
                 loaded: outcome(LOADS, cache, "loaded"),
                 failed: outcome(LOADS, cache, "failed"),
                 panicked: outcome(LOADS, cache, "panicked"),
+                timed_out: outcome(LOADS, cache, "timed_out"),
                 cancelled: outcome(LOADS, cache, "cancelled"),
+                time: histogram!(LOAD_TIME, "cache" => cache.to_owned()),
+                begun: outcome(REFRESHES, cache, "begun"),
+                skipped: outcome(REFRESHES, cache, "skipped"),
+                revalidating: stale("revalidating"),
+                error: stale("error"),
             }
+        }
+
+        pub(crate) fn took(&self, time: Duration) {
+            self.time.record(time);
+        }
+
+        pub(crate) fn refresh(&self, begun: bool) {
+            if begun { &self.begun } else { &self.skipped }.increment(1);
+        }
+
+        pub(crate) fn stale(&self, why: Stale) {
+            match why {
+                Stale::Revalidating => &self.revalidating,
+                Stale::Error => &self.error,
+            }
+            .increment(1);
         }
 
         pub(crate) fn ended(&self, load: Load) {
@@ -148,6 +198,7 @@ mod on {
                 Load::Loaded => &self.loaded,
                 Load::Failed => &self.failed,
                 Load::Panicked => &self.panicked,
+                Load::TimedOut => &self.timed_out,
                 Load::Cancelled => &self.cancelled,
             };
             counter.increment(1);
@@ -198,7 +249,9 @@ mod on {
 #[cfg(not(feature = "metrics"))]
 #[expect(clippy::unused_self, reason = "twins of methods that use it")]
 mod off {
-    use super::{Asked, Left, Load};
+    use std::time::Duration;
+
+    use super::{Asked, Left, Load, Stale};
 
     pub(crate) struct Meters;
 
@@ -220,6 +273,9 @@ mod off {
             Self
         }
         pub(crate) const fn ended(&self, _load: Load) {}
+        pub(crate) const fn took(&self, _time: Duration) {}
+        pub(crate) const fn refresh(&self, _begun: bool) {}
+        pub(crate) const fn stale(&self, _why: Stale) {}
     }
 
     pub(crate) struct StoreMeters;

@@ -6,15 +6,18 @@ use std::future::Future;
 use std::hash::Hash;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::mpsc::SyncSender;
+use std::thread::ThreadId;
 
 use dashmap::DashMap;
-use dashmap::mapref::entry::Entry;
+use dashmap::mapref::entry::{Entry, OccupiedEntry, VacantEntry};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
 use crate::error::LoadError;
-use crate::metrics::{Load, LoadMeters};
+use crate::load::account::{Account, ending};
+use crate::metrics::Load;
 
 /// One load per key: who asks while it runs gets its result.
 ///
@@ -29,25 +32,27 @@ use crate::metrics::{Load, LoadMeters};
 /// Bounded: at most `max` loads exist at once, each with at least one live waiter. Cloning gives
 /// another handle to the same loads.
 pub struct Flight<K, V> {
-    loads: Arc<Loads<K, V>>,
+    pub(super) loads: Arc<Loads<K, V>>,
 }
 
-struct Loads<K, V> {
-    running: DashMap<K, Running<V>, foldhash::fast::RandomState>,
+pub(super) struct Loads<K, V> {
+    pub(super) running: DashMap<K, Running<V>, foldhash::fast::RandomState>,
     /// Loads that exist: those in `running`, and those forgotten that still have waiters.
     count: AtomicUsize,
-    next: AtomicU64,
-    max: usize,
-    meters: LoadMeters,
+    pub(super) max: usize,
+    account: Arc<Account>,
 }
 
-type SharedLoad<V> = Shared<BoxFuture<'static, Result<V, LoadError>>>;
+pub(super) type SharedLoad<V> = Shared<BoxFuture<'static, Result<V, LoadError>>>;
 
-struct Running<V> {
-    id: u64,
+pub(super) struct Running<V> {
     waiters: usize,
     ticket: Ticket,
     load: SharedLoad<V>,
+    /// Threads that wait without polling.
+    pub(super) onlookers: Vec<SyncSender<Result<V, LoadError>>>,
+    /// The thread that loads, if it is a sync load.
+    pub(super) thread: Option<ThreadId>,
 }
 
 /// Tells a load whether its result is still wanted for storing.
@@ -57,6 +62,14 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    pub(super) fn new() -> Self {
+        Self { current: Arc::new(AtomicBool::new(true)) }
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.current, &other.current)
+    }
+
     /// False once the key was forgotten: what the load found may be out of date. Its waiters get
     /// it all the same, because they asked before that.
     #[must_use]
@@ -77,17 +90,16 @@ where
     /// Nothing under way; `max` loads at once.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        Self::metered(max, LoadMeters::new("flight"))
+        Self::counted(max, Arc::new(Account::new("flight")))
     }
 
-    pub(crate) fn metered(max: usize, meters: LoadMeters) -> Self {
+    pub(crate) fn counted(max: usize, account: Arc<Account>) -> Self {
         Self {
             loads: Arc::new(Loads {
                 running: DashMap::default(),
                 count: AtomicUsize::new(0),
-                next: AtomicU64::new(0),
                 max,
-                meters,
+                account,
             }),
         }
     }
@@ -106,7 +118,20 @@ where
         F: FnOnce(Ticket) -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, LoadError>> + Send + 'static,
     {
-        let waiting = self.join(key, load)?;
+        self.run_once(key, &mut Some(load)).await
+    }
+
+    /// The same; leaves `load` where it is if another load was under way.
+    pub(crate) async fn run_once<F, Fut>(
+        &self,
+        key: K,
+        load: &mut Option<F>,
+    ) -> Result<V, LoadError>
+    where
+        F: FnOnce(Ticket) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<V, LoadError>> + Send + 'static,
+    {
+        let (waiting, _) = self.join(key, load)?;
         // A clone to poll; the original stays in the guard.
         waiting.load.clone().await
     }
@@ -132,12 +157,21 @@ where
 
     /// Forgets every load.
     pub fn forget_all(&self) {
+        self.forget_where(|_| true);
+    }
+
+    /// Forgets the loads of all keys that `which` answers with true. It runs under a lock and
+    /// must not call the flight.
+    pub fn forget_where(&self, mut which: impl FnMut(&K) -> bool) {
         let mut removed = Vec::new();
-        self.loads.running.retain(|_, running| {
-            running.ticket.void();
-            // Dropped below: a load's destructors are the caller's code.
-            removed.push(running.load.clone());
-            false
+        self.loads.running.retain(|key, running| {
+            let forgotten = which(key);
+            if forgotten {
+                running.ticket.void();
+                // Dropped below: a load's destructors are the caller's code.
+                removed.push(running.load.clone());
+            }
+            !forgotten
         });
     }
 
@@ -147,34 +181,58 @@ where
         self.loads.count.load(Ordering::Relaxed)
     }
 
-    fn join<F, Fut>(&self, key: K, load: F) -> Result<Waiting<K, V>, LoadError>
+    /// A share in the load of `key`; with its ticket if it is `load` that it starts.
+    pub(super) fn join<F, Fut>(
+        &self,
+        key: K,
+        load: &mut Option<F>,
+    ) -> Result<(Waiting<K, V>, Option<Ticket>), LoadError>
     where
         F: FnOnce(Ticket) -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, LoadError>> + Send + 'static,
     {
-        let loads = &self.loads;
-        let (id, load) = match loads.running.entry(key.clone()) {
-            Entry::Occupied(mut entry) => {
-                let running = entry.get_mut();
-                running.waiters += 1;
-                (running.id, running.load.clone())
-            }
+        let (waiting, started) = match self.loads.running.entry(key) {
+            Entry::Occupied(mut entry) => (self.share(&mut entry), None),
             Entry::Vacant(entry) => {
-                let ending = Loads::admit(loads)?;
-                let id = loads.next.fetch_add(1, Ordering::Relaxed);
-                let ticket = Ticket { current: Arc::new(AtomicBool::new(true)) };
-                let flight = fly(ending, key.clone(), id, ticket.clone(), load);
-                let load = flight.boxed().shared();
-                entry.insert(Running { id, waiters: 1, ticket, load: load.clone() });
-                (id, load)
+                let (ending, ticket) = (Loads::admit(&self.loads)?, Ticket::new());
+                let (key, load) = (entry.key().clone(), load.take());
+                // Whoever calls with nothing to load has had a turn already.
+                let load = load.ok_or(LoadError::Absent)?;
+                let flight = fly(ending, key, ticket.clone(), load).boxed().shared();
+                (self.start(entry, ticket.clone(), flight, None), Some(ticket))
             }
         };
-        Ok(Waiting { loads: Arc::clone(loads), key, id, load })
+        Ok((waiting, started))
+    }
+
+    fn share(&self, entry: &mut OccupiedEntry<'_, K, Running<V>>) -> Waiting<K, V> {
+        let key = entry.key().clone();
+        let running = entry.get_mut();
+        running.waiters += 1;
+        let (ticket, load) = (running.ticket.clone(), running.load.clone());
+        Waiting { loads: Arc::clone(&self.loads), key, ticket, load }
+    }
+
+    pub(super) fn start(
+        &self,
+        entry: VacantEntry<'_, K, Running<V>>,
+        ticket: Ticket,
+        load: SharedLoad<V>,
+        thread: Option<ThreadId>,
+    ) -> Waiting<K, V> {
+        let waiting = Waiting {
+            loads: Arc::clone(&self.loads),
+            key: entry.key().clone(),
+            ticket: ticket.clone(),
+            load: load.clone(),
+        };
+        entry.insert(Running { waiters: 1, ticket, load, onlookers: Vec::new(), thread });
+        waiting
     }
 }
 
 impl<K, V> Loads<K, V> {
-    fn admit(loads: &Arc<Self>) -> Result<Ending<K, V>, LoadError> {
+    pub(super) fn admit(loads: &Arc<Self>) -> Result<Ending<K, V>, LoadError> {
         let max = loads.max;
         let more = |count: usize| (count < max).then_some(count + 1);
         loads
@@ -188,58 +246,65 @@ impl<K, V> Loads<K, V> {
 
 /// The load itself: runs the loader, turns a panic into an error, and leaves the map.
 async fn fly<K, V, F, Fut>(
-    mut ending: Ending<K, V>,
+    ending: Ending<K, V>,
     key: K,
-    id: u64,
     ticket: Ticket,
     load: F,
 ) -> Result<V, LoadError>
 where
     K: Hash + Eq,
+    V: Clone,
     F: FnOnce(Ticket) -> Fut,
     Fut: Future<Output = Result<V, LoadError>>,
 {
+    let own = ticket.clone();
     // The loader's state is dropped by the panic; nobody sees it afterwards.
     let result = AssertUnwindSafe(async move { load(ticket).await })
         .catch_unwind()
         .await
         .unwrap_or(Err(LoadError::Panicked));
-    ending.how = match &result {
-        Ok(_) => Load::Loaded,
-        Err(LoadError::Panicked) => Load::Panicked,
-        Err(_) => Load::Failed,
-    };
-    let running = &ending.loads.running;
-    running.remove_if(&key, |_, running| running.id == id);
+    ending.with(&key, &own, &result);
     result
 }
 
 /// Counts how a load ended; dropped with the load, finished or not.
-struct Ending<K, V> {
+pub(super) struct Ending<K, V> {
     loads: Arc<Loads<K, V>>,
     how: Load,
+}
+
+impl<K: Hash + Eq, V: Clone> Ending<K, V> {
+    /// The load has ended: takes it out of the map and tells the threads that wait for it.
+    pub(super) fn with(mut self, key: &K, ticket: &Ticket, result: &Result<V, LoadError>) {
+        self.how = ending(result);
+        let ended = self.loads.running.remove_if(key, |_, running| running.ticket.is(ticket));
+        for onlooker in ended.into_iter().flat_map(|(_, running)| running.onlookers) {
+            // One that has left needs no answer.
+            let _ = onlooker.try_send(result.clone());
+        }
+    }
 }
 
 impl<K, V> Drop for Ending<K, V> {
     fn drop(&mut self) {
         self.loads.count.fetch_sub(1, Ordering::Relaxed);
-        self.loads.meters.ended(self.how);
+        self.loads.account.ended(self.how);
     }
 }
 
 /// A waiter's share in a load; the last one to leave takes the load along.
-struct Waiting<K: Hash + Eq, V> {
+pub(super) struct Waiting<K: Hash + Eq, V> {
     loads: Arc<Loads<K, V>>,
     key: K,
-    id: u64,
-    load: SharedLoad<V>,
+    ticket: Ticket,
+    pub(super) load: SharedLoad<V>,
 }
 
 impl<K: Hash + Eq, V> Drop for Waiting<K, V> {
     fn drop(&mut self) {
         // What is removed here is dropped after the map's lock, and the load after that.
         self.loads.running.remove_if_mut(&self.key, |_, running| {
-            if running.id != self.id {
+            if !running.ticket.is(&self.ticket) {
                 return false;
             }
             running.waiters -= 1;

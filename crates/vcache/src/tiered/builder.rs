@@ -11,9 +11,10 @@ use crate::builder::CacheBuilder;
 use crate::cache::Cache;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::load::account::Account;
 use crate::load::flight::Flight;
 use crate::memory::BuildError;
-use crate::metrics::{LoadMeters, StoreMeters};
+use crate::metrics::StoreMeters;
 use crate::store::Store;
 use crate::store::codec::Codec;
 
@@ -91,7 +92,7 @@ where
     pub fn build(self) -> Result<Tiered<V, S, C>, BuildError> {
         let max = self.config.max_loads;
         let meters = StoreMeters::new(&self.name);
-        let reads = LoadMeters::new(&format!("{}-reads", self.name));
+        let reads = Arc::new(Account::new(&format!("{}-reads", self.name)));
         let first = self
             .first
             .config(self.config)
@@ -99,7 +100,7 @@ where
             .clock(Arc::clone(&self.clock))
             .build()?;
         let second = Second::new(self.store, self.codec, self.clock, self.pause, meters);
-        Ok(Tiered::from_parts(first, Flight::metered(max, reads), second))
+        Ok(Tiered::from_parts(first, Flight::counted(max, reads), second))
     }
 }
 

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::cache::{Cache, Loaded};
+use crate::cache::Cache;
 use crate::error::{BoxError, LoadError};
 use crate::load::flight::{Flight, Ticket};
+use crate::load::loaded::Loaded;
 use crate::memory::Stats;
 use crate::store::codec::{Codec, Raw};
 use crate::store::{Store, StoreError, Stored};
@@ -102,7 +103,7 @@ where
                 return Ok(None);
             };
             let ttl = shorter(left, first.ttl());
-            first.insert_if(wanted, value.clone(), ttl, || ticket.is_current());
+            first.insert_if(wanted, timed(value.clone(), ttl), || ticket.is_current());
             Ok(Some((value, left)))
         };
         // Only a panicking codec and too many reads at once can fail here.
@@ -162,15 +163,13 @@ where
         let (second, wanted, most) = (Arc::clone(&self.second), Arc::clone(&key), self.first.ttl());
         let load = move |ticket: Ticket| async move {
             if let Some((value, left)) = second.read(&wanted).await {
-                let ttl = shorter(left, most);
-                return Ok(Loaded { value, ttl });
+                return Ok(timed(value, shorter(left, most)));
             }
             let value = load().await.map_err(LoadError::failed)?;
             if ticket.is_current() {
                 second.fill(&wanted, &value, ttl).await;
             }
-            let ttl = shorter(ttl, most);
-            Ok(Loaded { value, ttl })
+            Ok(timed(value, shorter(ttl, most)))
         };
         self.first.load(key, load).await
     }
@@ -193,7 +192,7 @@ where
         let bytes = self.second.codec.encode(&value);
         self.reads.forget(key);
         let most = self.first.ttl();
-        self.first.insert_for(key.into(), value, shorter(ttl, most));
+        self.first.insert_loaded(key.into(), timed(value, shorter(ttl, most)));
         let bytes = bytes.map_err(StoreError::Encode)?;
         let set = self.second.store.set(key, bytes, ttl).await;
         self.second.noted(set)
@@ -246,6 +245,13 @@ where
     pub fn store(&self) -> &S {
         &self.second.store
     }
+}
+
+/// A value for the first tier, kept there for `ttl`, `None` being its default.
+const fn timed<V>(value: V, ttl: Option<Duration>) -> Loaded<V> {
+    let mut loaded = Loaded::new(value);
+    loaded.ttl = ttl;
+    loaded
 }
 
 /// The shorter of two times, `None` being for ever.

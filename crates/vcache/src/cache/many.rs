@@ -1,0 +1,139 @@
+//! Many keys at once, with one load for all that are missing.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::hash::Hash;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+
+use super::Cache;
+use crate::error::{BoxError, LoadError};
+use crate::load::fill::{Fill, Why};
+use crate::load::loaded::Loaded;
+use crate::load::many::Wanted;
+use crate::shelf::Birth;
+use crate::terms::Held;
+
+impl<K, V> Cache<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// The values of `keys` that are there. Loads nothing.
+    pub fn get_many(&self, keys: impl IntoIterator<Item = K>) -> HashMap<K, V> {
+        let found = |key: K| self.get(&key).map(|value| (key, value));
+        keys.into_iter().filter_map(found).collect()
+    }
+
+    /// The values of `keys`; those that are not there come from `load`, which is called once with
+    /// all keys that nobody else is loading just now. Keys for which it brings nothing are
+    /// missing in the answer, and nothing is kept for them; what it brings unasked is dropped.
+    ///
+    /// Each key counts as a load of its own, in [`loads`](Self::loads) and for
+    /// [`Config::max_loads`](crate::Config::max_loads); who asks for one of them meanwhile waits
+    /// for this load, and gets [`LoadError::Absent`] if it brings nothing for it. Values that are
+    /// due for a refresh count as missing, and stale ones are not returned.
+    ///
+    /// Cancel safety: dropping the future leaves the load to those who wait for one of its keys;
+    /// without any, the load is dropped and nothing is stored.
+    ///
+    /// # Errors
+    ///
+    /// When the load of any key fails; what others have brought is kept.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let cache = vcache::Cache::<u32, String>::builder().build()?;
+    /// cache.insert(1, "one".to_owned());
+    /// let load = |missing: Vec<u32>| async move {
+    ///     // One query: … where id = any(missing).
+    ///     Ok::<_, std::io::Error>(missing.into_iter().map(|id| (id, id.to_string())).collect())
+    /// };
+    /// let names = cache.get_many_or_load([1, 2, 3], load).await?;
+    /// assert_eq!((names[&1].as_str(), names[&3].as_str()), ("one", "3"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn get_many_or_load<F, Fut, E>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        load: F,
+    ) -> Result<HashMap<K, V>, LoadError>
+    where
+        F: FnOnce(Vec<K>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<HashMap<K, V>, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let keys: HashSet<K> = keys.into_iter().collect();
+        let (mut found, mut missing) = (HashMap::with_capacity(keys.len()), Vec::new());
+        for key in keys {
+            match self.get(&key) {
+                Some(value) => drop(found.insert(key, value)),
+                None => missing.push(key),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        let fill = self.fill(self.inner.loading, Why::Missing);
+        let load = |keys| async { load(keys).await.map_err(LoadError::failed) };
+        let load = move |wanted| fill_many(fill, wanted, load);
+        let loaded = self.inner.flight.run_many(missing, load).await?;
+        found.extend(loaded.into_iter().map(|(key, held)| (key, held.value)));
+        Ok(found)
+    }
+}
+
+/// The load of many keys, inside of the flight.
+async fn fill_many<K, V, F, Fut>(
+    fill: Fill<K, V>,
+    wanted: Wanted<K>,
+    load: F,
+) -> Result<HashMap<K, Held<V>>, LoadError>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    F: FnOnce(Vec<K>) -> Fut,
+    Fut: Future<Output = Result<HashMap<K, V>, LoadError>>,
+{
+    let shelf = Arc::clone(&fill.shelf);
+    let (mut known, mut tickets) = (HashMap::new(), Vec::with_capacity(wanted.len()));
+    for (key, ticket) in wanted {
+        // Another load may have ended between the caller's look and this one's start.
+        match shelf.newer(&key, None) {
+            Some(held) => drop(known.insert(key, held)),
+            None => tickets.push((key, ticket)),
+        }
+    }
+    if tickets.is_empty() {
+        return Ok(known);
+    }
+    let missing: Vec<K> = tickets.iter().map(|(key, _)| key.clone()).collect();
+    let measured = async {
+        let (epoch, began) = (shelf.tags.epoch(), shelf.clock.now());
+        let load = AssertUnwindSafe(async move { load(missing).await }).catch_unwind();
+        let loaded = load.await.unwrap_or(Err(LoadError::Panicked))?;
+        Ok((loaded, Birth { epoch, load_time: shelf.clock.now().saturating_sub(began) }))
+    };
+    let result = fill.limits.run(&fill.loading, measured).await;
+    let (mut loaded, birth) = match result {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            for (key, ticket) in tickets {
+                shelf.fail(key, &error, fill.loading.negative_ttl, || ticket.is_current());
+            }
+            return Err(error);
+        }
+    };
+    shelf.account.took(birth.load_time);
+    for (key, ticket) in tickets {
+        if let Some(value) = loaded.remove(&key) {
+            let (own, loaded) = (key.clone(), Loaded::new(value));
+            let held = shelf.keep(own, loaded, &fill.loading, birth, || ticket.is_current());
+            known.insert(key, held);
+        }
+    }
+    Ok(known)
+}

@@ -1,0 +1,66 @@
+//! One load for many keys, each of them in the flight like any other.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::Hash;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_channel::oneshot;
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+
+use crate::error::LoadError;
+use crate::load::flight::{Flight, Ticket};
+
+/// The keys that a load of many is to bring.
+pub(crate) type Wanted<K> = Vec<(K, Ticket)>;
+
+impl<K, V> Flight<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// Waits for the loads of all `keys`, starting one `load` for those that nobody loads yet.
+    /// Keys for which it brings nothing are missing in the answer.
+    pub(crate) async fn run_many<F, Fut>(
+        &self,
+        keys: Vec<K>,
+        load: F,
+    ) -> Result<HashMap<K, V>, LoadError>
+    where
+        F: FnOnce(Wanted<K>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<HashMap<K, V>, LoadError>> + Send + 'static,
+    {
+        let (tell, told) = oneshot::channel::<Wanted<K>>();
+        let max = self.loads.max;
+        let batch = async move {
+            // Untold only if too many loads were under way before all keys had joined.
+            let keys = told.await.map_err(|_| LoadError::TooMany { max })?;
+            load(keys).await.map(Arc::new)
+        };
+        let caught = AssertUnwindSafe(batch).catch_unwind();
+        let batch = caught.map(|ended| ended.unwrap_or(Err(LoadError::Panicked))).boxed().shared();
+        let (mut wanted, mut waiting) = (Vec::new(), Vec::with_capacity(keys.len()));
+        for key in keys {
+            let (own, batch) = (key.clone(), batch.clone());
+            let share = async move { batch.await?.get(&own).cloned().ok_or(LoadError::Absent) };
+            let (joined, started) = self.join(key.clone(), &mut Some(|_| share))?;
+            wanted.extend(started.map(|ticket| (key.clone(), ticket)));
+            waiting.push((key, joined));
+        }
+        // Dropped only with the batch, when no key is wanted of it.
+        let _ = tell.send(wanted);
+        let mut found = HashMap::with_capacity(waiting.len());
+        let shares = waiting.iter().map(|(_, share)| share.load.clone());
+        let ended = join_all(shares).await;
+        for ((key, _), ended) in waiting.iter().zip(ended) {
+            match ended {
+                Ok(value) => drop(found.insert(key.clone(), value)),
+                Err(LoadError::Absent) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+}

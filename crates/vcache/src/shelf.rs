@@ -272,23 +272,17 @@ impl<K: Hash + Eq + Clone, V: Clone> Shelf<K, V> {
         ttl: Option<Duration>,
         wanted: impl FnOnce() -> bool,
     ) -> bool {
-        let Some(index) = &self.index else {
-            return self.memory.insert_if(key, held, ttl, wanted);
-        };
-        index.storing(&key);
-        let stored = self.memory.insert_if(key.clone(), held, ttl, wanted);
-        index.stored(&key, self.memory.len(), &|key| self.memory.contains(key));
-        stored
+        self.indexing(key, |key| self.memory.insert_if(key, held, ttl, wanted))
     }
 
-    /// What to tell the index about a key that something else stores.
-    pub(crate) fn indexing<T>(&self, key: &K, store: impl FnOnce() -> T) -> T {
+    /// Tells the index about a key that `store` stores.
+    pub(crate) fn indexing<T>(&self, key: K, store: impl FnOnce(K) -> T) -> T {
         let Some(index) = &self.index else {
-            return store();
+            return store(key);
         };
-        index.storing(key);
-        let result = store();
-        index.stored(key, self.memory.len(), &|key| self.memory.contains(key));
+        index.storing(&key);
+        let result = store(key.clone());
+        index.stored(&key, self.memory.len(), &|key| self.memory.contains(key));
         result
     }
 

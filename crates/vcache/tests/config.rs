@@ -22,6 +22,16 @@ fn sizes_and_times_are_written_with_units() {
 }
 
 #[test]
+fn loading_has_a_table_of_its_own() {
+    let text = "ttl_jitter_percent = 10\n[loading]\nstale_if_error = \"1h\"\nearly_percent = 100\n";
+    let config: Config = toml::from_str(text).unwrap();
+    assert_eq!(config.loading.stale_if_error, Duration::from_secs(3600));
+    assert_eq!(config.loading.early_percent, 100);
+    let again = toml::to_string(&config).unwrap();
+    assert_eq!(toml::from_str::<Config>(&again).unwrap(), config);
+}
+
+#[test]
 fn a_misspelt_setting_is_refused_where_it_stands() {
     let error = toml::from_str::<Config>("max_sise = \"1MiB\"").unwrap_err();
     assert!(error.to_string().contains("max_sise"));

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::sync::Arc;
+use std::task::Poll;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -166,7 +168,8 @@ async fn a_write_around_the_cache_removes_also_when_it_is_dropped() {
             yield_now().await;
         }));
         for _ in 0..2 {
-            assert!(futures_util::poll!(&mut write).is_pending());
+            let poll = std::future::poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx)));
+            assert!(poll.await.is_pending());
         }
         assert_eq!(cache.get("a"), Some(2));
         if !dropped {

@@ -24,7 +24,7 @@ fn squares(
         }
     });
     let cache = Cache::builder().build().unwrap();
-    MemoLayer::new(cache, |number: &u32| (number % 2 == 0).then_some(*number)).layer(square)
+    MemoLayer::new(cache, |number: &u32| number.is_multiple_of(2).then_some(*number)).layer(square)
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-use vcache::{Cache, ManualClock, Memory, MemoryStore, Raw, Tiered};
+use vcache::{Cache, Config, Loading, ManualClock, Memory, MemoryStore, Raw, Tiered};
 
 /// Every series as `name{value of each label, …}` with its number.
 fn read(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
@@ -111,6 +111,26 @@ fn loads_are_counted_by_how_they_ended() {
             ("vcache_loads_total{users,cancelled}", 1.0),
         ])
     );
+}
+
+#[test]
+fn refreshes_and_stale_values_are_counted() {
+    let recorder = DebuggingRecorder::new();
+    let (snapshotter, clock) = (recorder.snapshotter(), ManualClock::new());
+    let window = Duration::from_secs(1);
+    let loading = Loading { stale_while_revalidate: window, ..Loading::default() };
+    metrics::with_local_recorder(&recorder, || {
+        let config = Config { ttl: Some(window), loading, ..Config::default() };
+        let cache = Cache::<u8, u8>::builder().config(config).clock(clock.clone()).build().unwrap();
+        cache.insert(1, 1);
+        clock.advance(window);
+        cache.get_or_load_sync(&1, || Err::<u8, _>(io::Error::other("away"))).unwrap();
+        cache.get_or_load_sync(&1, || Err::<u8, _>(io::Error::other("away"))).unwrap();
+    });
+    let seen = read(&snapshotter);
+    assert_eq!(seen.get("vcache_refreshes_total{cache,begun}"), Some(&1.0));
+    assert_eq!(seen.get("vcache_stale_total{cache,revalidating}"), Some(&2.0));
+    assert_eq!(seen.get("vcache_loads_total{cache,failed}"), Some(&1.0));
 }
 
 #[test]

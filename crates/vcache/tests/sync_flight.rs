@@ -28,7 +28,7 @@ fn many_threads_load_once() {
                     loads.fetch_add(1, Ordering::SeqCst);
                     Ok::<_, Infallible>("Ada".to_owned())
                 };
-                assert_eq!(cache.get_or_load_sync(7, load).unwrap(), "Ada");
+                assert_eq!(cache.get_or_load_sync(&7, load).unwrap(), "Ada");
             });
         }
     });
@@ -41,7 +41,7 @@ fn shared(cache: &Names, end: fn() -> Result<String, io::Error>) -> Vec<Result<S
     let (go, gone) = mpsc::channel();
     thread::scope(|scope| {
         let leader = scope.spawn(move || {
-            cache.get_or_load_sync(7, || {
+            cache.get_or_load_sync(&7, || {
                 begun.send(()).unwrap();
                 gone.recv().unwrap();
                 end()
@@ -56,7 +56,7 @@ fn shared(cache: &Names, end: fn() -> Result<String, io::Error>) -> Vec<Result<S
                     asked.fetch_add(1, Ordering::SeqCst);
                     let own = || Ok::<_, Infallible>("follower's".to_owned());
                     if number % 2 == 0 {
-                        return cache.get_or_load_sync(7, own);
+                        return cache.get_or_load_sync(&7, own);
                     }
                     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
                     runtime.block_on(cache.get_or_load(7, move || async move { own() }))
@@ -100,9 +100,9 @@ fn a_panic_is_an_error_for_threads_and_tasks() {
 fn a_load_that_waits_for_itself_is_an_error() {
     let cache = cache();
     let own = || Ok::<_, Infallible>(String::new());
-    let nested = cache.get_or_load_sync(1, || {
-        cache.get_or_load_sync(2, || {
-            assert!(matches!(cache.get_or_load_sync(1, own), Err(LoadError::Recursive)));
+    let nested = cache.get_or_load_sync(&1, || {
+        cache.get_or_load_sync(&2, || {
+            assert!(matches!(cache.get_or_load_sync(&1, own), Err(LoadError::Recursive)));
             Ok::<_, LoadError>("inner".to_owned())
         })
     });
@@ -132,7 +132,7 @@ fn a_thread_waits_for_a_task_and_goes_on_alone_when_it_is_dropped() {
         }
         let waiting = thread::spawn({
             let cache = cache.clone();
-            move || cache.get_or_load_sync(7, || Ok::<_, Infallible>("thread's".to_owned()))
+            move || cache.get_or_load_sync(&7, || Ok::<_, Infallible>("thread's".to_owned()))
         });
         if dropped {
             task.abort();
@@ -153,7 +153,7 @@ fn what_began_before_an_invalidation_is_not_stored_after_it() {
         cache.remove(&7);
         Ok::<_, Infallible>("old".to_owned())
     };
-    assert_eq!(cache.get_or_load_sync(7, load).unwrap(), "old");
+    assert_eq!(cache.get_or_load_sync(&7, load).unwrap(), "old");
     assert_eq!(cache.get(&7), None);
 }
 
@@ -161,13 +161,13 @@ fn what_began_before_an_invalidation_is_not_stored_after_it() {
 fn made_values_are_kept_and_panics_go_through() {
     let cache = cache();
     let panicking = AssertUnwindSafe(|| {
-        cache.get_or_insert_with(7, || panic!("made of nothing"));
+        cache.get_or_insert_with(&7, || panic!("made of nothing"));
     });
     let panic = catch_unwind(panicking).unwrap_err();
     assert_eq!(panic.downcast_ref::<&str>(), Some(&"made of nothing"));
-    assert_eq!(cache.get_or_insert_with(7, || "made".to_owned()), "made");
-    assert_eq!(cache.get_or_insert_with(7, || "again".to_owned()), "made");
-    let nested = cache.get_or_insert_with(8, || cache.get_or_insert_with(8, || "in".to_owned()));
+    assert_eq!(cache.get_or_insert_with(&7, || "made".to_owned()), "made");
+    assert_eq!(cache.get_or_insert_with(&7, || "again".to_owned()), "made");
+    let nested = cache.get_or_insert_with(&8, || cache.get_or_insert_with(&8, || "in".to_owned()));
     assert_eq!(nested, "in");
 }
 
@@ -178,12 +178,12 @@ fn a_value_is_made_though_others_failed() {
     let config = Config { max_loads: 1, loading, ..Config::default() };
     let cache: Names = Cache::builder().config(config).build().unwrap();
     let fail = || Err::<String, _>(io::Error::other("away"));
-    assert!(cache.get_or_load_sync(7, fail).is_err());
-    let kept = cache.get_or_load_sync(7, || Ok::<_, Infallible>("here".to_owned()));
+    assert!(cache.get_or_load_sync(&7, fail).is_err());
+    let kept = cache.get_or_load_sync(&7, || Ok::<_, Infallible>("here".to_owned()));
     assert!(kept.is_err(), "the failure is kept");
-    assert_eq!(cache.get_or_insert_with(7, || "made".to_owned()), "made");
-    let full = cache.get_or_load_sync(1, || {
-        Ok::<_, Infallible>(cache.get_or_insert_with(2, || "beyond the limit".to_owned()))
+    assert_eq!(cache.get_or_insert_with(&7, || "made".to_owned()), "made");
+    let full = cache.get_or_load_sync(&1, || {
+        Ok::<_, Infallible>(cache.get_or_insert_with(&2, || "beyond the limit".to_owned()))
     });
     assert_eq!(full.unwrap(), "beyond the limit");
 }
@@ -197,24 +197,24 @@ fn one_thread_refreshes_and_keeps_the_old_value_if_it_fails() {
     cache.insert(7, "old".to_owned());
     clock.advance(Duration::from_secs(1));
     let fail = || Err::<String, _>(io::Error::other("away"));
-    assert_eq!(cache.get_or_load_sync(7, fail).unwrap(), "old");
+    assert_eq!(cache.get_or_load_sync(&7, fail).unwrap(), "old");
     let unused = || -> Result<String, Infallible> { panic!("it pauses") };
-    assert_eq!(cache.get_or_load_sync(7, unused).unwrap(), "old");
+    assert_eq!(cache.get_or_load_sync(&7, unused).unwrap(), "old");
     clock.advance(Duration::from_secs(1));
     let load = || {
         let unused = || -> Result<String, Infallible> { panic!("one does already") };
-        assert_eq!(cache.get_or_load_sync(7, unused).unwrap(), "old");
+        assert_eq!(cache.get_or_load_sync(&7, unused).unwrap(), "old");
         Ok::<_, Infallible>("new".to_owned())
     };
-    assert_eq!(cache.get_or_load_sync(7, load).unwrap(), "new");
+    assert_eq!(cache.get_or_load_sync(&7, load).unwrap(), "new");
     assert_eq!(cache.get(&7).as_deref(), Some("new"));
 }
 
 #[test]
 fn a_flight_serves_threads_alone() {
     let flight = Flight::<u8, u8>::new(1);
-    assert_eq!(flight.run_sync(1, |ticket| Ok(u8::from(ticket.is_current()))).unwrap(), 1);
-    let full = flight.run_sync(1, |_| flight.run_sync(2, |_| Ok(2)));
+    assert_eq!(flight.run_sync(&1, |ticket| Ok(u8::from(ticket.is_current()))).unwrap(), 1);
+    let full = flight.run_sync(&1, |_| flight.run_sync(&2, |_| Ok(2)));
     assert!(matches!(full, Err(LoadError::TooMany { max: 1 })));
     assert_eq!(flight.under_way(), 0);
 }

@@ -16,7 +16,8 @@ where
     V: Clone + Send + Sync + 'static,
 {
     /// The value of `key`; if it is not there, the one that `load` gives on this thread. Of all
-    /// threads and tasks that ask meanwhile, one loads. Needs no runtime.
+    /// threads and tasks that ask meanwhile, one loads. Needs no runtime. The key is cloned only
+    /// for a load.
     ///
     /// A value that is due for a refresh is loaded anew by the one caller that finds it so first,
     /// here; the others get the present one meanwhile. Timeouts and turns do not apply.
@@ -31,7 +32,7 @@ where
     ///
     /// ```
     /// # let cache = vcache::Cache::<&str, usize>::builder().build()?;
-    /// let length = cache.get_or_load_sync("Cargo.toml", || {
+    /// let length = cache.get_or_load_sync(&"Cargo.toml", || {
     ///     std::fs::read("Cargo.toml").map(|bytes| bytes.len())
     /// })?;
     /// assert_eq!(cache.get(&"Cargo.toml"), Some(length));
@@ -39,14 +40,14 @@ where
     /// ```
     pub fn get_or_load_sync<E>(
         &self,
-        key: K,
+        key: &K,
         load: impl FnOnce() -> Result<V, E>,
     ) -> Result<V, LoadError>
     where
         E: Into<BoxError>,
     {
         let load = || load().map(Loaded::new).map_err(LoadError::failed);
-        match self.inner.shelf.look(&key) {
+        match self.inner.shelf.look(key) {
             Look::Hit(value) => Ok(value),
             Look::Refresh(value, claim) => {
                 self.inner.shelf.account.refresh(true);
@@ -54,8 +55,8 @@ where
                 Ok(self.load_sync(key, why, load).unwrap_or(value))
             }
             Look::Miss => self
-                .load_sync(key.clone(), Why::Missing, load)
-                .or_else(|error| self.inner.shelf.consolation(&key).ok_or(error)),
+                .load_sync(key, Why::Missing, load)
+                .or_else(|error| self.inner.shelf.consolation(key).ok_or(error)),
         }
     }
 
@@ -68,7 +69,7 @@ where
     /// # Panics
     ///
     /// Only if `make` does; nothing is stored then.
-    pub fn get_or_insert_with(&self, key: K, make: impl FnOnce() -> V) -> V {
+    pub fn get_or_insert_with(&self, key: &K, make: impl FnOnce() -> V) -> V {
         let (mut make, mut panic) = (Some(make), None);
         loop {
             let attempt = || {
@@ -78,7 +79,7 @@ where
                     LoadError::Panicked
                 })
             };
-            let error = match self.get_or_load_sync(key.clone(), attempt) {
+            let error = match self.get_or_load_sync(key, attempt) {
                 Ok(value) => return value,
                 Err(error) => error,
             };
@@ -87,9 +88,9 @@ where
             }
             let alone = matches!(error, LoadError::Recursive | LoadError::TooMany { .. });
             match make.take() {
-                Some(make) if alone || self.inner.shelf.failure(&key).is_some() => {
+                Some(make) if alone || self.inner.shelf.failure(key).is_some() => {
                     let value = make();
-                    self.insert(key, value.clone());
+                    self.insert(key.clone(), value.clone());
                     return value;
                 }
                 unmade => make = unmade,
@@ -99,7 +100,7 @@ where
 
     fn load_sync(
         &self,
-        key: K,
+        key: &K,
         why: Why,
         load: impl FnOnce() -> Result<Loaded<V>, LoadError>,
     ) -> Result<V, LoadError> {
@@ -107,7 +108,7 @@ where
         let (asked, own) = (shelf.tags.epoch(), key.clone());
         let mut load = Some(|ticket| fill.run_sync(own, &ticket, load));
         loop {
-            let held = self.inner.flight.run_sync_once(&key, &mut load)?;
+            let held = self.inner.flight.run_sync_once(key, &mut load)?;
             if load.is_none() || shelf.serves(&held, asked) {
                 return Ok(held.value);
             }

@@ -11,7 +11,7 @@ use crate::error::{BoxError, LoadError};
 use crate::load::fill::{Fill, Why};
 use crate::load::flight::Ticket;
 use crate::load::loaded::Loaded;
-use crate::load::refresh::{Begun, Refreshes};
+use crate::load::refresh::Refreshes;
 use crate::shelf::{Claim, Look};
 use crate::terms::Held;
 
@@ -212,8 +212,8 @@ where
         }
     }
 
-    /// Refreshes what was claimed, in the background if that is possible, and returns what there
-    /// is by then.
+    /// Refreshes what was claimed, in the background if that is possible, and returns the present
+    /// value.
     async fn refresh<F, Fut>(&self, value: V, claim: Claim, key: K, loading: Loading, load: F) -> V
     where
         F: FnOnce(Ticket) -> Fut + Send + 'static,
@@ -229,13 +229,8 @@ where
             let _ = flight.run(key, load).await;
             drop(claim);
         };
-        match self.inner.refreshes.begin(refresh) {
-            Begun::Behind => account.refresh(true),
-            Begun::TooMany => account.refresh(false),
-            Begun::Here(refresh) => {
-                account.refresh(true);
-                refresh.await;
-            }
+        if let Some(refresh) = self.inner.refreshes.begin(account, refresh) {
+            refresh.await;
         }
         value
     }

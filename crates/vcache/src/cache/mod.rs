@@ -154,7 +154,7 @@ where
             let terms = tagged.map(|terms| Arc::new(Terms::tagged(terms.tags.clone(), epoch)));
             Some(Held { value, terms })
         };
-        let made = shelf.indexing(&key, || shelf.memory.update(key.clone(), make));
+        let made = shelf.indexing(key, |key| shelf.memory.update(key, make));
         made.map(|held| held.value)
     }
 

@@ -46,10 +46,10 @@ where
     /// is loading `key` already; see [`LoadError`].
     pub fn run_sync(
         &self,
-        key: K,
+        key: &K,
         load: impl FnOnce(Ticket) -> Result<V, LoadError>,
     ) -> Result<V, LoadError> {
-        self.run_sync_once(&key, &mut Some(load))
+        self.run_sync_once(key, &mut Some(load))
     }
 
     /// The same; leaves `load` where it is if another load was under way.

@@ -5,16 +5,6 @@ pub(crate) use off::Refreshes;
 #[cfg(feature = "tokio")]
 pub(crate) use on::Refreshes;
 
-/// What became of a refresh that was to run in the background.
-pub(crate) enum Begun<F> {
-    /// It runs.
-    Behind,
-    /// As many as may run do.
-    TooMany,
-    /// There is no runtime for it here: whoever wants it runs it.
-    Here(F),
-}
-
 #[cfg(feature = "tokio")]
 mod on {
     use std::future::Future;
@@ -23,8 +13,8 @@ mod on {
     use tokio::runtime::Handle;
     use tokio::task::JoinSet;
 
-    use super::Begun;
     use crate::config::{Config, Loading};
+    use crate::load::account::Account;
 
     /// The refreshes of one cache; dropping them ends them.
     pub(crate) struct Refreshes {
@@ -42,33 +32,35 @@ mod on {
             loading.behind()
         }
 
-        pub(crate) fn begin<F>(&self, refresh: F) -> Begun<F>
+        /// Begins a refresh, unless as many as may run do. Gives it back to be run by the caller
+        /// if there is no runtime here.
+        pub(crate) fn begin<F>(&self, account: &Account, refresh: F) -> Option<F>
         where
             F: Future<Output = ()> + Send + 'static,
         {
-            let Ok(runtime) = Handle::try_current() else {
-                return Begun::Here(refresh);
+            let Some(runtime) = Handle::try_current().ok().filter(|_| self.max > 0) else {
+                account.refresh(true);
+                return Some(refresh);
             };
-            if self.max == 0 {
-                return Begun::Here(refresh);
-            }
             let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
             while tasks.try_join_next().is_some() {}
             if tasks.len() >= self.max {
                 // Not under the lock: what the refresh holds is the caller's.
                 drop(tasks);
-                return Begun::TooMany;
+                account.refresh(false);
+                return None;
             }
             tasks.spawn_on(refresh, &runtime);
-            Begun::Behind
+            account.refresh(true);
+            None
         }
     }
 }
 
 #[cfg(not(feature = "tokio"))]
 mod off {
-    use super::Begun;
     use crate::config::{Config, Loading};
+    use crate::load::account::Account;
 
     pub(crate) struct Refreshes;
 
@@ -82,8 +74,9 @@ mod off {
         }
 
         #[expect(clippy::unused_self, reason = "a twin of a method that uses it")]
-        pub(crate) fn begin<F>(&self, refresh: F) -> Begun<F> {
-            Begun::Here(refresh)
+        pub(crate) fn begin<F>(&self, account: &Account, refresh: F) -> Option<F> {
+            account.refresh(true);
+            Some(refresh)
         }
     }
 }

@@ -40,9 +40,7 @@ pub struct Config {
     /// the pool and do not count. Default: 256. Each costs a socket and 16 KiB while idle, up to
     /// `max_buf_size` while it reads.
     pub max_connections: usize,
-    /// Most idle connections kept to one origin; the longest idle goes first. Default: 256, as
-    /// many as there may be: with fewer, a load that comes in waves closes and opens connections
-    /// in every wave, and `idle_timeout` takes away what is not needed soon enough.
+    /// Most idle connections kept to one origin; the longest idle goes first. Default: 64.
     pub max_idle: usize,
     /// A connection idle for longer is not used again. Default: 4 s. Must stay below the
     /// origin's own keep-alive time, or requests race with its close: Node.js, Apache httpd and
@@ -91,7 +89,7 @@ impl Default for Config {
         Self {
             connect_timeout: Duration::from_secs(2),
             max_connections: 256,
-            max_idle: 256,
+            max_idle: 64,
             idle_timeout: Duration::from_secs(4),
             max_waiting: 1024,
             wait_timeout: Duration::from_secs(1),

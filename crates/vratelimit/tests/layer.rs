@@ -72,6 +72,29 @@ async fn the_client_is_told_what_is_left_and_then_to_wait() {
     assert_eq!(other.status(), StatusCode::OK);
 }
 
+/// The number behind `name=` in an item such as `"api";q=3;w=3`.
+fn parameter(field: &http::HeaderValue, name: &str) -> u64 {
+    let text = field.to_str().unwrap();
+    let mut pairs = text.split(';').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == name).unwrap().1.parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_is_never_more_than_the_quota() {
+    for (rate, burst) in [("1/s", 3), ("1/s", 100), ("100/s", 10), ("7/250ms", 2), ("1/h", 5)] {
+        let app = stack(&Config { x_fields: true, ..config(rate, burst) });
+        let answer = app.oneshot(from("192.0.2.1")).await.unwrap();
+        let headers = answer.headers();
+        let quota = parameter(&headers["ratelimit-policy"], "q");
+        let left = parameter(&headers["ratelimit"], "r");
+        let until = parameter(&headers["ratelimit"], "t");
+        assert!(left < quota, "{rate}: one of {quota} is spent, and {left} are left");
+        assert!(until <= parameter(&headers["ratelimit-policy"], "w"), "{rate}");
+        assert_eq!(headers["x-ratelimit-limit"], quota.to_string(), "{rate}");
+        assert_eq!(headers["x-ratelimit-remaining"], left.to_string(), "{rate}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn retry_after_is_true() {
     let app = stack(&config("2/m", 1));

@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::ConfigError;
+use crate::error::{ConfigError, TlsError};
+use crate::tls::Tls;
 
 /// hyper refuses a read buffer below this.
 const LEAST_HEAD_BYTES: u64 = 8 * 1024;
@@ -155,8 +156,16 @@ impl Default for Http2Config {
 }
 
 impl Config {
-    /// Refuses what would never serve a request or wait for ever.
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+    /// Refuses what would never serve a request or wait for ever, as [`Server::bind`] does first.
+    ///
+    /// It opens no file and no socket; for the certificates see [`TlsConfig::check`].
+    ///
+    /// # Errors
+    ///
+    /// Names the first field that is wrong, and what it may be.
+    ///
+    /// [`Server::bind`]: crate::Server::bind
+    pub fn check(&self) -> Result<(), ConfigError> {
         self.check_times()?;
         let at_least_one = [
             ("backlog", u64::from(self.backlog)),
@@ -192,6 +201,24 @@ impl Config {
             Some((field, _)) => Err(ConfigError::Zero { field }),
             None => Ok(()),
         }
+    }
+}
+
+impl TlsConfig {
+    /// Reads the certificate and the key and refuses them as [`Server::bind`] would: when a file
+    /// cannot be read, is damaged, or the key is not the certificate's.
+    ///
+    /// It reads files, so call it from a thread that may block. That a certificate has expired or
+    /// is for another name is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// See [`TlsError`]; each names the file and the fix. Without the feature `tls` it always
+    /// fails.
+    ///
+    /// [`Server::bind`]: crate::Server::bind
+    pub fn check(&self) -> Result<(), TlsError> {
+        Tls::load(self).map(drop)
     }
 }
 

@@ -58,6 +58,13 @@ pub struct Config {
     /// clients that send their head in drips.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub header_read_timeout: Duration,
+    /// Longest wait for the next bytes of a request's body, while the service asks for them.
+    /// Default: 30 s. Then the body ends with an error ([`std::io::ErrorKind::TimedOut`]), and
+    /// the connection with the answer (HTTP/2: only the stream). It stops clients that announce
+    /// a body and do not send it, and hold what the service holds for them. It is no least rate:
+    /// a byte in time is enough.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub body_read_timeout: Duration,
     /// Longest time that a connection stays open between two requests. Default: 75 s. Keep it
     /// above the idle timeout of a load balancer in front, or that one sees resets.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
@@ -132,6 +139,7 @@ impl Default for Config {
             tls_handshake_timeout: Duration::from_secs(10),
             first_byte_timeout: Duration::from_secs(10),
             header_read_timeout: Duration::from_secs(10),
+            body_read_timeout: Duration::from_secs(30),
             keep_alive_timeout: Duration::from_secs(75),
             write_stall_timeout: Duration::from_secs(30),
             max_headers: 100,
@@ -192,6 +200,7 @@ impl Config {
             ("tls_handshake_timeout", Some(self.tls_handshake_timeout)),
             ("first_byte_timeout", Some(self.first_byte_timeout)),
             ("header_read_timeout", Some(self.header_read_timeout)),
+            ("body_read_timeout", Some(self.body_read_timeout)),
             ("keep_alive_timeout", Some(self.keep_alive_timeout)),
             ("write_stall_timeout", Some(self.write_stall_timeout)),
             ("http2.ping_interval", self.http2.ping_interval),

@@ -6,15 +6,19 @@
 //! curl -i http://127.0.0.1:3000/metrics
 //! ```
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::header::CACHE_CONTROL;
+use axum::middleware::map_request;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use verve::Stack;
 use verve::cache::http::{CacheLayer, Config as CacheConfig, HttpCache};
 use verve::compress::Config as CompressConfig;
+use verve::http::ClientAddr;
 use verve::metrics::{ExposeService, MetricsLayer, Recorder};
 use verve::ratelimit::{Config as LimitConfig, Limiter, RateLimitLayer};
 
@@ -35,11 +39,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = Router::new()
         .route("/", get(report))
         .layer(stack)
+        // Outside of the stack, whose limit is per client.
+        .layer(map_request(tell_client))
         .route_service("/metrics", ExposeService::prometheus(&metrics));
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    axum::serve(listener, app).await?;
+    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())
+}
+
+/// Says who asks; verve's own server does this by itself. Without it all clients share one limit.
+/// Behind a proxy, `verve::http::TrustedProxies` finds the client in the fields of the request.
+async fn tell_client(ConnectInfo(peer): ConnectInfo<SocketAddr>, mut request: Request) -> Request {
+    request.extensions_mut().insert(ClientAddr(peer.ip()));
+    request
 }
 
 /// A page that is slow to make and may be kept for ten seconds.

@@ -92,12 +92,13 @@ impl Gateway {
     fn state(&self, metrics: &verve::metrics::Handle) -> Result<Arc<State>, Failure> {
         let access = AccessLog::start(self.config.log.access);
         let access = access.map_err(|e| failed(&format!("error: no access log: {e}")))?;
-        let graph = Graph::build(&self.config, metrics, None).map_err(|faults| {
-            for (_, fault) in faults {
-                complain(&format!("error: {fault}"));
-            }
-            Failure::Config
-        })?;
+        let graph =
+            Graph::build(&self.config, self.config.workers(), metrics, None).map_err(|faults| {
+                for (_, fault) in faults {
+                    complain(&format!("error: {fault}"));
+                }
+                Failure::Config
+            })?;
         Ok(Arc::new(State::new(graph, metrics, access)))
     }
 

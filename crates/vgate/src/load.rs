@@ -7,7 +7,7 @@ use std::path::Path as FilePath;
 use crate::build::dry_run;
 use crate::config::Config;
 use crate::config::check::check;
-use crate::config::document::{Document, Path};
+use crate::config::document::{Document, MOST_PROBLEMS, Path};
 use crate::config::expand::expand;
 use crate::config::fault::Fault;
 use crate::config::problem::Problem;
@@ -25,9 +25,12 @@ pub(crate) fn load(file: &FilePath) -> Result<Config, String> {
     let lookup = |name: &str| std::env::var(name).ok();
     read(&text, &lookup).map_err(|problems| {
         let drawn = render(&name, &text, &problems, coloured(std::io::stderr().is_terminal()));
-        let count = problems.len();
-        let noun = if count == 1 { "mistake" } else { "mistakes" };
-        format!("{drawn}\n\n{count} {noun} in {name}")
+        let count = match problems.len() {
+            1 => "1 mistake".to_owned(),
+            MOST_PROBLEMS => format!("the first {MOST_PROBLEMS} mistakes"),
+            many => format!("{many} mistakes"),
+        };
+        format!("{drawn}\n\n{count} in {name}")
     })
 }
 
@@ -50,15 +53,20 @@ pub(crate) fn read(
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, Vec<Problem>> {
     let (mut document, mut problems) = Document::parse(text);
+    if !problems.is_empty() {
+        // What follows a mistake of syntax may only be its echo.
+        return Err(problems);
+    }
     document.change_texts(&|value| expand(value, lookup), &mut problems);
     let config: Option<Config> = document.read(&mut problems);
-    if let Some(config) = &config {
-        for (path, fault) in faults(config) {
-            let span = document.locate(&path);
-            // A mistake below one that was cut out would only repeat it.
-            if !problems.iter().any(|p| overlaps(&p.span, &span)) {
-                problems.push(fault.at(span));
-            }
+    let found = config.as_ref().map(faults).unwrap_or_default();
+    let parsed = problems.len();
+    for (path, fault) in found {
+        // What was cut out of a part makes the rest look wrong.
+        let echo = problems.iter().take(parsed).any(|p| document.holds(&path, &p.span));
+        if !echo {
+            let span = document.locate(&path, &fault.to_string());
+            problems.push(fault.at(span));
         }
     }
     match config {
@@ -73,8 +81,4 @@ pub(crate) fn faults(config: &Config) -> Vec<(Path, Fault)> {
     let mut faults = check(config);
     dry_run(config, &mut faults);
     faults
-}
-
-fn overlaps(a: &std::ops::Range<usize>, b: &std::ops::Range<usize>) -> bool {
-    !a.is_empty() && a.start >= b.start && a.end <= b.end
 }

@@ -4,6 +4,12 @@ use std::io::IsTerminal as _;
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::say::complain;
+
+/// Wins over the level in the file.
+const VARIABLE: &str = "VGATE_LOG";
 
 /// The log of state changes, and the access log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -48,11 +54,20 @@ pub(crate) enum Access {
 /// Starts logging; a second call changes nothing.
 pub(crate) fn start(config: &LogConfig) {
     let level = config.level.as_deref().unwrap_or("info");
-    let filter = EnvFilter::try_from_env("VGATE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let wanted = std::env::var(VARIABLE).ok().filter(|level| match check_level(level) {
+        Ok(()) => true,
+        Err(error) => {
+            complain(&format!("warning: {VARIABLE}: {error}"));
+            false
+        }
+    });
+    let filter = EnvFilter::new(wanted.as_deref().unwrap_or(level));
     let terminal = std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // It would say so on standard error, and panic there.
+        .log_internal_errors(false)
         .with_target(false);
     // Fails only when logging was started before, which tests do.
     let _ = match config.format {
@@ -67,7 +82,31 @@ pub(crate) fn coloured(terminal: bool) -> bool {
     terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Whether `level` is a filter that can be used.
+/// Whether `level` is a level, or a list of `part=level`; any other word would be taken for the
+/// name of a part, and nothing would be logged.
 pub(crate) fn check_level(level: &str) -> Result<(), String> {
-    level.parse::<EnvFilter>().map(|_| ()).map_err(|e| format!("`{level}` is no log level: {e}"))
+    let is_level = |directive: &str| {
+        let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
+        !level.is_empty() && level.trim().parse::<LevelFilter>().is_ok()
+    };
+    if level.split(',').all(is_level) && level.parse::<EnvFilter>().is_ok() {
+        return Ok(());
+    }
+    let known = "`error`, `warn`, `info`, `debug`, `trace` or `off`";
+    Err(format!("`{level}` is no log level; there are {known}, and `info,vgate=debug`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused() {
+        for level in ["info", "off", "info,vgate=debug", "WARN"] {
+            assert_eq!(check_level(level), Ok(()), "{level}");
+        }
+        for level in ["wran", "", "info,vgate=lots", "vgate"] {
+            assert!(check_level(level).is_err(), "{level}");
+        }
+    }
 }

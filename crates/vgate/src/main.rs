@@ -24,6 +24,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// A request takes some thirty pieces of memory; this gives and takes them faster than the C
+/// library does, above all those of a kilobyte and more.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::Cli::parse().execute()
 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
-use verve::http::{Body, Reject};
+use verve::http::{Body, Connection, Reject};
 
 /// Rewrites the request to origin form with one `Host`, or says why it is refused.
 ///
@@ -41,6 +41,7 @@ pub(crate) fn host(request: &Request<Body>) -> Cow<'_, str> {
         _ => value.len(),
     };
     let host = value.get(..end).unwrap_or(value);
+    let host = host.strip_suffix('.').unwrap_or(host);
     if host.bytes().any(|b| b.is_ascii_uppercase()) {
         Cow::Owned(host.to_ascii_lowercase())
     } else {
@@ -94,15 +95,26 @@ fn authority(request: &Request<Body>) -> Result<Option<HeaderValue>, Reject> {
     let value = match (target, field) {
         (Some(target), _) => target,
         (None, Some(field)) => field.to_str().map_err(|_| bad("host-invalid"))?,
+        // Only HTTP/1.1 demands a Host (RFC 9112 §3.2); the address asked is the next best name.
+        (None, None) if request.version() < http::Version::HTTP_11 => {
+            return own_name(request).map(Some);
+        }
         (None, None) => return Err(bad("host-missing")),
     };
-    if !is_authority(value) {
+    // An empty port is the default one (RFC 3986 §3.2.3).
+    let plain = value.strip_suffix(':').unwrap_or(value);
+    if !is_authority(plain) {
         return Err(bad("host-invalid"));
     }
-    match target {
-        Some(target) => HeaderValue::from_str(target).map(Some).map_err(|_| bad("host-invalid")),
-        None => Ok(None),
+    if target.is_none() && plain.len() == value.len() {
+        return Ok(None);
     }
+    HeaderValue::from_str(plain).map(Some).map_err(|_| bad("host-invalid"))
+}
+
+fn own_name(request: &Request<Body>) -> Result<HeaderValue, Reject> {
+    let connection = request.extensions().get::<Connection>().ok_or(bad("host-missing"))?;
+    HeaderValue::try_from(connection.local.to_string()).map_err(|_| bad("host-missing"))
 }
 
 /// Host and optional port, nothing else: no user, no list, no space.
@@ -129,6 +141,17 @@ fn is_rare_authority(value: &str) -> bool {
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:[]%".contains(c);
     port_fits && !authority.host().is_empty() && value.chars().all(plain)
+}
+
+/// Whether a request can have this path after it was made plain; else the plain form, if any.
+pub(crate) fn plain_path(path: &str) -> Result<(), Option<String>> {
+    let uri = PathAndQuery::try_from(path).map(Uri::from).map_err(|_| None)?;
+    match canonical(&uri) {
+        Ok(None) if uri.path() == path => Ok(()),
+        Ok(Some(plain)) => Err(Some(plain.path().to_owned())),
+        Ok(None) => Err(Some(uri.path().to_owned())),
+        Err(_) => Err(None),
+    }
 }
 
 /// The canonical path and query; `None` when the target is canonical already.

@@ -10,7 +10,6 @@ use crate::build::graph::Graph;
 use crate::config::Config;
 use crate::load::load;
 use crate::say::chain;
-use crate::say::complain;
 use crate::state::State;
 
 /// What it takes to reload.
@@ -45,19 +44,20 @@ impl Reload {
             Ok(hash) => tracing::info!(hash, "reloaded"),
             Err(text) => {
                 self.state.note_failed_reload();
-                complain(&text);
-                tracing::error!(file = %file.display(), "reload refused; the old configuration stays");
+                let file = file.display();
+                tracing::error!(%file, "reload refused; the old configuration stays\n{text}");
             }
         }
     }
 
     fn apply(&self, config: &Config) -> Result<String, String> {
         let old = self.state.graph();
-        let graph = Graph::build(config, &self.metrics, Some(&old)).map_err(|faults| {
-            let lines: Vec<String> =
-                faults.iter().map(|(_, fault)| format!("error: {fault}")).collect();
-            lines.join("\n")
-        })?;
+        let graph =
+            Graph::build(config, old.workers(), &self.metrics, Some(&old)).map_err(|faults| {
+                let lines: Vec<String> =
+                    faults.iter().map(|(_, fault)| format!("error: {fault}")).collect();
+                lines.join("\n")
+            })?;
         self.monitor.reload_tls().map_err(|error| format!("error: {}", chain(&error)))?;
         self.say_what_needs_a_restart(config);
         let hash = graph.hash().to_owned();

@@ -1,21 +1,19 @@
 //! What the program says to people: answers, complaints, errors with their causes.
 
+use std::io::{self, Write as _};
+
 use crate::exit::Failure;
 
 /// Says on standard error what went wrong.
 pub(crate) fn complain(message: &str) {
-    #[expect(clippy::print_stderr, reason = "the command line answers people here")]
-    {
-        eprintln!("{message}");
-    }
+    // `eprintln!` panics when nobody reads any longer.
+    let _ = writeln!(io::stderr(), "{message}");
 }
 
 /// Says on standard output what was asked for.
 pub(crate) fn say(message: &str) {
-    #[expect(clippy::print_stdout, reason = "the command line answers people here")]
-    {
-        println!("{message}");
-    }
+    // `println!` panics when nobody reads any longer.
+    let _ = writeln!(io::stdout(), "{message}");
 }
 
 /// Complains and fails while running.

@@ -47,6 +47,32 @@ fn check_shows_every_mistake_at_its_place() {
 }
 
 #[test]
+fn check_points_at_what_a_crate_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[server]\nworkers = 100000\n[log]\nlevel = \"wran\"\n\
+                  [client]\nconnect_timeout = \"0s\"\n\
+                  [upstreams.app]\nendpoints = [\"localhost:1\"]\nhealth = { path = \"x\" }\n\
+                  [[routes]]\npath = \"/a%2Db\"\nproxy = { tries = 0 }\n\
+                  [[routes]]\npath = \"/\"\nhosts = [\"a.example:80\"]\n";
+    fs::write(folder.path().join("vgate.toml"), config).unwrap();
+    let (code, _, text) = run(folder.path(), &["check"]);
+    assert_eq!(code, 1);
+    for place in ["2:11", "4:9", "6:19", "9:19", "11:8", "12:19", "15:10"] {
+        assert!(text.contains(&format!("vgate.toml:{place}")), "{place} in\n{text}");
+    }
+    assert!(text.contains("7 mistakes"), "{text}");
+}
+
+#[test]
+fn a_mistake_is_not_echoed_by_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[upstreams.app]\nendpoints = [\"http//nothing\"]\n";
+    fs::write(folder.path().join("vgate.toml"), config).unwrap();
+    let (_, _, text) = run(folder.path(), &["check"]);
+    assert!(text.contains("1 mistake in"), "{text}");
+}
+
+#[test]
 fn init_writes_a_good_file_and_never_overwrites() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(run(folder.path(), &["init"]).0, 0);

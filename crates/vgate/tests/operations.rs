@@ -123,6 +123,43 @@ fn read_answer(stream: &mut TcpStream) {
 }
 
 #[test]
+fn a_reload_with_other_workers_goes_on_with_those_there_are() {
+    let origin = Origin::fixed("", "served");
+    let with = |workers| format!("{}[server]\nworkers = {workers}\n", origin.config(""));
+    let mut gateway = Gateway::start(&with(2));
+    for workers in [1, 4] {
+        gateway.reload(&with(workers));
+        gateway.wait_for("takes effect at the next start");
+        gateway.wait_for("reloaded");
+        for _ in 0..20 {
+            assert_eq!(gateway.get("/").text(), "served");
+        }
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let origin = Origin::fixed("", "served");
+    let mut gateway = Gateway::start(&origin.config(""));
+    gateway.stop_reading_the_log();
+    for config in ["wrong =", "", "also wrong", ""] {
+        let before = reloads(&gateway);
+        gateway.reload(&format!("{}{config}\n", origin.config("")));
+        while reloads(&gateway) == before {
+            thread::yield_now();
+        }
+        assert_eq!(gateway.get("/").text(), "served");
+    }
+}
+
+fn reloads(gateway: &Gateway) -> u64 {
+    let status = gateway.admin("/api/status").text();
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let count = |key: &str| status["config"][key].as_u64().unwrap();
+    count("reloads") + count("failed_reloads")
+}
+
+#[test]
 fn a_websocket_outlives_a_reload() {
     let origin = Origin::start(|head, stream| {
         assert!(head.to_ascii_lowercase().contains("upgrade: websocket"), "{head}");

@@ -103,6 +103,52 @@ async fn an_optional_check_only_warns() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_failure_warns_at_once_and_changes_nothing_else() {
+    for critical in [false, true] {
+        let redis = Dependency::default();
+        let health = Health::builder().check(redis.check(critical)).start().unwrap();
+        health.set_ready(true);
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(health.report().status, Status::Pass);
+
+        redis.set_down(true);
+        let before = redis.asked.load(Ordering::Relaxed);
+        while redis.asked.load(Ordering::Relaxed) == before {
+            sleep(Duration::from_millis(100)).await;
+        }
+        let told = json(ask(&health, "/health?verbose").await).await;
+        let check = &told["checks"]["redis:responseTime"][0];
+        assert_eq!((&check["status"], &check["output"]), (&"warn".into(), &"refused".into()));
+        assert_eq!(told["status"], "warn");
+        assert_eq!(status(&health, "/health").await, 200);
+        assert_eq!(status(&health, "/ready").await, 200);
+
+        redis.set_down(false);
+        sleep(INTERVAL + Duration::from_secs(1)).await;
+        assert_eq!(health.report().status, Status::Pass);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_critical_check_that_failed_fails_until_it_is_ready_again() {
+    let redis = Dependency::default();
+    redis.set_down(true);
+    let health = Health::builder().check(redis.check(true)).start().unwrap();
+    health.set_ready(true);
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(health.report().status, Status::Fail);
+    redis.set_down(false);
+    let before = redis.asked.load(Ordering::Relaxed);
+    while redis.asked.load(Ordering::Relaxed) == before {
+        sleep(Duration::from_millis(100)).await;
+    }
+    // One success of the two that it takes.
+    let report = health.report();
+    assert_eq!((report.status, report.ready), (Status::Fail, false));
+    assert_eq!(report.checks[0].error, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn details_are_told_to_who_asks_unless_turned_off() {
     let redis = Dependency::default();
     redis.set_down(true);

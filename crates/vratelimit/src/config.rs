@@ -35,7 +35,8 @@ pub struct Config {
     /// finds no room, the one nearest to its whole burst is forgotten, and has it back at once.
     pub max_keys: NonZeroU32,
     /// Whether responses carry `RateLimit-Policy` and `RateLimit`
-    /// (draft-ietf-httpapi-ratelimit-headers). Default: true. Only the layer looks at this.
+    /// (draft-ietf-httpapi-ratelimit-headers): the burst, the seconds in which it comes back, and
+    /// what is left of it. Default: true. Only the layer looks at this.
     pub fields: bool,
     /// Whether responses carry `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds until all
     /// is back), for older clients. Default: false. Only the layer looks at this.

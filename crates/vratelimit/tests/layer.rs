@@ -10,6 +10,7 @@
 )]
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::time::Duration;
@@ -70,6 +71,29 @@ async fn the_client_is_told_what_is_left_and_then_to_wait() {
 
     let other = app.oneshot(from("192.0.2.2")).await.unwrap();
     assert_eq!(other.status(), StatusCode::OK);
+}
+
+/// The number behind `name=` in an item such as `"api";q=3;w=3`.
+fn parameter(field: &http::HeaderValue, name: &str) -> u64 {
+    let text = field.to_str().unwrap();
+    let mut pairs = text.split(';').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == name).unwrap().1.parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_is_never_more_than_the_quota() {
+    for (rate, burst) in [("1/s", 3), ("1/s", 100), ("100/s", 10), ("7/250ms", 2), ("1/h", 5)] {
+        let app = stack(&Config { x_fields: true, ..config(rate, burst) });
+        let answer = app.oneshot(from("192.0.2.1")).await.unwrap();
+        let headers = answer.headers();
+        let quota = parameter(&headers["ratelimit-policy"], "q");
+        let left = parameter(&headers["ratelimit"], "r");
+        let until = parameter(&headers["ratelimit"], "t");
+        assert!(left < quota, "{rate}: one of {quota} is spent, and {left} are left");
+        assert!(until <= parameter(&headers["ratelimit-policy"], "w"), "{rate}");
+        assert_eq!(headers["x-ratelimit-limit"], quota.to_string(), "{rate}");
+        assert_eq!(headers["x-ratelimit-remaining"], left.to_string(), "{rate}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,4 +187,35 @@ async fn it_fits_axum_and_one_state_serves_all_clones() {
     let denied = ask(router()).await.unwrap();
     assert_eq!(denied.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(limiter.stats().denied, 1);
+}
+
+/// What the README tells users of axum to put around the layer.
+async fn tell_client(
+    axum::extract::ConnectInfo(peer): axum::extract::ConnectInfo<SocketAddr>,
+    mut request: axum::extract::Request,
+) -> axum::extract::Request {
+    request.extensions_mut().insert(ClientAddr(peer.ip()));
+    request
+}
+
+#[tokio::test]
+async fn under_axum_each_client_has_its_own_quota() {
+    let limiter = Limiter::new(&config("1/m", 1)).unwrap();
+    let app: axum::Router = axum::Router::new()
+        .route("/", axum::routing::get(|| async { "hello" }))
+        .layer(RateLimitLayer::new(limiter, KeyBy::client()))
+        .layer(axum::middleware::map_request(tell_client));
+    let make = app.into_make_service_with_connect_info::<SocketAddr>();
+    for (peer, status) in [
+        ("192.0.2.1:4711", StatusCode::OK),
+        ("192.0.2.2:4711", StatusCode::OK),
+        ("192.0.2.1:4712", StatusCode::TOO_MANY_REQUESTS),
+        ("[2001:db8::1]:4711", StatusCode::OK),
+        ("[2001:db8::2]:4711", StatusCode::TOO_MANY_REQUESTS),
+    ] {
+        let peer: SocketAddr = peer.parse().unwrap();
+        let connection = make.clone().oneshot(peer).await.unwrap();
+        let request = Request::new(axum::body::Body::empty());
+        assert_eq!(connection.oneshot(request).await.unwrap().status(), status, "{peer}");
+    }
 }

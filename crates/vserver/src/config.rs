@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::ConfigError;
+use crate::error::{ConfigError, TlsError};
+use crate::tls::Tls;
 
 /// hyper refuses a read buffer below this.
 const LEAST_HEAD_BYTES: u64 = 8 * 1024;
@@ -57,6 +58,13 @@ pub struct Config {
     /// clients that send their head in drips.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub header_read_timeout: Duration,
+    /// Longest wait for the next bytes of a request's body, while the service asks for them.
+    /// Default: 30 s. Then the body ends with an error ([`std::io::ErrorKind::TimedOut`]), and
+    /// the connection with the answer (HTTP/2: only the stream). It stops clients that announce
+    /// a body and do not send it, and hold what the service holds for them. It is no least rate:
+    /// a byte in time is enough.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub body_read_timeout: Duration,
     /// Longest time that a connection stays open between two requests. Default: 75 s. Keep it
     /// above the idle timeout of a load balancer in front, or that one sees resets.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
@@ -131,6 +139,7 @@ impl Default for Config {
             tls_handshake_timeout: Duration::from_secs(10),
             first_byte_timeout: Duration::from_secs(10),
             header_read_timeout: Duration::from_secs(10),
+            body_read_timeout: Duration::from_secs(30),
             keep_alive_timeout: Duration::from_secs(75),
             write_stall_timeout: Duration::from_secs(30),
             max_headers: 100,
@@ -155,8 +164,16 @@ impl Default for Http2Config {
 }
 
 impl Config {
-    /// Refuses what would never serve a request or wait for ever.
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+    /// Refuses what would never serve a request or wait for ever, as [`Server::bind`] does first.
+    ///
+    /// It opens no file and no socket; for the certificates see [`TlsConfig::check`].
+    ///
+    /// # Errors
+    ///
+    /// Names the first field that is wrong, and what it may be.
+    ///
+    /// [`Server::bind`]: crate::Server::bind
+    pub fn check(&self) -> Result<(), ConfigError> {
         self.check_times()?;
         let at_least_one = [
             ("backlog", u64::from(self.backlog)),
@@ -183,6 +200,7 @@ impl Config {
             ("tls_handshake_timeout", Some(self.tls_handshake_timeout)),
             ("first_byte_timeout", Some(self.first_byte_timeout)),
             ("header_read_timeout", Some(self.header_read_timeout)),
+            ("body_read_timeout", Some(self.body_read_timeout)),
             ("keep_alive_timeout", Some(self.keep_alive_timeout)),
             ("write_stall_timeout", Some(self.write_stall_timeout)),
             ("http2.ping_interval", self.http2.ping_interval),
@@ -192,6 +210,24 @@ impl Config {
             Some((field, _)) => Err(ConfigError::Zero { field }),
             None => Ok(()),
         }
+    }
+}
+
+impl TlsConfig {
+    /// Reads the certificate and the key and refuses them as [`Server::bind`] would: when a file
+    /// cannot be read, is damaged, or the key is not the certificate's.
+    ///
+    /// It reads files, so call it from a thread that may block. That a certificate has expired or
+    /// is for another name is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// See [`TlsError`]; each names the file and the fix. Without the feature `tls` it always
+    /// fails.
+    ///
+    /// [`Server::bind`]: crate::Server::bind
+    pub fn check(&self) -> Result<(), TlsError> {
+        Tls::load(self).map(drop)
     }
 }
 

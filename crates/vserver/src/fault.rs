@@ -10,6 +10,8 @@ pub(crate) enum Fault {
     FirstByteTimeout,
     /// A request's head did not become complete in time.
     HeaderTimeout,
+    /// A request's body did not go on in time.
+    BodyTimeout,
     /// A write made no progress in time.
     WriteStall,
     /// A PING was not answered in time.
@@ -32,9 +34,10 @@ pub(crate) enum Fault {
 
 impl Fault {
     #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "only metrics count by kind"))]
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::FirstByteTimeout,
         Self::HeaderTimeout,
+        Self::BodyTimeout,
         Self::WriteStall,
         Self::PingTimeout,
         Self::TlsTimeout,
@@ -51,6 +54,7 @@ impl Fault {
         match self {
             Self::FirstByteTimeout => "first_byte_timeout",
             Self::HeaderTimeout => "header_timeout",
+            Self::BodyTimeout => "body_timeout",
             Self::WriteStall => "write_stall",
             Self::PingTimeout => "ping_timeout",
             Self::TlsTimeout => "tls_timeout",

@@ -80,6 +80,7 @@ fn rules(config: &Config, tls: Option<Tls>) -> Rules {
         tls,
         h2c: config.h2c,
         handshake: config.tls_handshake_timeout,
+        body_read: config.body_read_timeout,
         write_stall: config.write_stall_timeout,
         times: Times {
             first_byte: config.first_byte_timeout,

@@ -32,6 +32,10 @@ mod on {
     use crate::config::TlsConfig;
     use crate::error::TlsError;
 
+    /// What is offered, the best first. A client that asks only for `http/1.0` speaks HTTP/1 all
+    /// the same, and refusing its handshake would help nobody.
+    const PROTOCOLS: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
+
     /// What new handshakes use.
     pub(crate) struct Tls {
         current: ArcSwap<ServerConfig>,
@@ -76,7 +80,7 @@ mod on {
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .map_err(unusable)?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
         // Sealed tickets: a client resumes on any worker, and the server keeps nothing for it.
         config.ticketer = ring::Ticketer::new().map_err(unusable)?;
         Ok(config)

@@ -24,6 +24,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -101,8 +102,14 @@ async fn alpn_chooses_the_protocol() {
         let body = response.collect().await.unwrap().to_bytes();
         assert_eq!(body, "HTTP/1.1 https 127.0.0.1 /y");
     }
+    let mut stream = connect(&server, &certificate, &["http/1.0"]).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.0"[..]));
+    stream.write_all(b"GET /z HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("HTTP/1.0 https 127.0.0.1 /z"), "{answer}");
     let stats = server.running.monitor().stats();
-    assert_eq!((stats.http2, stats.http1, stats.tls_failures), (1, 2, 0));
+    assert_eq!((stats.http2, stats.http1, stats.tls_failures), (1, 3, 0));
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ use crate::health::outlier::Outcome;
 use crate::proxy::answer;
 use crate::proxy::attempt::{Attempt, TryError};
 use crate::proxy::forward::Target;
+use crate::proxy::known::Known;
 use crate::proxy::lend::Lender;
 use crate::proxy::rules::Rules;
 use crate::proxy::upgrade::Wish;
@@ -178,6 +179,8 @@ struct Tries {
     rules: Arc<Rules>,
     method: Method,
     head: Parts,
+    /// What the head's extensions are made of again, after the first try has taken them.
+    known: Option<Known>,
     target: Target,
     lender: Lender,
     tried: Vec<Address>,
@@ -201,6 +204,7 @@ impl Tries {
         let target = rules.forward.prepare(&mut head, &body, wish.is_some())?;
         let tries = Self {
             method: head.method.clone(),
+            known: Known::all_of(&head.extensions),
             head,
             target,
             lender: Lender::new(body),
@@ -222,10 +226,22 @@ impl Tries {
             });
         }
         let bad = || Reject::new(StatusCode::BAD_REQUEST, "bad-target");
-        let mut head = self.head.clone();
+        let mut head = self.head();
         self.target.aim(&mut head, address).map_err(|_| bad())?;
         let body = self.lender.lend().ok_or_else(bad)?;
         Ok(Request::from_parts(head, body))
+    }
+
+    /// The head for one try. Its fields are copied for the next one; its extensions, which cost
+    /// as much, only when they cannot be made again.
+    fn head(&mut self) -> Parts {
+        let Some(known) = &self.known else {
+            return self.head.clone();
+        };
+        let extensions = std::mem::take(&mut self.head.extensions);
+        let mut head = self.head.clone();
+        head.extensions = if extensions.is_empty() { known.to_extensions() } else { extensions };
+        head
     }
 
     /// Reports a failed try, and finds the place of the next one or the answer to give up with.

@@ -7,6 +7,7 @@ pub(crate) mod builder;
 pub(crate) mod config;
 mod forward;
 pub(crate) mod future;
+mod known;
 mod lend;
 mod rules;
 pub(crate) mod service;

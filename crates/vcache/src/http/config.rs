@@ -44,7 +44,8 @@ pub struct Config {
     /// Whether `Cache-Control` of requests counts (RFC 9111 §5.2.1). Default: true. With `false`
     /// no client can force a way to the origin, and reloading a page may show a stored one.
     pub request_directives: bool,
-    /// Whether answers carry `Cache-Status` (RFC 9211). Default: true.
+    /// Whether answers carry `Cache-Status` (RFC 9211). Default: true. It says `stored` only of
+    /// what is stored by then, or announced its length.
     pub cache_status: bool,
     /// Whether concurrent misses of one key share one request to the origin. Default: true.
     pub collapse: bool,

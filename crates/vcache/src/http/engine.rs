@@ -92,7 +92,10 @@ impl Engine {
         let decision = decide(wish, stored.as_ref().map(|s| &s.terms), now);
         let several = variants.as_ref().is_some_and(|v| v.len() > 0);
         let why = match decision {
-            Decision::Validate { asked: false } => Forward::Stale,
+            // Stale it is, whatever the request wants (RFC 9211 §2.2).
+            Decision::Validate { .. } if stored.as_ref().is_none_or(|s| !s.terms.is_fresh(now)) => {
+                Forward::Stale
+            }
             Decision::Miss if stored.is_none() && several => Forward::VaryMiss,
             Decision::Miss if stored.is_none() => Forward::UriMiss,
             _ => Forward::Request,

@@ -117,10 +117,11 @@ where
         let received = engine.now();
         let stale = fallback(lookup, received);
         let response = match (result, stale) {
-            (Err(_), Some(stored)) => return Ok(inquiry.answer_stale(stored, None)),
+            (Err(_), Some(stored)) => return Ok(inquiry.answer_stale(stored, lookup.why, None)),
             (Err(error), None) => return Err(error),
             (Ok(response), Some(stored)) if is_outage(response.status()) => {
-                return Ok(inquiry.answer_stale(stored, Some(response.status())));
+                let status = Some(response.status());
+                return Ok(inquiry.answer_stale(stored, lookup.why, status));
             }
             (Ok(response), _) => response,
         };
@@ -130,7 +131,8 @@ where
             && let Some(stored) = validated.take()
         {
             let (update, _) = response.into_parts();
-            let Some((response, end)) = confirm(inquiry, stored, &update, asked) else {
+            let Some((response, end)) = confirm(inquiry, lookup.why, (stored, &update), asked)
+            else {
                 // The 304 is about something else: ask for the whole.
                 continue;
             };

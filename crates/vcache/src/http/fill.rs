@@ -30,37 +30,39 @@ pub(crate) struct Fill {
 
 impl Fill {
     /// Sends `body` on and keeps the copy; at once when the whole body is at hand.
-    pub(crate) fn begin(self, body: Body) -> Body {
-        let expected = content_length(&self.head.headers);
+    ///
+    /// With it comes whether the answer may be called stored. Whoever gets the whole of a body
+    /// that announced its length can rely on it; of a body without a length nobody knows yet.
+    pub(crate) fn begin(self, body: Body) -> (Body, bool) {
+        let announced = content_length(&self.head.headers);
+        let expected = announced.or_else(|| body.size_hint().exact());
+        let limit = self.engine.config.max_object_size;
         let whole = match body.is_end_stream() {
             // Nobody would ask such a body for its end.
             true => Some(Bytes::new()),
             false => body.as_bytes(),
         };
         if let Some(bytes) = whole {
-            if expected.is_none_or(|length| length == as_u64(bytes.len())) {
-                // A copy, because a slice would keep the buffer of the connection.
-                self.complete(Bytes::copy_from_slice(&bytes));
-            }
-            return body;
+            let is_whole = expected.is_none_or(|length| length == as_u64(bytes.len()));
+            // A copy, because a slice would keep the buffer of the connection.
+            let stored = is_whole && self.complete(Bytes::copy_from_slice(&bytes));
+            return (body, stored);
         }
-        Body::new(Tee {
+        let body = Body::new(Tee {
             inner: body,
-            copy: Some(Copy {
-                limit: self.engine.config.max_object_size,
-                expected,
-                bytes: Vec::new(),
-                fill: self,
-            }),
-        })
+            copy: Some(Copy { limit, expected, bytes: Vec::new(), fill: self }),
+        });
+        (body, expected.is_some_and(|length| length <= limit))
     }
 
-    fn complete(self, body: Bytes) {
+    /// Whether it is in the store now.
+    fn complete(self, body: Bytes) -> bool {
         let stored = self.head.with_body(body, Arc::new(Encodings::default()));
         let end = self.engine.store(&self.key, self.ticket, &Arc::new(stored));
         if let Some(lead) = self.lead {
             lead.end(end);
         }
+        end == End::Stored
     }
 
     fn refuse(self) {
@@ -142,6 +144,10 @@ impl HttpBody for Tee {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
                     this.keep(data);
+                } else if let Some(copy) = this.copy.take() {
+                    // Trailers may say that the content is not what it seems; without them it
+                    // would be another answer.
+                    copy.fill.refuse();
                 }
             }
             Poll::Ready(Some(Err(_))) => this.copy = None,

@@ -73,8 +73,13 @@ impl Inquiry {
     }
 
     /// A stale answer in place of an error (RFC 5861 §4).
-    pub(crate) fn answer_stale(&self, stored: &Stored, code: Option<StatusCode>) -> Response<Body> {
-        let status = Status::forwarded(Forward::Stale, code);
+    pub(crate) fn answer_stale(
+        &self,
+        stored: &Stored,
+        why: Forward,
+        code: Option<StatusCode>,
+    ) -> Response<Body> {
+        let status = Status::forwarded(why, code);
         self.answer(stored, status, CacheVerdict::Stale)
     }
 }

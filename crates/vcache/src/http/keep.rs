@@ -18,7 +18,7 @@ use crate::http::policy::{admit, merge_304};
 use crate::http::status::{Forward, Status};
 use crate::http::stored::{Head, Stored};
 use crate::http::terms::Terms;
-use crate::http::vary::VaryKey;
+use crate::http::vary::{self, VaryKey};
 
 /// When the origin was asked, and what was purged by then.
 #[derive(Debug, Clone, Copy)]
@@ -42,11 +42,10 @@ where
     let engine = &inquiry.engine;
     let (mut parts, body) = response.into_parts();
     let mut body = Body::new(body);
-    let head = admitted(inquiry, &parts, asked.exchange);
-    let status = Status::passed(why, parts.status, head.is_some());
-    engine.mark(&mut parts.headers, status);
+    let mut stored = false;
     engine.count(CacheVerdict::Miss, inquiry.timeline.as_ref());
-    if let Some(head) = head {
+    if let Some(head) = admitted(inquiry, &parts, asked.exchange) {
+        vary::complete(&mut parts.headers);
         let fill = Fill {
             engine: Arc::clone(engine),
             key: inquiry.key.clone(),
@@ -54,7 +53,7 @@ where
             head,
             lead,
         };
-        body = fill.begin(body);
+        (body, stored) = fill.begin(body);
     } else if let Some(lead) = lead {
         // An outage says nothing about what can be shared later.
         if lead.has_followers() && !parts.status.is_server_error() {
@@ -62,6 +61,7 @@ where
         }
         lead.end(End::Refused);
     }
+    engine.mark(&mut parts.headers, Status::passed(why, parts.status, stored));
     Response::from_parts(parts, body)
 }
 
@@ -100,8 +100,8 @@ fn head(
 /// the fetch ended. `None` when the 304 is about something else.
 pub(crate) fn confirm(
     inquiry: &Inquiry,
-    stored: &Arc<Stored>,
-    update: &response::Parts,
+    why: Forward,
+    (stored, update): (&Arc<Stored>, &response::Parts),
     asked: Asked,
 ) -> Option<(Response<Body>, End)> {
     let engine = &inquiry.engine;
@@ -120,7 +120,7 @@ pub(crate) fn confirm(
         engine.forget(&inquiry.key, asked.ticket, stored);
         End::Refused
     };
-    let status = Status::passed(Forward::Stale, StatusCode::NOT_MODIFIED, end == End::Stored);
+    let status = Status::passed(why, StatusCode::NOT_MODIFIED, end == End::Stored);
     let mut response = inquiry.answer(&confirmed, status, CacheVerdict::Revalidated);
     for cookie in cookies {
         response.headers_mut().append(SET_COOKIE, cookie);

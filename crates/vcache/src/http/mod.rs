@@ -36,12 +36,18 @@
 //!
 //! - Stores the answers to GET that bring a lifetime, or that are to be validated at every use,
 //!   and serves GET and HEAD from them; 304 where the client has the same. Several variants of a
-//!   URL (`Vary`) stand side by side.
+//!   URL (`Vary`) stand side by side. Content that the origin has coded varies with
+//!   `Accept-Encoding` whether the origin says so or not, and the answers say it.
 //! - Validates what is stale, serves it stale where the origin allows that (RFC 5861), and drops
 //!   what an unsafe request has changed.
 //! - Collapses concurrent misses of one key into one request.
 //! - Says so in `Age` and `Cache-Status` (RFC 9211), in the request's `Timeline`, and in the
 //!   metric `vcache_http_requests_total{cache, outcome}`.
+//!
+//! `Cache-Status` goes out before the body ends: `stored` (RFC 9211 §2.5) is said when the answer is
+//! in the store, and of a body that announced its length, because whoever gets the whole of that
+//! finds it stored. Of a body without a length it is not said, though it is stored if it ends as it
+//! should. A body with trailers is not stored, unless it announced its length.
 //!
 //! `must-revalidate`, `proxy-revalidate`, `s-maxage` and `no-cache` forbid every stale answer, as
 //! the RFC says: `s-maxage=1, stale-while-revalidate=60` never answers stale here.

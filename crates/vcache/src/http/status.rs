@@ -45,7 +45,8 @@ impl Status {
         Self::Forwarded { why, status, stored: false, collapsed: false }
     }
 
-    /// Asked the origin; `stored` if the answer is, or will be when it is complete.
+    /// Asked the origin; `stored` if the answer is, or will be once all that it announced has
+    /// come (RFC 9211 §2.5).
     pub(crate) const fn passed(why: Forward, status: StatusCode, stored: bool) -> Self {
         Self::Forwarded { why, status: Some(status), stored, collapsed: false }
     }

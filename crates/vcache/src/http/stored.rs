@@ -11,7 +11,7 @@ use vhttp::hop;
 
 use crate::http::encodings::{Encodings, may_encode};
 use crate::http::terms::Terms;
-use crate::http::vary::VaryKey;
+use crate::http::vary::{self, VaryKey};
 
 /// Bytes that a stored response takes beside its texts, about.
 const OVERHEAD: usize = 512;
@@ -96,7 +96,7 @@ impl Stored {
 }
 
 /// The fields as they are stored (RFC 9111 §3.1): without what is of one hop or of one exchange,
-/// with a `Date` (RFC 9110 §6.6.1) and the length of the content.
+/// with the whole `Vary`, a `Date` (RFC 9110 §6.6.1) and the length of the content.
 fn prepare(
     mut headers: HeaderMap,
     terms: &Terms,
@@ -109,6 +109,7 @@ fn prepare(
     for name in terms.omit() {
         headers.remove(name);
     }
+    vary::complete(&mut headers);
     if !headers.contains_key(DATE)
         && let Ok(date) = HeaderValue::try_from(vhttp::date::format(received))
     {

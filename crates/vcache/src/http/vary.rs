@@ -1,6 +1,6 @@
 //! Which request fields a response depends on, and their values made comparable: RFC 9111 §4.1.
 
-use http::header::{ACCEPT_ENCODING, VARY};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Field names in `Vary` above which a response is taken as one that never matches.
@@ -37,7 +37,9 @@ impl VaryKey {
     }
 }
 
-/// The names in all `Vary` lines of a response, sorted and without duplicates.
+/// The names in all `Vary` lines of a response, sorted and without duplicates; and
+/// `Accept-Encoding` where the content is coded, whether the origin says so or not: a client that
+/// has not asked for the coding cannot read it (RFC 9110 §12.5.3).
 ///
 /// `None` when the response matches no other request: `*` anywhere in the list (RFC 9110
 /// §12.5.5), something that is no field name, or more names than a cache should follow.
@@ -53,9 +55,28 @@ pub fn names(response: &HeaderMap) -> Option<Vec<HeaderName>> {
             }
         }
     }
+    if is_coded(response) {
+        names.push(ACCEPT_ENCODING);
+    }
     names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     names.dedup();
     (names.len() <= MAX_NAMES).then_some(names)
+}
+
+/// Says that a coded response depends on `Accept-Encoding`, for the caches after this one.
+pub(crate) fn complete(response: &mut HeaderMap) {
+    let said = ["*", ACCEPT_ENCODING.as_str()];
+    if is_coded(response) && !said.iter().any(|name| vhttp::list::contains(response, &VARY, name)) {
+        response.append(VARY, HeaderValue::from_name(ACCEPT_ENCODING));
+    }
+}
+
+/// Whether there is a content coding; what cannot be read is taken for one.
+fn is_coded(response: &HeaderMap) -> bool {
+    let lines = response.get_all(CONTENT_ENCODING).into_iter();
+    let codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let mut codings = codings.map(<[u8]>::trim_ascii);
+    codings.any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// The field's value made comparable; missing is not the same as empty.

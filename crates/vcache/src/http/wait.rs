@@ -80,11 +80,9 @@ fn may_wait(inquiry: &Inquiry, lookup: &Lookup) -> bool {
         !stored.terms.always_validate() && !stored.terms.freshness().lifetime().is_zero()
     });
     let marked = lookup.variants.as_ref().is_some_and(|variants| variants.is_marked(engine.now()));
-    engine.config.collapse
-        && shareable
-        && !marked
-        && !inquiry.wish.no_store
-        && lookup.why != Forward::Request
+    let wants_own = matches!(lookup.decision, Decision::Validate { asked: true })
+        || lookup.why == Forward::Request;
+    engine.config.collapse && shareable && !marked && !inquiry.wish.no_store && !wants_own
 }
 
 /// Whether the answer to this request could serve others: a HEAD's has no content, and one to a

@@ -32,7 +32,7 @@ pub(crate) fn status(state: &State, monitor: &Monitor, file: Option<&Path>) -> S
         "caches": caches(&graph),
         "rate_limits": rate_limits(&graph),
         "in_flight": in_flight(&graph),
-        "tunnels": graph.shared().tunnels.open(),
+        "tunnels": graph.shared().open_tunnels(),
     });
     let mut text = serde_json::to_string_pretty(&status).unwrap_or_default();
     text.push('\n');

@@ -33,20 +33,21 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Builds the graph beside `old`, whose unchanged parts it shares.
+    /// Builds the graph for `workers` workers beside `old`, whose unchanged parts it shares.
     ///
     /// # Errors
     ///
     /// Fails with every fault; nothing is running then.
     pub(crate) fn build(
         config: &Config,
+        workers: usize,
         metrics: &Handle,
         old: Option<&Self>,
     ) -> Result<Self, Vec<(Path, Fault)>> {
         let mut faults = Vec::new();
-        let shared = Shared::make(config, old.map(|old| &old.shared), &mut faults);
+        let shared = Shared::make(config, workers, old.map(|old| &old.shared), &mut faults);
         let routes = config.routes();
-        let handlers = (0..config.workers())
+        let handlers = (0..workers)
             .filter_map(|worker| shared.client(worker))
             .map(|client| handlers(config, &routes, &shared, client, metrics, &mut faults))
             .collect();
@@ -66,7 +67,7 @@ impl Graph {
 
     /// Starts what works in the background, unless it runs already; needs a runtime.
     pub(crate) fn activate(&self) {
-        let Some(client) = self.shared.client(self.config.workers()) else {
+        let Some(client) = self.shared.client(self.handlers.len()) else {
             return;
         };
         for group in self.shared.upstreams.values() {

@@ -12,9 +12,9 @@ use crate::config::fault::Fault;
 
 /// Makes everything that needs no runtime, and throws it away: what a crate refuses is a fault.
 pub(crate) fn dry_run(config: &Config, faults: &mut Vec<(Path, Fault)>) {
-    let shared = Shared::make(config, None, faults);
+    Shared::make(config, 1, None, faults);
     for (index, route) in config.routes().iter().enumerate() {
-        for (key, error) in stack::check(route, &shared) {
+        for (key, error) in stack::check(route) {
             faults.push((at!["routes", index, key], Fault::new(error)));
         }
     }

@@ -14,6 +14,7 @@ use crate::build::parts::{Parts, make};
 use crate::config::Config;
 use crate::config::document::Path;
 use crate::config::fault::Fault;
+use crate::config::route::Route;
 use crate::say::chain;
 
 /// An upstream and, once it is in use, its health checks.
@@ -55,12 +56,9 @@ pub(crate) struct Shared {
     pub(crate) in_flight: Parts<ratelimit::ConcurrencyConfig, ConcurrencyLimit>,
     /// One client a worker; the last one is the health checks'.
     pub(crate) clients: Parts<pool::http::Config, Vec<Client>>,
-    /// WebSockets outlive the graph that they were opened on.
-    pub(crate) tunnels: Tunnels,
+    /// A route's WebSockets, by its name and limit; they outlive the graph they were opened on.
+    tunnels: BTreeMap<(String, usize), Tunnels>,
 }
-
-/// Tunnels at a time, over all routes; each holds two connections and about 20 KiB.
-const MAX_TUNNELS: usize = 10_000;
 
 /// The only name among the clients.
 const CLIENT: &str = "client";
@@ -69,15 +67,16 @@ impl Shared {
     /// Makes every part, or carries it over from `old`.
     pub(crate) fn make(
         config: &Config,
+        workers: usize,
         old: Option<&Self>,
         faults: &mut Vec<(Path, Fault)>,
     ) -> Self {
         let (limits, places) = (old.map(|o| &o.rate_limits), old.map(|o| &o.in_flight));
         let (groups, caches) = (old.map(|o| &o.upstreams), old.map(|o| &o.caches));
         let client = BTreeMap::from([(CLIENT.to_owned(), config.client.clone())]);
-        let count = config.workers() + 1;
+        let count = workers + 1;
         Self {
-            tunnels: old.map_or_else(|| Tunnels::new(MAX_TUNNELS), |old| old.tunnels.clone()),
+            tunnels: tunnels(config, old),
             upstreams: make("upstreams", &config.upstreams, groups, faults, group),
             caches: make("caches", &config.caches, caches, faults, |name, config, _| {
                 let config = cache::http::Config { name: named(name, config), ..config.clone() };
@@ -93,11 +92,21 @@ impl Shared {
             in_flight: make("in_flight", &config.in_flight, places, faults, |name, config, _| {
                 ConcurrencyLimit::new(name, config.clone()).map_err(|e| chain(&e))
             }),
-            clients: make("", &client, old.map(|o| &o.clients), faults, |_, config, _| {
+            clients: make(CLIENT, &client, old.map(|o| &o.clients), faults, |_, config, _| {
                 let client = || Client::builder().config(config.clone()).build();
                 (0..count).map(|_| client()).collect::<Result<_, _>>().map_err(|e| chain(&e))
             }),
         }
+    }
+
+    /// The tunnels of `route`.
+    pub(crate) fn tunnels(&self, route: &Route) -> Option<&Tunnels> {
+        self.tunnels.get(&tunnels_key(route))
+    }
+
+    /// How many tunnels are open.
+    pub(crate) fn open_tunnels(&self) -> usize {
+        self.tunnels.values().map(Tunnels::open).sum()
     }
 
     /// Every worker's client, and the health checks'.
@@ -109,6 +118,23 @@ impl Shared {
     pub(crate) fn client(&self, worker: usize) -> Option<&Client> {
         self.clients.get(CLIENT).and_then(|clients| clients.made().get(worker))
     }
+}
+
+fn tunnels_key(route: &Route) -> (String, usize) {
+    (route.name().to_owned(), route.proxy.max_tunnels)
+}
+
+/// One set for each route, and the sets of routes that are gone while they still have open ones.
+fn tunnels(config: &Config, old: Option<&Shared>) -> BTreeMap<(String, usize), Tunnels> {
+    let carried = old.map(|old| &old.tunnels).into_iter().flatten();
+    let carried = carried.filter(|(_, tunnels)| tunnels.open() > 0);
+    let mut all: BTreeMap<_, _> =
+        carried.map(|(key, tunnels)| (key.clone(), tunnels.clone())).collect();
+    for route in config.routes() {
+        let new = || Tunnels::new(route.proxy.max_tunnels);
+        all.entry(tunnels_key(&route)).or_insert_with(new);
+    }
+    all
 }
 
 fn group(name: &str, config: &balance::Config, old: Option<&Group>) -> Result<Group, String> {

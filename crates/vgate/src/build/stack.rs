@@ -1,7 +1,7 @@
 //! One route's layers, around one worker's proxy.
 
 use verve::Stack;
-use verve::balance::Proxy;
+use verve::balance::{self, Proxy, Tunnels, Upstream};
 use verve::cache::http::CacheLayer;
 use verve::compress::CompressLayer;
 use verve::metrics::{Handle, MetricsLayer};
@@ -16,19 +16,26 @@ use crate::route::handler::Handler;
 use crate::say::chain;
 
 /// What is wrong with the route's own settings: the key, and why.
-pub(crate) fn check(route: &Route, shared: &Shared) -> Vec<(&'static str, String)> {
+pub(crate) fn check(route: &Route) -> Vec<(&'static str, String)> {
     let mut faults = Vec::new();
     if let Some(Err(error)) = route.compress.clone().map(CompressLayer::new) {
         faults.push(("compress", chain(&error)));
     }
-    let group = route.upstream.as_ref().and_then(|name| shared.upstreams.get(name));
-    if let (Some(group), Some(client)) = (group, shared.client(0)) {
-        let proxy = Proxy::builder(group.made().upstream.clone(), client.clone());
-        if let Err(error) = proxy.config(route.proxy.clone()).build() {
+    // The route's own upstream and client may be wrong themselves.
+    if let (Some(upstream), Ok(client)) = (any_upstream(), Client::builder().build()) {
+        let proxy = Proxy::builder(upstream, client).config(route.proxy.clone());
+        if let Err(error) = proxy.build() {
             faults.push(("proxy", chain(&error)));
         }
     }
     faults
+}
+
+/// An upstream to check a proxy's settings with.
+fn any_upstream() -> Option<Upstream> {
+    let endpoints = vec!["http://localhost".parse().ok()?];
+    let config = balance::Config { endpoints, ..balance::Config::default() };
+    Upstream::builder("any").config(config).build().ok()
 }
 
 /// The route's stack for the worker that owns `client`.
@@ -48,7 +55,7 @@ pub(crate) fn build(
     let proxy = Proxy::builder(group.made().upstream.clone(), client.clone())
         .config(route.proxy.clone())
         .trusted(config.server.trusted_proxies.clone())
-        .tunnels(shared.tunnels.clone())
+        .tunnels(shared.tunnels(route).cloned().unwrap_or_else(|| Tunnels::new(0)))
         .classify(verve::classify)
         .build()
         .map_err(|error| chain(&error))?;

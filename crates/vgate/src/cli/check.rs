@@ -8,9 +8,9 @@ use crate::say::{complain, say};
 pub(super) fn execute(file: &File) -> Result<(), Failure> {
     match load(&file.config) {
         Ok(config) => {
-            let (routes, upstreams) = (config.routes.len(), config.upstreams.len());
-            let name = file.config.display();
-            say(&format!("{name} is good: {routes} routes, {upstreams} upstreams"));
+            let routes = count(config.routes().len(), "route");
+            let upstreams = count(config.upstreams.len(), "upstream");
+            say(&format!("{} is good: {routes}, {upstreams}", file.config.display()));
             Ok(())
         }
         Err(text) => {
@@ -18,4 +18,9 @@ pub(super) fn execute(file: &File) -> Result<(), Failure> {
             Err(Failure::Config)
         }
     }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }

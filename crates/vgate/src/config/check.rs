@@ -9,7 +9,11 @@ use crate::config::fault::Fault;
 use crate::config::problem::closest;
 use crate::config::route::Route;
 use crate::logging::check_level;
+use crate::normalise::plain_path;
 use crate::route::pattern::Host;
+
+/// Each worker is a thread, with listeners, connections and a stack for each route.
+const MOST_WORKERS: usize = 1024;
 
 /// Every mistake between the parts of `config`.
 pub(crate) fn check(config: &Config) -> Vec<(Path, Fault)> {
@@ -36,6 +40,11 @@ fn check_process(config: &Config, faults: &mut Vec<(Path, Fault)>) {
         .help("use `127.0.0.1` or `[::1]`, and a tunnel to reach it from elsewhere");
         faults.push((at!["admin", "listen"], fault));
     }
+    if config.server.workers.is_some_and(|workers| workers.get() > MOST_WORKERS) {
+        let fault = Fault::new(format!("more than {MOST_WORKERS} workers"))
+            .help("leave it out for one on each processor; more than that does not help");
+        faults.push((at!["server", "workers"], fault));
+    }
     let mut seen = BTreeSet::new();
     for (index, listener) in config.listeners.iter().enumerate() {
         let taken = admin.enabled && listener.listen == admin.listen;
@@ -55,10 +64,16 @@ fn check_upstreams(config: &Config, faults: &mut Vec<(Path, Fault)>) {
 }
 
 fn check_route(config: &Config, index: usize, route: &Route, faults: &mut Vec<(Path, Fault)>) {
-    if !route.path.starts_with('/') {
-        let fault = Fault::new(format!("the path `{}` does not begin with `/`", route.path))
-            .help(format!("write `/{}`", route.path));
+    if let Err(plain) = plain_path(&route.path) {
+        let fault = Fault::new(format!("no request has a path below `{}`", route.path));
+        let fault = match plain.filter(|plain| plain.starts_with('/')) {
+            Some(plain) => fault.help(format!("write it as requests have it: `{plain}`")),
+            None => fault.help("a path begins with `/` and has no query, space or encoded slash"),
+        };
         faults.push((at!["routes", index, "path"], fault));
+    }
+    if route.name().is_empty() {
+        faults.push((at!["routes", index, "name"], Fault::new("a route's name is not empty")));
     }
     for (place, host) in route.hosts.iter().enumerate() {
         if let Err(message) = Host::parse(host) {
@@ -113,11 +128,14 @@ fn check_name<T>(
 
 /// Two routes that match the same, or have the same name, hide each other.
 fn check_overlaps(config: &Config, faults: &mut Vec<(Path, Fault)>) {
-    let (mut names, mut matches) = (BTreeSet::new(), BTreeSet::new());
+    let (mut names, mut taken) = (BTreeSet::new(), BTreeSet::new());
     for (index, route) in config.routes.iter().enumerate() {
-        if !matches.insert((&route.hosts, &route.path)) {
-            let fault =
-                Fault::new(format!("an earlier route takes `{}` for these hosts", route.path));
+        let hosts = route.hosts.iter().filter_map(|host| Host::parse(host).ok()).map(Some);
+        let hosts: BTreeSet<_> =
+            if route.hosts.is_empty() { [None].into() } else { hosts.collect() };
+        let overlaps = hosts.into_iter().filter(|host| !taken.insert((host.clone(), &route.path)));
+        if overlaps.count() > 0 {
+            let fault = Fault::new(format!("an earlier route takes `{}` for a host", route.path));
             faults.push((at!["routes", index], fault));
         } else if !names.insert(route.name()) {
             let fault = Fault::new(format!("another route is named `{}`", route.name()))

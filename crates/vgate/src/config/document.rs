@@ -43,7 +43,7 @@ pub(crate) struct Document<'a> {
 }
 
 /// A file with this many mistakes is not a configuration.
-const MOST_PROBLEMS: usize = 50;
+pub(crate) const MOST_PROBLEMS: usize = 50;
 
 impl<'a> Document<'a> {
     /// Reads the file; every mistake of syntax is reported, and what could be read is kept.
@@ -56,9 +56,25 @@ impl<'a> Document<'a> {
         (Self { root }, problems)
     }
 
-    /// Where the value at `path` stands, or the nearest value on the way to it.
-    pub(crate) fn locate(&self, path: &[Step]) -> Range<usize> {
-        let mut span = 0..0;
+    /// Where the mistake that `message` tells of stands: the field below `path` that it names, the
+    /// value at `path`, or the nearest value on the way to it.
+    pub(crate) fn locate(&self, path: &[Step], message: &str) -> Range<usize> {
+        let Some(value) = self.nearest(path) else {
+            return 0..0;
+        };
+        let mut fields = Vec::new();
+        fields_below(value, "", &mut fields);
+        let named = fields.into_iter().filter(|(field, _)| mentions(message, field));
+        named.max_by_key(|(field, _)| field.len()).map_or_else(|| value.span(), |(_, span)| span)
+    }
+
+    /// Whether `span` lies in the value at `path`.
+    pub(crate) fn holds(&self, path: &[Step], span: &Range<usize>) -> bool {
+        self.nearest(path).is_none_or(|value| smallest_in(value, span).is_some())
+    }
+
+    /// The value at `path`, or the nearest one on the way to it.
+    fn nearest(&self, path: &[Step]) -> Option<&Spanned<DeValue<'a>>> {
         let mut value: Option<&Spanned<DeValue<'a>>> = None;
         for step in path {
             let next = match (step, value.map(Spanned::get_ref)) {
@@ -67,11 +83,12 @@ impl<'a> Document<'a> {
                 (Step::Index(index), Some(DeValue::Array(array))) => array.get(*index),
                 _ => None,
             };
-            let Some(next) = next else { break };
-            span = next.span();
+            let Some(next) = next else {
+                break;
+            };
             value = Some(next);
         }
-        span
+        value
     }
 
     /// Applies `change` to every text value of the file; what it refuses is reported and left.
@@ -105,6 +122,28 @@ impl<'a> Document<'a> {
         }
         None
     }
+}
+
+/// Every field of the tables in `value`, as `field` and as `table.field`, and where it stands.
+fn fields_below(
+    value: &Spanned<DeValue<'_>>,
+    above: &str,
+    fields: &mut Vec<(String, Range<usize>)>,
+) {
+    let DeValue::Table(table) = value.get_ref() else {
+        return;
+    };
+    for (key, value) in table {
+        let dotted = format!("{above}{}", key.get_ref());
+        fields_below(value, &format!("{dotted}."), fields);
+        fields.push((dotted, value.span()));
+    }
+}
+
+/// Whether `word` stands in `message` as a word of its own.
+fn mentions(message: &str, word: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    message.split(|c| !part(c)).any(|found| found.trim_end_matches('.') == word)
 }
 
 fn find<'t, 'a>(table: &'t DeTable<'a>, key: &str) -> Option<&'t Spanned<DeValue<'a>>> {
@@ -186,9 +225,30 @@ fn cut_from_array(array: &mut DeArray<'_>, span: &Range<usize>, depth: usize) ->
     true
 }
 
+/// What serde and Rust call things, and what people do.
+const WORDS: [(&str, &str); 14] = [
+    ("invalid socket address syntax", "not an address; write it like `127.0.0.1:8080`"),
+    ("a nonzero usize", "a whole number of at least 1"),
+    ("a nonzero u32", "a whole number of at least 1"),
+    ("a nonzero u16", "a whole number from 1 to 65535"),
+    ("expected usize", "expected a whole number"),
+    ("expected u64", "expected a whole number"),
+    ("expected u32", "expected a whole number"),
+    ("expected u16", "expected a whole number up to 65535"),
+    ("expected u8", "expected a whole number up to 255"),
+    ("expected i32", "expected a whole number"),
+    (" as i128", ""),
+    (" as i64", ""),
+    ("expected struct ", "expected the table of "),
+    ("invalid type: map", "invalid type: table"),
+];
+
 /// Turns serde's words into ours: the field, what it might have been, and what there is.
 fn explain(message: &str, span: Range<usize>) -> Problem {
-    let message = first_line(message);
+    let plain = WORDS
+        .iter()
+        .fold(first_line(message).to_owned(), |text, (theirs, ours)| text.replace(theirs, ours));
+    let message = plain.as_str();
     let mut quoted = message.split('`').skip(1).step_by(2);
     let unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
     let Some(word) = quoted.next().filter(|_| unknown) else {
@@ -281,10 +341,19 @@ colour = "blue"
     fn a_value_is_found_by_its_path() {
         let (document, problems) = Document::parse(WRONG);
         assert_eq!(problems, []);
-        let span = document.locate(at!["by_name", "first", "colour"].as_slice());
+        let span = document.locate(at!["by_name", "first", "colour"].as_slice(), "");
         assert_eq!(&WRONG[span], "\"blue\"");
-        let span = document.locate(at!["parts", 1, "size"].as_slice());
+        let span = document.locate(at!["parts", 1, "size"].as_slice(), "");
         assert_eq!(&WRONG[span], "999");
+    }
+
+    #[test]
+    fn a_message_that_names_a_field_points_at_it() {
+        let (document, _) = Document::parse(WRONG);
+        let span = document.locate(at!["by_name", "first"].as_slice(), "`colour` is too bright");
+        assert_eq!(&WRONG[span], "\"blue\"");
+        let span = document.locate(at!["by_name"].as_slice(), "first.size must be small");
+        assert_eq!(&WRONG[span], "\"large\"");
     }
 
     #[test]

@@ -67,6 +67,33 @@ fn there_is_exactly_one_plain_host() {
 }
 
 #[test]
+fn http_1_0_needs_no_host_and_a_port_may_be_empty() {
+    let mut old = request("/", &[]);
+    *old.version_mut() = Version::HTTP_10;
+    let local = "127.0.0.1:8080".parse().unwrap();
+    let peer = "127.0.0.1:4711".parse().unwrap();
+    old.extensions_mut().insert(Connection::new(peer, local, false));
+    assert!(normalise(&mut old).is_ok());
+    assert_eq!(old.headers()[HOST], "127.0.0.1:8080");
+    let mut empty = request("/", &["a.example:"]);
+    assert!(normalise(&mut empty).is_ok());
+    assert_eq!(empty.headers()[HOST], "a.example");
+}
+
+#[test]
+fn only_plain_paths_can_be_routes() {
+    for path in ["/", "/api", "/a/b/", "/a-b_c~d", "/a;v=1"] {
+        assert_eq!(plain_path(path), Ok(()), "{path}");
+    }
+    for (path, plain) in [("/a%2Db", "/a-b"), ("/a/../b", "/b"), ("/a?b", "/a")] {
+        assert_eq!(plain_path(path), Err(Some(plain.to_owned())), "{path}");
+    }
+    for path in ["", "api", "/a b", "/a%2fb", "/é x"] {
+        assert!(plain_path(path).is_err(), "{path}");
+    }
+}
+
+#[test]
 fn the_absolute_form_wins_in_http_1() {
     let mut request = request("http://a.example/x?y", &["b.example"]);
     assert!(normalise(&mut request).is_ok());
@@ -96,9 +123,12 @@ fn odd_methods_and_framings_are_refused() {
 
 #[test]
 fn the_host_is_compared_without_port_and_case() {
-    for (value, expected) in
-        [("A.example:80", "a.example"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]")]
-    {
+    for (value, expected) in [
+        ("A.example:80", "a.example"),
+        ("a.example.", "a.example"),
+        ("[::1]:80", "[::1]"),
+        ("[::1]", "[::1]"),
+    ] {
         let mut request = request("/", &[value]);
         assert!(normalise(&mut request).is_ok());
         assert_eq!(host(&request), expected);

@@ -1,7 +1,7 @@
 //! What a route matches: hosts and a path prefix.
 
 /// The hosts of a route.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Host {
     /// `example.com`
     Exact(String),
@@ -14,15 +14,18 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// Fails with a sentence when the text is no host, or has a star elsewhere than in front.
+    /// Fails with a sentence when the text is no host, has a port, or has a star elsewhere than in
+    /// front.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let name = text.to_ascii_lowercase();
         let (below, rest) = match name.strip_prefix("*.") {
             Some(rest) => (true, rest),
             None => (false, name.as_str()),
         };
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-        if rest.is_empty() || !rest.chars().all(plain) {
+        let rest = rest.strip_suffix('.').unwrap_or(rest);
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        let is_address = rest.starts_with('[') && rest.ends_with(']');
+        if rest.is_empty() || !(is_address || rest.chars().all(plain)) {
             return Err(format!(
                 "`{text}` is not a host; write it like `example.com` or `*.example.com`"
             ));
@@ -62,7 +65,7 @@ mod tests {
 
     #[test]
     fn what_is_no_host_is_refused() {
-        for text in ["", "*", "*.", "a*b.com", "http://a", "a/b", "a b"] {
+        for text in ["", "*", "*.", "a*b.com", "http://a", "a/b", "a b", "a:80", "é"] {
             assert!(Host::parse(text).is_err(), "{text}");
         }
     }

@@ -155,12 +155,7 @@ impl Watched {
     pub(crate) fn report(&self, now: Instant) -> CheckReport {
         let state = self.lock();
         let stale = now.saturating_duration_since(state.heard) > self.stale_after();
-        let status = match state.verdict {
-            _ if stale => self.failing(),
-            Verdict::Pending => Status::Warn,
-            Verdict::Passing => Status::Pass,
-            Verdict::Failing => self.failing(),
-        };
+        let status = self.status(&state, stale);
         let error =
             if stale { Some("the check does not run".to_owned()) } else { state.error.clone() };
         CheckReport {
@@ -174,8 +169,15 @@ impl Watched {
         }
     }
 
-    const fn failing(&self) -> Status {
-        if self.check.critical { Status::Fail } else { Status::Warn }
+    /// A critical check fails when its verdict does, as readiness has it; all else is said at
+    /// once, because a warning takes nobody out of service.
+    const fn status(&self, state: &State, stale: bool) -> Status {
+        let fails = stale || matches!(state.verdict, Verdict::Failing);
+        if fails && self.check.critical {
+            return Status::Fail;
+        }
+        let is_well = !stale && state.error.is_none() && state.checked_at.is_some();
+        if is_well { Status::Pass } else { Status::Warn }
     }
 
     fn stale_after(&self) -> Duration {

@@ -20,7 +20,7 @@ pub struct Config {
     /// counts at once.
     pub rise: NonZeroU32,
     /// Runs in a row that must fail before a passing check fails. Default: 3. With 1, every blink
-    /// of a dependency is an outage.
+    /// of a dependency is an outage. The report warns from the first one on.
     pub fall: NonZeroU32,
 }
 

@@ -41,9 +41,12 @@ pub struct CheckReport {
     pub name: String,
     /// Whether readiness depends on it.
     pub critical: bool,
-    /// Its status; an optional check that fails, and one that never ran, warn.
+    /// Its status. It warns as soon as its last run failed, when it never ran, and when it is
+    /// optional and stopped to run; a critical one fails when it is not [`passing`](Self::passing)
+    /// any more.
     pub status: Status,
-    /// Whether it passes: it ran, lately, and the last runs did not speak against it.
+    /// Whether it passes: it ran, lately, and the last `fall` runs did not all fail, or the last
+    /// `rise` did all pass. Readiness depends on this.
     pub passing: bool,
     /// The error of the last run, if that failed.
     pub error: Option<String>,
@@ -57,7 +60,7 @@ pub struct CheckReport {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// The worst of the checks' statuses.
+    /// The worst of the checks' statuses: a single failed run makes it warn.
     pub status: Status,
     /// Whether requests should come here: started, not draining, critical checks passing.
     pub ready: bool,

@@ -21,6 +21,9 @@ use crate::health::report::{MEDIA_TYPE, Report, Status};
 /// | `/ready`, `/readyz` | 200 or 503 | started, not draining, critical checks passing |
 /// | `/health`, `/healthz` | 200 (pass, warn) or 503 (fail) | the worst status of the checks |
 ///
+/// A check warns as soon as its last run failed; a critical one fails, and readiness ends, after
+/// `fall` failures in a row (see [`Config`](crate::health::Config)).
+///
 /// The last part of the path decides, so it can be mounted anywhere. `?verbose` adds versions,
 /// checks and their errors: on a public address turn that off by
 /// [`without_details`](Self::without_details). Everything is `no-store`; other paths get 404,

@@ -46,15 +46,16 @@ impl Told {
     }
 }
 
-/// The policy, as an item of a structured list: `"default";q=100;w=1`
-/// (draft-ietf-httpapi-ratelimit-headers-10 §3). A period that is no whole number of seconds is
-/// told as the whole seconds that hold it, with what comes back in them.
+/// The policy, as an item of a structured list: `"default";q=10;w=1`
+/// (draft-ietf-httpapi-ratelimit-headers-10 §3).
+///
+/// The quota is the burst, so that what remains is never more than it, and the window is the time
+/// in which the whole burst comes back. Both are whole, the window in seconds and at least one:
+/// rounded up, it promises less than there is and never more.
 pub(crate) fn policy(name: &str, quota: &Quota) -> Option<HeaderValue> {
-    let rate = quota.rate();
-    let window = whole_seconds(rate.period()).max(1);
-    let nanos = u128::from(window) * 1_000_000_000;
-    let amount = u128::from(rate.amount().get()) * nanos / rate.period().as_nanos().max(1);
-    HeaderValue::try_from(format!("\"{name}\";q={amount};w={window}")).ok()
+    let burst = quota.burst();
+    let window = whole_seconds(Duration::from_nanos(quota.full_nanos())).max(1);
+    HeaderValue::try_from(format!("\"{name}\";q={burst};w={window}")).ok()
 }
 
 /// What is left, as an item of a structured list: `"default";r=50;t=30` (same draft §4). `t` is
@@ -77,15 +78,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn policies_are_told_in_whole_seconds() {
-        for (rate, wanted) in [
-            ("100/s", "\"api\";q=100;w=1"),
-            ("5000/m", "\"api\";q=5000;w=60"),
-            ("10/500ms", "\"api\";q=20;w=1"),
-            ("3/1500ms", "\"api\";q=4;w=2"),
-            ("1/d", "\"api\";q=1;w=86400"),
+    fn a_policy_is_the_burst_and_the_time_in_which_it_comes_back() {
+        for (rate, burst, wanted) in [
+            ("1/s", 3, "\"api\";q=3;w=3"),
+            ("100/s", 10, "\"api\";q=10;w=1"),
+            ("100/s", 100, "\"api\";q=100;w=1"),
+            ("5000/m", 500, "\"api\";q=500;w=6"),
+            ("3/1500ms", 3, "\"api\";q=3;w=2"),
+            ("1/d", 1, "\"api\";q=1;w=86400"),
         ] {
-            let quota = Quota::new(rate.parse().unwrap(), NonZeroU32::MIN).unwrap();
+            let burst = NonZeroU32::new(burst).unwrap();
+            let quota = Quota::new(rate.parse().unwrap(), burst).unwrap();
             assert_eq!(policy("api", &quota).unwrap(), wanted, "{rate}");
         }
     }

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONNECTION;
@@ -16,6 +17,9 @@ use tower_service::Service;
 use vhttp::{Body, BodyError, Connection, Reject};
 
 use crate::conn::activity::{Activity, InFlight};
+use crate::conn::patience::Patience;
+use crate::conn::upload::Upload;
+use crate::stats::Tally;
 
 /// What a request's head may be, beyond what hyper refuses by itself.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +33,10 @@ pub(crate) struct Front<S> {
     pub(crate) service: S,
     pub(crate) connection: Connection,
     pub(crate) limits: HeadLimits,
+    /// Longest wait for more of a request's body.
+    pub(crate) body_read: Duration,
     pub(crate) activity: Arc<Activity>,
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl<S> hyper::service::Service<Request<Incoming>> for Front<S>
@@ -45,7 +52,8 @@ where
         let state = match self.limits.check(&request) {
             Some(refusal) => State::Refused { refusal: Some(refusal) },
             None => {
-                let mut request = request.map(Body::from);
+                let patience = Patience::new(self.body_read);
+                let mut request = request.map(|body| Upload::wrap(body, patience, &self.tally));
                 request.extensions_mut().insert(self.connection);
                 State::Waiting { service: self.service.clone(), request: Some(request) }
             }

@@ -5,13 +5,16 @@ mod bell;
 mod drive;
 mod front;
 mod hold;
+mod patience;
 mod sniff;
 mod stall;
+mod upload;
 mod watch;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -59,6 +62,7 @@ pub(crate) struct Rules {
     pub(crate) tls: Option<Tls>,
     pub(crate) h2c: bool,
     pub(crate) handshake: Duration,
+    pub(crate) body_read: Duration,
     pub(crate) write_stall: Duration,
     pub(crate) times: Times,
     pub(crate) limits: HeadLimits,
@@ -79,7 +83,7 @@ pub(crate) async fn serve<IO, S>(
     accepted: Accepted<IO>,
     service: S,
     rules: &Rules,
-    tally: &Tally,
+    tally: &Arc<Tally>,
     drain: &CancellationToken,
 ) where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -106,7 +110,7 @@ struct Session<'a, S> {
     service: S,
     connection: Connection,
     rules: &'a Rules,
-    tally: &'a Tally,
+    tally: &'a Arc<Tally>,
     drain: &'a CancellationToken,
     flow: Flow,
 }
@@ -155,7 +159,9 @@ impl<S: App> Session<'_, S> {
             service: self.service,
             connection: self.connection,
             limits: self.rules.limits,
+            body_read: self.rules.body_read,
             activity,
+            tally: Arc::clone(self.tally),
         };
         match protocol {
             Protocol::Http1 => {

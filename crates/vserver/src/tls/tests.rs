@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 
-use super::Tls;
 use crate::config::TlsConfig;
 use crate::error::TlsError;
 
@@ -16,7 +15,7 @@ fn load(cert: &str, key: &str) -> Result<(), TlsError> {
         TlsConfig { cert: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
     fs::write(&files.cert, cert).unwrap();
     fs::write(&files.key, key).unwrap();
-    Tls::load(&files).map(drop)
+    files.check()
 }
 
 fn pair() -> (String, String) {
@@ -37,7 +36,7 @@ fn a_missing_file_is_named() {
         cert: PathBuf::from("/nowhere/cert.pem"),
         key: PathBuf::from("/nowhere/key.pem"),
     };
-    let error = Tls::load(&files).map(drop).unwrap_err();
+    let error = files.check().unwrap_err();
     assert_eq!(
         error.to_string(),
         "cannot read /nowhere/cert.pem; check the path and who may read it"

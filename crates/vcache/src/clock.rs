@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 /// Tells a cache what time it is.
 ///
 /// Only differences count, so any origin will do, but it must not move, and the time must never
-/// go backwards. Called at most once for each operation, and not at all by caches without TTLs.
+/// go backwards. Called at most twice for each look-up and insertion, not at all for entries without
+/// a TTL, and twice for each load.
 pub trait Clock: Send + Sync + 'static {
     /// The time since the clock's origin.
     fn now(&self) -> Duration;

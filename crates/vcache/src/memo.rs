@@ -36,6 +36,7 @@ use tower_service::Service;
 
 use crate::cache::Cache;
 use crate::error::{BoxError, LoadError};
+use crate::shelf::Look;
 
 /// Puts a [`Memo`] around services. All that it makes share one cache.
 pub struct MemoLayer<K, V, F> {
@@ -92,27 +93,56 @@ where
     fn call(&mut self, request: R) -> Self::Future {
         let Some(key) = (self.key)(&request) else {
             let answer = self.inner.call(request);
-            return ResponseFuture(async { answer.await.map_err(LoadError::failed) }.boxed());
+            return ResponseFuture::new(async { answer.await.map_err(LoadError::failed) });
+        };
+        let found = match self.cache.look(&key) {
+            Look::Hit(value) => return ResponseFuture { answer: Answer::Hit(Some(value)) },
+            found => found,
         };
         // The ready one goes along, its clone stays.
         let next = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, next);
         let cache = self.cache.clone();
-        let answer = async move { cache.get_or_load(key, move || inner.call(request)).await };
-        ResponseFuture(answer.boxed())
+        ResponseFuture::new(async move {
+            cache.follow_up(found, key, move || inner.call(request)).await
+        })
     }
 }
 
 /// The future of a [`Memo`].
 ///
+/// A hit allocates nothing.
+///
 /// Cancel safety: dropping it leaves a call of the inner service to others who wait for it.
-pub struct ResponseFuture<V>(BoxFuture<'static, Result<V, LoadError>>);
+pub struct ResponseFuture<V> {
+    answer: Answer<V>,
+}
+
+enum Answer<V> {
+    /// Known at once: `None` when it has been given.
+    Hit(Option<V>),
+    Coming(BoxFuture<'static, Result<V, LoadError>>),
+}
+
+impl<V> ResponseFuture<V> {
+    fn new(answer: impl Future<Output = Result<V, LoadError>> + Send + 'static) -> Self {
+        Self { answer: Answer::Coming(answer.boxed()) }
+    }
+}
+
+// Nothing in it is pinned in place: what is coming has a box of its own.
+impl<V> Unpin for ResponseFuture<V> {}
 
 impl<V> Future for ResponseFuture<V> {
     type Output = Result<V, LoadError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll_unpin(cx)
+        match &mut self.answer {
+            Answer::Hit(value) => {
+                value.take().map_or(Poll::Pending, |value| Poll::Ready(Ok(value)))
+            }
+            Answer::Coming(answer) => answer.poll_unpin(cx),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 use std::hash::Hash;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub(crate) struct Shelf<K, V> {
     pub(crate) clock: Arc<dyn Clock>,
     index: Option<Box<dyn Index<K>>>,
     failures: OnceLock<Option<Memory<K, LoadError>>>,
+    /// Whether any value ever had lifetimes of its own; if not, look-ups ask for none.
+    timed: AtomicBool,
     jitter: f64,
     random: Random,
 }
@@ -84,6 +86,7 @@ impl<K, V> Shelf<K, V> {
             clock,
             index: None,
             failures: OnceLock::new(),
+            timed: AtomicBool::new(false),
             jitter: f64::from(jitter_percent.min(100)) / 100.0,
             random: Random::new(),
         }
@@ -121,32 +124,21 @@ impl<K, V> Shelf<K, V> {
         fresh && self.holds(terms)
     }
 
-    /// The time left to a fresh value, `None` being for ever.
-    pub(crate) fn time_left(&self, terms: &Terms) -> Option<Duration> {
-        let forever = terms.fresh_until == u64::MAX;
-        (!forever).then(|| Duration::from_nanos(terms.fresh_until.saturating_sub(self.now())))
-    }
-
-    /// The value to return, if it is fresh; counts what tags have outdated.
-    pub(crate) fn fresh(&self, held: Held<V>) -> Option<V> {
-        match &held.terms {
-            Some(terms) if !self.is_fresh(terms) => {
-                self.account.outdated();
-                None
-            }
-            _ => Some(held.value),
+    /// The time at which a value was found with so much left to its hard end.
+    fn now_of(&self, terms: &Terms, left: Option<Duration>) -> u64 {
+        if terms.fresh_until == u64::MAX {
+            return 0;
         }
+        left.map_or_else(|| self.now(), |left| terms.now(left))
     }
 
-    fn judge(&self, value: V, terms: Arc<Terms>) -> Look<V> {
+    fn judge(&self, value: V, terms: Arc<Terms>, left: Option<Duration>) -> Look<V> {
         if !self.holds(&terms) {
             self.account.outdated();
             return Look::Miss;
         }
-        let timed = terms.fresh_until != u64::MAX;
-        let now = if timed { self.now() } else { 0 };
-        let age = if timed { terms.age(now, || self.random.unit()) } else { Age::Fresh };
-        let stale = match age {
+        let now = self.now_of(&terms, left);
+        let stale = match terms.age(now, || self.random.unit()) {
             Age::Fresh => return Look::Hit(value),
             Age::Over => {
                 self.account.outdated();
@@ -167,11 +159,56 @@ impl<K, V> Shelf<K, V> {
 impl<K: Hash + Eq + Clone, V: Clone> Shelf<K, V> {
     /// Looks for a value, and whether it is due for a refresh.
     pub(crate) fn look(&self, key: &K) -> Look<V> {
+        if self.timed.load(Ordering::Relaxed) {
+            return match self.memory.get_with_ttl(key) {
+                None => Look::Miss,
+                Some((Held { value, terms: None }, _)) => Look::Hit(value),
+                Some((Held { value, terms: Some(terms) }, left)) => self.judge(value, terms, left),
+            };
+        }
         match self.memory.get(key) {
             None => Look::Miss,
             Some(Held { value, terms: None }) => Look::Hit(value),
-            Some(Held { value, terms: Some(terms) }) => self.judge(value, terms),
+            Some(Held { value, terms: Some(terms) }) => self.judge(value, terms, None),
         }
+    }
+
+    /// A fresh value.
+    pub(crate) fn get<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        if self.timed.load(Ordering::Relaxed) {
+            return self.get_with_ttl(key).map(|(value, _)| value);
+        }
+        let Held { value, terms } = self.memory.get(key)?;
+        match terms {
+            Some(terms) if !self.is_fresh(&terms) => {
+                self.account.outdated();
+                None
+            }
+            _ => Some(value),
+        }
+    }
+
+    /// A fresh value and the time it has left, `None` being for ever.
+    pub(crate) fn get_with_ttl<Q>(&self, key: &Q) -> Option<(V, Option<Duration>)>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let (Held { value, terms }, left) = self.memory.get_with_ttl(key)?;
+        let Some(terms) = terms else {
+            return Some((value, left));
+        };
+        // What it is kept for beyond its time, for refreshes and failures, is not its time.
+        let fresh = terms.fresh_until.saturating_sub(self.now_of(&terms, left));
+        if fresh == 0 || !self.holds(&terms) {
+            self.account.outdated();
+            return None;
+        }
+        Some((value, left.map(|_| Duration::from_nanos(fresh))))
     }
 
     /// A fresh value, if it is not the one with the terms `but`. Neither a use nor counted.
@@ -254,7 +291,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Shelf<K, V> {
         wanted: impl FnOnce() -> bool,
     ) -> Held<V> {
         let (held, lifetime) = self.under_terms(loaded, loading, birth);
-        self.put(key, held.clone(), lifetime, wanted);
+        let holds = || held.terms.as_ref().is_none_or(|terms| self.holds(terms));
+        self.put(key, held.clone(), lifetime, || wanted() && holds());
         held
     }
 
@@ -322,6 +360,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Shelf<K, V> {
             beta: loading.beta(),
             ..Terms::tagged(tags, birth.epoch)
         };
+        self.timed.store(true, Ordering::Relaxed);
         let held = Held { value: loaded.value, terms: Some(Arc::new(terms)) };
         (held, Some(ttl.saturating_add(grace)))
     }

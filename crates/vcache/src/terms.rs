@@ -92,6 +92,13 @@ impl Terms {
         now < self.fresh_until.saturating_add(self.on_error)
     }
 
+    /// The time, from what is left of the hard end: another look at the clock would cost more
+    /// than the whole rest of a hit.
+    pub(crate) fn now(&self, left: Duration) -> u64 {
+        let grace = self.revalidate.max(self.on_error);
+        self.fresh_until.saturating_add(grace).saturating_sub(nanos(left))
+    }
+
     /// Takes the refresh, if nobody has it and no refresh has failed just now.
     pub(crate) fn claim(&self, now: u64) -> bool {
         let seen = self.claimed.load(Ordering::Relaxed);

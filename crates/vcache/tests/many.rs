@@ -73,12 +73,18 @@ async fn single_loads_and_bulk_loads_wait_for_each_other() {
         yield_now().await;
         Ok::<_, Infallible>(1000)
     };
-    let own = source.clone();
-    let (before, many, after, absent) = tokio::join!(
+    let (own, gate) = (source.clone(), Arc::new(Notify::new()));
+    let opened = Arc::clone(&gate);
+    let load = move |keys| async move {
+        opened.notified().await;
+        own.load(keys).await
+    };
+    let (before, many, after, absent, ()) = tokio::join!(
         cache.get_or_load(2, single),
-        cache.get_many_or_load([2, 3, 4], move |keys| own.load(keys)),
+        cache.get_many_or_load([2, 3, 4], load),
         cache.get_or_load(4, single),
         cache.get_or_load(3, single),
+        async { gate.notify_one() },
     );
     assert_eq!((before.unwrap(), after.unwrap()), (1000, 16));
     assert_eq!(many.unwrap(), HashMap::from([(2, 1000), (4, 16)]));

@@ -5,6 +5,8 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+
 use super::Cache;
 use crate::config::Loading;
 use crate::error::{BoxError, LoadError};
@@ -45,7 +47,8 @@ where
             found => {
                 let load =
                     move |_| async { load().await.map(Loaded::new).map_err(LoadError::failed) };
-                self.follow(found, key, self.inner.loading, load).await
+                // In a box, so that a hit need not carry the room for a load.
+                self.follow(found, key, self.inner.loading, load).boxed().await
             }
         }
     }
@@ -89,7 +92,8 @@ where
                     let value = load().await.map_err(LoadError::failed)?;
                     Ok(Loaded::new(value).ttl(ttl))
                 };
-                self.follow(found, key, self.inner.loading, load).await
+                // In a box, so that a hit need not carry the room for a load.
+                self.follow(found, key, self.inner.loading, load).boxed().await
             }
         }
     }
@@ -136,7 +140,7 @@ where
             Look::Hit(value) => Ok(value),
             found => {
                 let load = move |_| async { load().await.map_err(LoadError::failed) };
-                self.follow(found, key, *loading, load).await
+                self.follow(found, key, *loading, load).boxed().await
             }
         }
     }
@@ -169,6 +173,28 @@ where
         Fut: Future<Output = Result<Loaded<V>, LoadError>> + Send + 'static,
     {
         self.follow(Look::Miss, key, self.inner.loading, load).await
+    }
+
+    /// A look of one who will [`follow`](Self::follow) if it is no plain hit.
+    #[cfg(feature = "tower")]
+    pub(crate) fn look(&self, key: &K) -> Look<V> {
+        self.inner.shelf.look(key)
+    }
+
+    /// What to do after a look that was no plain hit, by the cache's own settings.
+    #[cfg(feature = "tower")]
+    pub(crate) async fn follow_up<Fut, E>(
+        &self,
+        found: Look<V>,
+        key: K,
+        load: impl FnOnce() -> Fut + Send + 'static,
+    ) -> Result<V, LoadError>
+    where
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let load = move |_| async { load().await.map(Loaded::new).map_err(LoadError::failed) };
+        self.follow(found, key, self.inner.loading, load).await
     }
 
     /// What to do after a look that was no plain hit.

@@ -89,8 +89,7 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let shelf = &self.inner.shelf;
-        shelf.memory.get(key).and_then(|held| shelf.fresh(held))
+        self.inner.shelf.get(key)
     }
 
     /// The same with the time that the value has left; `None` stands for "until evicted".
@@ -100,14 +99,7 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let shelf = &self.inner.shelf;
-        let (held, left) = shelf.memory.get_with_ttl(key)?;
-        // What is kept beyond its time for refreshes and failures is not its time.
-        let left = match &held.terms {
-            Some(terms) if left.is_some() => shelf.time_left(terms),
-            _ => left,
-        };
-        Some((shelf.fresh(held)?, left))
+        self.inner.shelf.get_with_ttl(key)
     }
 
     /// Whether a live value is there. Neither a use nor counted as a hit or a miss.

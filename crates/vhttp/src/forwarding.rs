@@ -1,5 +1,8 @@
 //! Telling the origin who asked: `X-Forwarded-*`, `X-Real-IP`, `Forwarded`.
 
+mod fields;
+mod translate;
+
 use std::io::Write as _;
 use std::net::IpAddr;
 
@@ -7,30 +10,20 @@ use bytes::Bytes;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 
 use crate::connection::Connection;
-use crate::list;
-
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-
-/// What a stranger may not say of itself.
-fn is_claim(name: &str) -> bool {
-    matches!(
-        name,
-        "x-forwarded-for"
-            | "x-forwarded-proto"
-            | "x-forwarded-host"
-            | "x-forwarded-port"
-            | "x-real-ip"
-            | "forwarded"
-    )
-}
+use crate::forwarding::fields::{
+    X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REAL_IP, element, is_claim,
+};
 
 /// Which fields tell the origin who asked, and how.
 ///
 /// What a peer sent in any of these fields is dropped unless the peer is trusted, whether the
-/// field is then written or not.
+/// field is then written or not; and so are its kin, by which origins can be led astray:
+/// `X-Forwarded-Port`, `-Prefix`, `-Scheme`, `-Protocol`, `-Ssl`, `-Server` and `-By`,
+/// `X-Original-URL`, `X-Original-Host` and `X-Rewrite-URL`.
+///
+/// Where a trusted peer has written only one of `Forwarded` and `X-Forwarded-*`, the other is made
+/// from it before it is written, so that they tell the same. Danger: what it has written in both
+/// stays in both, so a trusted proxy that writes one must drop the other that clients send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
@@ -78,7 +71,9 @@ impl Forwarding {
         trusted: bool,
         host: Option<&HeaderValue>,
     ) {
-        if !trusted {
+        if trusted {
+            self.translate(headers);
+        } else {
             remove_claims(headers);
         }
         let scheme = connection.scheme();
@@ -98,6 +93,18 @@ impl Forwarding {
         if self.forwarded {
             let host = host.and_then(|host| host.to_str().ok());
             append(headers, FORWARDED, element(peer, scheme, host).as_bytes());
+        }
+    }
+}
+
+impl Forwarding {
+    /// Lets what is going to be written begin with what the trusted peer said in another way.
+    fn translate(&self, headers: &mut HeaderMap) {
+        if self.x_forwarded {
+            translate::from_forwarded(headers);
+        }
+        if self.forwarded {
+            translate::from_x_forwarded(headers);
         }
     }
 }
@@ -182,39 +189,10 @@ fn append(headers: &mut HeaderMap, name: HeaderName, member: &[u8]) {
     }
 }
 
-/// An element of `Forwarded` (RFC 7239 §4); IPv6 stands in brackets and quotes (§6).
-fn element(peer: IpAddr, scheme: &str, host: Option<&str>) -> String {
-    let mut element = match peer {
-        IpAddr::V4(v4) => format!("for={v4}"),
-        IpAddr::V6(v6) => format!("for=\"[{v6}]\""),
-    };
-    if let Some(host) = host {
-        element.push_str(";host=");
-        push_value(&mut element, host);
-    }
-    element.push_str(";proto=");
-    element.push_str(scheme);
-    element
-}
-
-/// Writes a token as it is and anything else as a quoted string (RFC 9110 §5.6.4).
-fn push_value(element: &mut String, value: &str) {
-    if list::is_token(value) {
-        return element.push_str(value);
-    }
-    element.push('"');
-    for c in value.chars() {
-        if matches!(c, '"' | '\\') {
-            element.push('\\');
-        }
-        element.push(c);
-    }
-    element.push('"');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forwarded::TrustedProxies;
 
     const ALL: Forwarding = Forwarding { x_forwarded: true, x_real_ip: true, forwarded: true };
 
@@ -226,6 +204,15 @@ mod tests {
             ("x-forwarded-proto", "gopher"),
             ("x-forwarded-host", "evil"),
             ("x-forwarded-port", "1"),
+            ("x-forwarded-prefix", "/evil"),
+            ("x-forwarded-scheme", "https"),
+            ("x-forwarded-protocol", "https"),
+            ("x-forwarded-ssl", "on"),
+            ("x-forwarded-server", "evil"),
+            ("x-forwarded-by", "6.6.6.6"),
+            ("x-original-url", "/admin"),
+            ("x-rewrite-url", "/admin"),
+            ("x-original-host", "evil"),
             ("x-real-ip", "6.6.6.6"),
             ("forwarded", "for=6.6.6.6"),
         ] {
@@ -251,7 +238,8 @@ mod tests {
         assert_eq!(headers["x-forwarded-host"], "example.com:8443");
         assert_eq!(headers["x-real-ip"], "203.0.113.7");
         assert_eq!(headers["forwarded"], "for=203.0.113.7;host=\"example.com:8443\";proto=https");
-        assert!(!headers.contains_key("x-forwarded-port"));
+        // And nothing else is left.
+        assert_eq!(headers.len(), 5);
     }
 
     #[test]
@@ -264,20 +252,87 @@ mod tests {
         assert!(forwarded.starts_with("for=6.6.6.6, for=203.0.113.7;"), "{forwarded}");
     }
 
+    fn told(fields: &Forwarding, sent: &[(&'static str, &'static str)]) -> [Vec<String>; 4] {
+        let mut headers = HeaderMap::new();
+        for (name, value) in sent {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        let headers = applied(fields, headers, true);
+        ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded"].map(|name| {
+            let lines = headers.get_all(name).into_iter();
+            lines.map(|line| line.to_str().unwrap().to_owned()).collect()
+        })
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_in_forwarded_is_said_in_the_others_too() {
+        let host = "example.com:8443";
+        for (forwarded, hops, scheme, host) in [
+            ("for=1.2.3.9;proto=http", "1.2.3.9", "http", host),
+            ("for=1.2.3.9", "1.2.3.9", "https", host),
+            ("proto=http;by=_x", "unknown", "http", host),
+            ("For=\"[2001:db8::1]:4711\"; Host=\"a:80\";PROTO=http", "2001:db8::1", "http", "a:80"),
+            // The last element is the peer's own; whoever wrote the others may have lied.
+            ("for=6.6.6.6;proto=ftp;host=evil, for=1.2.3.9", "6.6.6.6, 1.2.3.9", "https", host),
+            ("for=6.6.6.6,for=_hidden;proto=http", "6.6.6.6, unknown", "http", host),
+            ("for=\"open;for=6.6.6.6", "unknown", "https", host),
+            ("for=1.2.3.9;proto=\"a b\"", "1.2.3.9", "https", host),
+        ] {
+            let told = told(&Forwarding::default(), &[("forwarded", forwarded)]);
+            let hops = format!("{hops}, 203.0.113.7");
+            assert_eq!(
+                told,
+                [vec![hops], vec![scheme.into()], vec![host.into()], vec![forwarded.to_owned()]]
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_in_the_others_is_said_in_forwarded_too() {
+        let own = "for=203.0.113.7;host=\"example.com:8443\";proto=https";
+        for (sent, before) in [
+            (&[("x-forwarded-for", "1.2.3.9")][..], "for=1.2.3.9"),
+            (
+                &[("x-forwarded-for", "6.6.6.6, 2001:db8::1"), ("x-forwarded-proto", "http")],
+                "for=6.6.6.6, for=\"[2001:db8::1]\";proto=http",
+            ),
+            (
+                &[("x-forwarded-for", "1.2.3.9:80, who?"), ("x-forwarded-host", "a, b:1")],
+                "for=1.2.3.9, for=unknown;host=\"b:1\"",
+            ),
+            (&[("x-forwarded-proto", "http")], "for=unknown;proto=http"),
+        ] {
+            let [_, _, _, forwarded] = told(&ALL, sent);
+            assert_eq!(forwarded, [format!("{before}, {own}")]);
+        }
+        assert_eq!(told(&ALL, &[])[3], [own]);
+    }
+
+    #[test]
+    fn who_says_both_is_not_translated() {
+        let sent = [("x-forwarded-for", "1.2.3.9"), ("forwarded", "for=6.6.6.6;proto=ftp")];
+        let [hops, scheme, _, forwarded] = told(&ALL, &sent);
+        assert_eq!((&*hops[0], &*scheme[0]), ("1.2.3.9, 203.0.113.7", "https"));
+        assert!(forwarded[0].starts_with("for=6.6.6.6;proto=ftp, for=203.0.113.7;"));
+    }
+
+    #[test]
+    fn the_client_is_the_same_before_and_after() {
+        let trusted = TrustedProxies::parse(["203.0.113.0/24", "10.0.0.0/8"]).unwrap();
+        for forwarded in ["for=1.2.3.9", "for=1.2.3.9, for=10.0.0.1", "for=1.2.3.9, for=unknown"] {
+            let mut headers = HeaderMap::new();
+            headers.insert(FORWARDED, HeaderValue::from_static(forwarded));
+            let before = trusted.client("203.0.113.7".parse().unwrap(), &headers);
+            let headers = applied(&Forwarding::default(), headers, true);
+            // The origin is asked by us, and trusts us.
+            assert_eq!(trusted.client("10.9.9.9".parse().unwrap(), &headers), before);
+        }
+    }
+
     #[test]
     fn what_is_not_written_is_dropped_all_the_same() {
         let none = Forwarding { x_forwarded: false, ..Forwarding::default() };
         assert!(applied(&none, sent(), false).is_empty());
-    }
-
-    #[test]
-    fn version_six_is_quoted_and_hosts_are_escaped() {
-        let peer = "2001:db8::1".parse().unwrap();
-        assert_eq!(
-            element(peer, "http", Some("a\"b")),
-            r#"for="[2001:db8::1]";host="a\"b";proto=http"#
-        );
-        assert_eq!(element(peer, "http", None), r#"for="[2001:db8::1]";proto=http"#);
     }
 
     #[test]

@@ -5,14 +5,25 @@ pub(crate) mod parts;
 pub(crate) mod shared;
 pub(crate) mod stack;
 
+use verve::server::TlsConfig;
+
 use crate::build::shared::Shared;
 use crate::config::Config;
 use crate::config::document::{Path, at};
 use crate::config::fault::Fault;
+use crate::say::chain;
 
 /// Makes everything that needs no runtime, and throws it away: what a crate refuses is a fault.
 pub(crate) fn dry_run(config: &Config, faults: &mut Vec<(Path, Fault)>) {
     Shared::make(config, 1, None, faults);
+    for (index, listener) in config.listeners.iter().enumerate() {
+        if let Err(error) = listener.check() {
+            faults.push((at!["listeners", index], Fault::new(chain(&error))));
+        }
+        if let Some(Err(error)) = listener.tls.as_ref().map(TlsConfig::check) {
+            faults.push((at!["listeners", index, "tls"], Fault::new(chain(&error))));
+        }
+    }
     for (index, route) in config.routes().iter().enumerate() {
         for (key, error) in stack::check(route) {
             faults.push((at!["routes", index, key], Fault::new(error)));

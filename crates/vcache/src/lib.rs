@@ -11,8 +11,11 @@ pub mod http;
 mod load;
 mod memory;
 mod metrics;
+#[cfg(feature = "disk")]
+mod sqlite;
 mod store;
 mod tiered;
+mod write;
 
 pub use builder::CacheBuilder;
 pub use cache::Cache;
@@ -24,11 +27,30 @@ pub use error::LoadError;
 pub use hashbrown::Equivalent;
 pub use load::flight::{Flight, Ticket};
 pub use memory::{BuildError, Memory, MemoryBuilder, Stats};
+#[cfg(feature = "disk")]
+pub use sqlite::failure::OpenError;
+#[cfg(feature = "disk")]
+pub use sqlite::file::{Durability, OnCorrupt};
 #[cfg(feature = "json")]
 pub use store::codec::Json;
 pub use store::codec::{Codec, Raw};
+#[cfg(feature = "disk")]
+pub use store::disk::{DiskConfig, DiskStats, DiskStore};
 pub use store::memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use store::redis::{RedisBuildError, RedisConfig, RedisStore};
 pub use store::{Store, StoreError, Stored};
 pub use tiered::{Tiered, TieredBuilder};
+#[cfg(feature = "write-behind")]
+pub use write::behind::{WriteBehind, WriteError, WriteReport};
+#[cfg(feature = "write-behind")]
+pub use write::buffer::Change;
+#[cfg(feature = "write-behind")]
+pub use write::builder::{WriteBehindBuildError, WriteBehindBuilder};
+#[cfg(all(feature = "disk", feature = "write-behind"))]
+pub use write::config::JournalConfig;
+#[cfg(feature = "write-behind")]
+pub use write::config::{WhenFull, WriteBehindConfig};
+pub use write::through::WriteThrough;
+#[cfg(feature = "write-behind")]
+pub use write::worker::WriteBehindStats;

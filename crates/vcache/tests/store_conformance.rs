@@ -1,5 +1,5 @@
 //! The contract of `Store`, kept by every store.
-#![cfg(feature = "redis")]
+#![cfg(all(feature = "disk", feature = "redis"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use support::Redis;
-use vcache::{MemoryStore, Raw, Store, Tiered};
+use vcache::{DiskConfig, DiskStore, MemoryStore, Raw, Store, Tiered};
 
 mod support;
 
@@ -126,6 +126,23 @@ async fn memory_keeps_the_contract() {
 #[tokio::test]
 async fn two_tiers_of_memory_keep_the_contract() {
     keeps_the_contract(&Tiered::builder(memory(), Raw).build().unwrap()).await;
+}
+
+fn disk(folder: &tempfile::TempDir) -> DiskStore {
+    let path = folder.path().join("store.sqlite");
+    DiskStore::open(&DiskConfig { path, ..DiskConfig::default() }).unwrap()
+}
+
+#[tokio::test]
+async fn disk_keeps_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    keeps_the_contract(&disk(&folder)).await;
+}
+
+#[tokio::test]
+async fn memory_before_disk_keeps_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    keeps_the_contract(&Tiered::builder(disk(&folder), Raw).build().unwrap()).await;
 }
 
 #[tokio::test]

@@ -8,9 +8,13 @@ use bytes::Bytes;
 use crate::error::BoxError;
 
 pub(crate) mod codec;
+#[cfg(feature = "disk")]
+pub(crate) mod disk;
 pub(crate) mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+#[cfg(any(feature = "disk", feature = "redis"))]
+mod wall;
 
 /// Keeps bytes under names, for a time.
 ///
@@ -92,6 +96,15 @@ pub enum StoreError {
     /// The store answered with an error of its own.
     #[error("the store refused")]
     Refused(#[source] BoxError),
+    /// There is no room left where the store keeps its bytes. What is there can still be read.
+    #[error("the store has no room left")]
+    Full(#[source] BoxError),
+    /// The store met damage in what it keeps.
+    #[error("the store is damaged")]
+    Damaged(#[source] BoxError),
+    /// The store was closed.
+    #[error("the store was closed")]
+    Closed,
     /// The value could not be turned into bytes.
     #[error("the value could not be encoded")]
     Encode(#[source] BoxError),

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use ::redis::io::tcp::TcpSettings;
 use ::redis::{Client, Cmd, IntoConnectionInfo, RedisError};
 use bytes::Bytes;
 
 use crate::error::BoxError;
+use crate::store::wall::{millis, now};
 use crate::store::{Store, StoreError, Stored};
 
 mod config;
@@ -113,12 +114,6 @@ fn client(url: &str) -> Result<Client, RedisError> {
     Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
 
-/// The machine's wall clock: unlike monotonic ones it means the same to other machines.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, envelope::millis)
-}
-
 /// A prefix as the beginning of a pattern of `SCAN`, in which some characters have a meaning.
 fn pattern(prefix: &str) -> String {
     let mut pattern = String::with_capacity(prefix.len() + 8);
@@ -155,7 +150,7 @@ impl Store for RedisStore {
         }
         let mut command = Cmd::set(self.key(key), envelope::seal(&value, now(), ttl));
         if let Some(ttl) = ttl {
-            command.arg("PX").arg(envelope::millis(ttl));
+            command.arg("PX").arg(millis(ttl));
         }
         self.inner.link.call(&command).await
     }

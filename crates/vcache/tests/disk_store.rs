@@ -209,8 +209,8 @@ async fn a_value_that_was_changed_on_disk_counts_as_absent_and_is_dropped() {
 async fn broken_pages_are_an_error_and_found_when_asked_for() {
     let place = Place::filled(2000).await;
     let mut bytes = fs::read(place.path()).unwrap();
-    // Not the first page, by which a file is known.
-    for byte in bytes.iter_mut().skip(8192 * 2) {
+    // Not the first pages, by which a file is known.
+    for byte in bytes.iter_mut().skip(8192 * 100) {
         *byte = 0xa5;
     }
     fs::write(place.path(), bytes).unwrap();

@@ -40,7 +40,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     })
 }
 
-async fn run<F, Fut>(store: &DiskStore, tasks: u64, rounds: u64, call: F) -> Result<(), Box<dyn Error>>
+async fn run<F, Fut>(
+    store: &DiskStore,
+    tasks: u64,
+    rounds: u64,
+    call: F,
+) -> Result<(), Box<dyn Error>>
 where
     F: Fn(DiskStore, String) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send,

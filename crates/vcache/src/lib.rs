@@ -39,7 +39,7 @@ pub use store::disk::{DiskConfig, DiskStats, DiskStore};
 pub use store::memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use store::redis::{RedisBuildError, RedisConfig, RedisStore};
-pub use store::{Store, StoreError, Stored};
+pub use store::{ScanStore, Store, StoreError, Stored};
 pub use tiered::{Tiered, TieredBuilder};
 #[cfg(feature = "write-behind")]
 pub use write::behind::{WriteBehind, WriteError, WriteReport};

@@ -52,7 +52,9 @@ fn killed(mut child: Child, after: usize) -> Vec<String> {
     // What it had said before it died; the last line may be cut.
     let text: Vec<String> = lines.map_while(Result::ok).collect();
     let whole = text.len().saturating_sub(1);
-    said.extend(text.iter().take(whole).filter_map(|line| line.strip_prefix("ack ")).map(str::to_owned));
+    said.extend(
+        text.iter().take(whole).filter_map(|line| line.strip_prefix("ack ")).map(str::to_owned),
+    );
     said
 }
 
@@ -248,7 +250,11 @@ fn on_a_full_disk_writes_fail_and_reads_go_on() {
     // No file may grow beyond a few MiB, and that is an error and not a signal.
     let mut limited = Command::new("sh");
     limited.args(["-c", "trap '' XFSZ; ulimit -f 8192; exec \"$@\"", "sh"]);
-    limited.arg(inner.get_program()).args(inner.get_args()).env(FOLDER, folder.path()).env(LIFE, "0");
+    limited
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .env(FOLDER, folder.path())
+        .env(LIFE, "0");
     let output = limited.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));

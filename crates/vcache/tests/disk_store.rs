@@ -292,8 +292,7 @@ async fn a_file_cut_short_is_no_entry_and_no_panic() {
         }
         store.close().await;
     }
-    let config =
-        DiskConfig { verify: true, on_corrupt: OnCorrupt::Recreate, ..place.config() };
+    let config = DiskConfig { verify: true, on_corrupt: OnCorrupt::Recreate, ..place.config() };
     let store = DiskStore::open(&config).unwrap();
     store.set("a", "v".into(), None).await.unwrap();
     assert_eq!(value(&store, "a").await.unwrap(), "v");

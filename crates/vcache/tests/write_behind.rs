@@ -33,7 +33,10 @@ struct Source {
 impl Source {
     fn writer(&self, config: WriteBehindConfig) -> WriteBehind<u32, u32> {
         let source = self.clone();
-        WriteBehind::builder(move |batch| source.clone().take(batch)).config(config).build().unwrap()
+        WriteBehind::builder(move |batch| source.clone().take(batch))
+            .config(config)
+            .build()
+            .unwrap()
     }
 
     async fn take(self, batch: Batch) -> Result<(), io::Error> {

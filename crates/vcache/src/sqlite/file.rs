@@ -83,8 +83,10 @@ impl Opening<'_> {
         if self.on_corrupt == OnCorrupt::Fail || !replaceable {
             return Err(error);
         }
-        self.move_aside()
-            .map_err(|error| OpenError::Unusable { path: self.path.into(), source: error.into() })?;
+        self.move_aside().map_err(|error| OpenError::Unusable {
+            path: self.path.into(),
+            source: error.into(),
+        })?;
         self.try_open()
     }
 

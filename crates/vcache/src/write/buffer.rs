@@ -127,7 +127,8 @@ mod tests {
     }
 
     fn step() -> impl Strategy<Value = Step> {
-        let batch = (1..5_usize, prop::collection::vec((0..8_u8, any::<u16>()), 0..4), any::<bool>());
+        let batch =
+            (1..5_usize, prop::collection::vec((0..8_u8, any::<u16>()), 0..4), any::<bool>());
         prop_oneof![
             (0..8_u8, any::<Option<u16>>()).prop_map(|(key, value)| Step::Put(key, value)),
             batch.prop_map(|(most, puts, fine)| Step::Batch(most, puts, fine)),

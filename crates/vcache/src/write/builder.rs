@@ -13,9 +13,9 @@ use vtask::Task;
 
 use super::behind::WriteBehind;
 use super::buffer::{Buffer, Change};
-use super::config::WriteBehindConfig;
 #[cfg(feature = "disk")]
 use super::config::JournalConfig;
+use super::config::WriteBehindConfig;
 use super::log::Log;
 use super::metrics::WriteMeters;
 use super::worker::{self, Shared, Sink, State, WriteBehindStats};
@@ -70,7 +70,8 @@ where
         Fut: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        let sink: Sink<K, V> = Box::new(move |batch| write(batch).map(|done| done.map_err(Into::into)).boxed());
+        let sink: Sink<K, V> =
+            Box::new(move |batch| write(batch).map(|done| done.map_err(Into::into)).boxed());
         Self {
             sink,
             config: WriteBehindConfig::default(),
@@ -101,8 +102,7 @@ where
         keys: impl Codec<K>,
         values: impl Codec<V>,
     ) -> Self {
-        self.journal =
-            Some(Box::new(move || Log::open(&config, Arc::new(keys), Arc::new(values))));
+        self.journal = Some(Box::new(move || Log::open(&config, Arc::new(keys), Arc::new(values))));
         self
     }
 

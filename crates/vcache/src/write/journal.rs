@@ -8,8 +8,8 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::behind::WriteError;
-use super::builder::WriteBehindBuildError;
 use super::buffer::Change;
+use super::builder::WriteBehindBuildError;
 use super::config::JournalConfig;
 use crate::sqlite::failure::{Failure, OpenError};
 use crate::sqlite::file::{Kind, Opening};
@@ -150,7 +150,10 @@ enum Record {
         value: Option<Bytes>,
         asker: oneshot::Sender<Result<(), Failure>>,
     },
-    Forget { keys: Vec<(Vec<u8>, i64)>, asker: oneshot::Sender<Result<(), Failure>> },
+    Forget {
+        keys: Vec<(Vec<u8>, i64)>,
+        asker: oneshot::Sender<Result<(), Failure>>,
+    },
 }
 
 impl Work for Record {
@@ -159,7 +162,8 @@ impl Work for Record {
             Self::Append { key, version, value, .. } => {
                 let value = value.as_deref();
                 let sum = sum(key, *version, value);
-                let append = "REPLACE INTO pending (key, version, value, sum) VALUES (?1, ?2, ?3, ?4)";
+                let append =
+                    "REPLACE INTO pending (key, version, value, sum) VALUES (?1, ?2, ?3, ?4)";
                 db.prepare_cached(append)?.execute((&key[..], *version, value, sum))?;
             }
             Self::Forget { keys, .. } => {
@@ -192,9 +196,7 @@ type Row = (Vec<u8>, i64, Option<Vec<u8>>, i64);
 
 fn rows(db: &Connection) -> rusqlite::Result<Vec<Row>> {
     let mut all = db.prepare("SELECT key, version, value, sum FROM pending ORDER BY version")?;
-    let rows = all.query_map((), |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-    })?;
+    let rows = all.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     rows.collect()
 }
 

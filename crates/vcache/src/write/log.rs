@@ -1,7 +1,7 @@
 //! The journal as the writer sees it; without the feature `disk` there is none.
 
 #[cfg(not(feature = "disk"))]
-pub(super) use off::Log;
+pub(super) use off::{Entry, Log, Promise};
 
 #[cfg(feature = "disk")]
 pub(super) use super::journal::{Entry, Log, Promise};
@@ -9,6 +9,7 @@ pub(super) use super::journal::{Entry, Log, Promise};
 #[cfg(not(feature = "disk"))]
 mod off {
     use std::convert::Infallible;
+    use std::future::Ready;
     use std::marker::PhantomData;
 
     use super::super::behind::WriteError;
@@ -27,24 +28,24 @@ mod off {
     pub(crate) struct Promise(Infallible);
 
     impl Promise {
-        pub(crate) async fn kept(self) -> Result<(), WriteError> {
-            std::future::ready(match self.0 {}).await
+        pub(crate) const fn kept(self) -> Ready<Result<(), WriteError>> {
+            match self.0 {}
         }
     }
 
     impl<K, V> Log<K, V> {
-        pub(crate) async fn entry(&self, _: &K, _: &Change<V>) -> Result<Entry, WriteError> {
-            let _ = &self.of;
-            std::future::ready(match self.never {}).await
+        pub(crate) const fn entry(&self, _: &K, _: &Change<V>) -> Ready<Result<Entry, WriteError>> {
+            let PhantomData = self.of;
+            match self.never {}
         }
-        pub(crate) fn append(&self, entry: Entry, _version: u64) -> Promise {
+        pub(crate) const fn append(&self, entry: Entry, _version: u64) -> Promise {
             match entry.0 {}
         }
-        pub(crate) async fn forget(&self, _written: &[(K, u64)]) {
-            std::future::ready(match self.never {}).await
+        pub(crate) const fn forget(&self, _written: &[(K, u64)]) -> Ready<()> {
+            match self.never {}
         }
-        pub(crate) async fn close(&self) {
-            std::future::ready(match self.never {}).await
+        pub(crate) const fn close(&self) -> Ready<()> {
+            match self.never {}
         }
     }
 }

@@ -25,12 +25,15 @@ mod on {
 
     impl WriteMeters {
         pub(crate) fn new(cache: &str) -> Self {
-            describe_counter!(WRITES, Unit::Count, "Writes that were to be made later, by outcome.");
+            describe_counter!(
+                WRITES,
+                Unit::Count,
+                "Writes that were to be made later, by outcome."
+            );
             describe_counter!(FAILURES, Unit::Count, "Batches that the source did not take.");
             describe_gauge!(PENDING, Unit::Count, "Keys that are still to be written.");
-            let writes = |outcome| {
-                counter!(WRITES, "cache" => cache.to_owned(), "outcome" => outcome)
-            };
+            let writes =
+                |outcome| counter!(WRITES, "cache" => cache.to_owned(), "outcome" => outcome);
             Self {
                 written: writes("written"),
                 coalesced: writes("coalesced"),

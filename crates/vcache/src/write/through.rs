@@ -138,8 +138,12 @@ where
         let gone = self.writing.remove_if_mut(&self.key, |_, writers| {
             writers.count -= 1;
             match self.value.take() {
-                Some(value) if !writers.contested => drop(self.cache.insert(self.key.clone(), value)),
-                _ => drop(self.cache.remove(&self.key)),
+                Some(value) if !writers.contested => {
+                    self.cache.insert(self.key.clone(), value);
+                }
+                _ => {
+                    self.cache.remove(&self.key);
+                }
             }
             writers.count == 0
         });

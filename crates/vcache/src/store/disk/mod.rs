@@ -14,7 +14,7 @@ use crate::sqlite::failure::{Failure, OpenError};
 use crate::sqlite::file::Opening;
 use crate::sqlite::queue::{self, Closed, Items, Queue};
 use crate::sqlite::writer;
-use crate::store::{Store, StoreError, Stored, wall};
+use crate::store::{ScanStore, Store, StoreError, Stored, wall};
 
 mod config;
 mod metrics;
@@ -157,10 +157,7 @@ impl DiskStore {
         bytes(key.len()).saturating_add(bytes(value.len())) <= self.inner.largest
     }
 
-    async fn read<T>(
-        &self,
-        read: impl FnOnce(reads::Asker<T>) -> Read,
-    ) -> Result<T, StoreError> {
+    async fn read<T>(&self, read: impl FnOnce(reads::Asker<T>) -> Read) -> Result<T, StoreError> {
         let readers = &self.inner.readers;
         let turn = self.inner.turn.fetch_add(1, Ordering::Relaxed) % readers.len().max(1);
         let reader = readers.get(turn).ok_or(StoreError::Closed)?;
@@ -298,9 +295,36 @@ impl Store for DiskStore {
         Ok(self.delete_all([Box::from(key)].into()).await? > 0)
     }
 
+    async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Stored>>, StoreError> {
+        self.read(|asker| Read::Many(owned(keys), asker)).await
+    }
+
+    async fn delete_many(&self, keys: &[&str]) -> Result<u64, StoreError> {
+        self.delete_all(owned(keys)).await
+    }
+
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        self.read(|asker| Read::Exists(key.into(), asker)).await
+    }
+
     async fn clear(&self) -> Result<(), StoreError> {
         self.write(0, Write::Clear).await
     }
+}
+
+/// Walks go over an index of the keys, in one transaction of one reader; `count` as well.
+impl ScanStore for DiskStore {
+    async fn scan(&self, prefix: &str, most: usize) -> Result<Vec<String>, StoreError> {
+        self.read(|asker| Read::Scan(prefix.into(), most, asker)).await
+    }
+
+    async fn count(&self) -> Result<u64, StoreError> {
+        self.read(Read::Count).await
+    }
+}
+
+fn owned(keys: &[&str]) -> Box<[Box<str>]> {
+    keys.iter().map(|key| Box::from(*key)).collect()
 }
 
 impl fmt::Debug for DiskStore {

@@ -29,9 +29,10 @@ pub(super) type Asker<T> = oneshot::Sender<Result<T, Failure>>;
 pub(super) enum Read {
     Get(Box<str>, Asker<Option<Stored>>),
     Many(Box<[Box<str>]>, Asker<Vec<Option<Stored>>>),
+    Exists(Box<str>, Asker<bool>),
     /// Keys that begin so, so many at most.
     Scan(Box<str>, usize, Asker<Vec<String>>),
-    Len(Asker<u64>),
+    Count(Asker<u64>),
 }
 
 /// What a reading thread has.
@@ -96,10 +97,11 @@ impl Reader {
             Read::Many(keys, asker) => {
                 self.tell(asker, || keys.iter().map(|key| self.get(key)).collect());
             }
+            Read::Exists(key, asker) => self.tell(asker, || self.exists(&key)),
             Read::Scan(prefix, most, asker) => {
                 self.tell(asker, || self.scan(&prefix, most));
             }
-            Read::Len(asker) => self.tell(asker, || self.len()),
+            Read::Count(asker) => self.tell(asker, || self.count()),
         }
     }
 
@@ -135,11 +137,21 @@ impl Reader {
         }
     }
 
+    fn exists(&self, key: &str) -> rusqlite::Result<bool> {
+        let exists = "SELECT expires FROM entries WHERE key = ?1";
+        let mut exists = self.db.prepare_cached(exists)?;
+        let mut rows = exists.query((key.as_bytes(),))?;
+        let Some(row) = rows.next()? else {
+            return Ok(false);
+        };
+        Ok(left(row.get(0)?) != Some(Duration::ZERO))
+    }
+
     fn scan(&self, prefix: &str, most: usize) -> rusqlite::Result<Vec<String>> {
         let scan = "SELECT key, expires FROM entries WHERE key >= ?1 ORDER BY key";
         let mut scan = self.db.prepare_cached(scan)?;
         let mut rows = scan.query((prefix.as_bytes(),))?;
-        let (now, mut keys) = (wall::now(), Vec::new());
+        let mut keys = Vec::new();
         while keys.len() < most
             && let Some(row) = rows.next()?
         {
@@ -149,15 +161,14 @@ impl Reader {
             if !key.starts_with(prefix) {
                 break;
             }
-            let expires: Option<i64> = row.get(1)?;
-            if expires.is_none_or(|expires| u64::try_from(expires).unwrap_or(0) > now) {
+            if left(row.get(1)?) != Some(Duration::ZERO) {
                 keys.push(key.to_owned());
             }
         }
         Ok(keys)
     }
 
-    fn len(&self) -> rusqlite::Result<u64> {
+    fn count(&self) -> rusqlite::Result<u64> {
         // Both counts walk an index; the rows themselves are far larger.
         let count = "SELECT (SELECT count(*) FROM entries)
             - (SELECT count(*) FROM entries WHERE expires <= ?1)";
@@ -168,15 +179,12 @@ impl Reader {
 }
 
 fn live(value: Vec<u8>, expires: Option<i64>) -> Option<Stored> {
-    let left = match expires {
-        None => None,
-        Some(expires) => {
-            let left = u64::try_from(expires).unwrap_or(0).saturating_sub(wall::now());
-            if left == 0 {
-                return None;
-            }
-            Some(Duration::from_millis(left))
-        }
-    };
-    Some(Stored::new(Bytes::from(value), left))
+    let left = left(expires);
+    (left != Some(Duration::ZERO)).then(|| Stored::new(Bytes::from(value), left))
+}
+
+/// The time left; `None` is for ever.
+fn left(expires: Option<i64>) -> Option<Duration> {
+    let expires = u64::try_from(expires?).unwrap_or(0);
+    Some(Duration::from_millis(expires.saturating_sub(wall::now())))
 }

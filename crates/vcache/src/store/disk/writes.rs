@@ -25,9 +25,18 @@ pub(super) type Asker<T> = oneshot::Sender<Result<T, Failure>>;
 
 /// Something to write.
 pub(super) enum Write {
-    Set { key: Box<str>, value: Bytes, expires: Option<i64>, asker: Asker<()> },
+    Set {
+        key: Box<str>,
+        value: Bytes,
+        expires: Option<i64>,
+        asker: Asker<()>,
+    },
     /// Keys to delete, and how many were there.
-    Delete { keys: Box<[Box<str>]>, found: u64, asker: Asker<u64> },
+    Delete {
+        keys: Box<[Box<str>]>,
+        found: u64,
+        asker: Asker<u64>,
+    },
     Clear(Asker<()>),
     /// A row that turned out to be damaged.
     Forget(i64),
@@ -138,7 +147,8 @@ impl Bounds {
         for id in oldest(db)? {
             if *spared > 0 && self.touched.take(id) {
                 *spared -= 1;
-                let moved = "UPDATE entries SET id = (SELECT max(id) + 1 FROM entries) WHERE id = ?1";
+                let moved =
+                    "UPDATE entries SET id = (SELECT max(id) + 1 FROM entries) WHERE id = ?1";
                 db.prepare_cached(moved)?.execute((id,))?;
             } else {
                 let delete = "DELETE FROM entries WHERE id = ?1";
@@ -194,9 +204,8 @@ impl Keeper for Bounds {
         }
         let sweep = "DELETE FROM entries WHERE id IN
             (SELECT id FROM entries WHERE expires <= ?1 ORDER BY expires LIMIT ?2)";
-        let swept = db
-            .prepare_cached(sweep)
-            .and_then(|mut sweep| sweep.execute((now_millis(), SWEPT)));
+        let swept =
+            db.prepare_cached(sweep).and_then(|mut sweep| sweep.execute((now_millis(), SWEPT)));
         let Ok(swept) = swept else {
             self.meters.write_failed();
             self.due = now.saturating_add(self.sweep);

@@ -15,7 +15,8 @@ use bytes::Bytes;
 use crate::store::wall::millis;
 
 const MARK: [u8; 3] = *b"vc\x01";
-const HEAD: usize = 19;
+/// Bytes before the value.
+pub(super) const HEAD: usize = 19;
 const NEVER: u64 = u64::MAX;
 
 /// The bytes to keep for a value that is written at `now` and lives for `ttl`.

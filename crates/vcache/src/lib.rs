@@ -42,15 +42,17 @@ pub use store::redis::{RedisBuildError, RedisConfig, RedisStore};
 pub use store::{ScanStore, Store, StoreError, Stored};
 pub use tiered::{Tiered, TieredBuilder};
 #[cfg(feature = "write-behind")]
-pub use write::behind::{WriteBehind, WriteError, WriteReport};
+pub use write::behind::{WriteBehind, WriteReport};
 #[cfg(feature = "write-behind")]
 pub use write::buffer::Change;
 #[cfg(feature = "write-behind")]
-pub use write::builder::{WriteBehindBuildError, WriteBehindBuilder};
+pub use write::builder::WriteBehindBuilder;
 #[cfg(all(feature = "disk", feature = "write-behind"))]
 pub use write::config::JournalConfig;
 #[cfg(feature = "write-behind")]
 pub use write::config::{WhenFull, WriteBehindConfig};
+#[cfg(feature = "write-behind")]
+pub use write::error::{WriteBehindBuildError, WriteError};
 pub use write::through::WriteThrough;
 #[cfg(feature = "write-behind")]
 pub use write::worker::WriteBehindStats;

@@ -1,7 +1,6 @@
 //! Write-behind: acknowledge now, write to the source later and in batches.
 
 use std::fmt;
-use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,11 +10,10 @@ use tokio::time::{Instant, timeout};
 use vtask::Task;
 
 use super::buffer::Change;
-use super::builder::WriteBehindBuilder;
 use super::config::WhenFull;
+use super::error::WriteError;
 use super::log::{Entry, Promise};
 use super::worker::{Shared, WriteBehindStats};
-use crate::error::BoxError;
 
 /// Takes writes now and brings them to the source later, in batches. Cloning gives another handle
 /// to the same.
@@ -30,7 +28,7 @@ use crate::error::BoxError;
 /// - **Bounded**: at most [`max_pending`](crate::WriteBehindConfig::max_pending) keys; one more
 ///   waits or is refused. Nothing that was acknowledged is dropped for another.
 /// - **Acknowledged** means in memory, lost with the process; with a
-///   [journal](WriteBehindBuilder::journal) it means committed to disk, and a killed process
+///   [journal](crate::WriteBehindBuilder::journal) it means committed to disk, and a killed process
 ///   finds it there in its next life and writes it then.
 /// - **Dropping** the last handle abandons what is pending; [`close`](Self::close) first.
 ///
@@ -79,27 +77,6 @@ enum Placed<'a, K, V> {
     NoRoom(Taking<'a, K, V>),
 }
 
-/// Why a write was not taken.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WriteError {
-    /// As many keys are pending as may be.
-    #[error("{max} keys are pending, no more are allowed")]
-    Full {
-        /// How many may be.
-        max: usize,
-    },
-    /// The writer was closed.
-    #[error("the writer was closed")]
-    Closed,
-    /// The key or the value has no form in bytes.
-    #[error("the write could not be encoded for the journal")]
-    Encode(#[source] BoxError),
-    /// The journal has not kept it. The source may get it all the same.
-    #[error("the journal failed")]
-    Journal(#[source] BoxError),
-}
-
 /// How closing went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -115,16 +92,6 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Starts building a writer; `write` takes a batch to the source, all of it or with an error.
-    pub fn builder<F, Fut, E>(write: F) -> WriteBehindBuilder<K, V>
-    where
-        F: Fn(Vec<(K, Change<V>)>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), E>> + Send + 'static,
-        E: Into<BoxError>,
-    {
-        WriteBehindBuilder::new(write)
-    }
-
     pub(super) fn from_parts(shared: Arc<Shared<K, V>>, task: Task) -> Self {
         Self { owner: Arc::new(Owner { shared, task: Mutex::new(Some(task)) }) }
     }

@@ -16,31 +16,13 @@ use super::buffer::{Buffer, Change};
 #[cfg(feature = "disk")]
 use super::config::JournalConfig;
 use super::config::WriteBehindConfig;
+use super::error::WriteBehindBuildError;
 use super::log::Log;
 use super::metrics::WriteMeters;
 use super::worker::{self, Shared, Sink, State, WriteBehindStats};
 use crate::error::BoxError;
 #[cfg(feature = "disk")]
-use crate::sqlite::failure::OpenError;
-#[cfg(feature = "disk")]
 use crate::store::codec::Codec;
-
-/// Why a writer could not be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WriteBehindBuildError {
-    /// A setting is zero that must not be.
-    #[error("{0} is 0, so that nothing could ever be written")]
-    Zero(&'static str),
-    /// The journal could not be opened.
-    #[cfg(feature = "disk")]
-    #[error("the journal cannot be opened")]
-    Journal(#[from] OpenError),
-    /// The journal has a write that cannot be read: damaged, or of other codecs.
-    #[cfg(feature = "disk")]
-    #[error("the journal has a write that cannot be read")]
-    Unreadable(#[source] BoxError),
-}
 
 /// What was pending in another life.
 type Left<K, V> = Vec<(K, u64, Change<V>)>;
@@ -48,6 +30,22 @@ type Left<K, V> = Vec<(K, u64, Change<V>)>;
 #[cfg(feature = "disk")]
 type OpenJournal<K, V> =
     Box<dyn FnOnce() -> Result<(Log<K, V>, Left<K, V>), WriteBehindBuildError> + Send>;
+
+impl<K, V> WriteBehind<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// Starts building a writer; `write` takes a batch to the source, all of it or with an error.
+    pub fn builder<F, Fut, E>(write: F) -> WriteBehindBuilder<K, V>
+    where
+        F: Fn(Vec<(K, Change<V>)>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        WriteBehindBuilder::new(write)
+    }
+}
 
 /// Builds a [`WriteBehind`].
 #[must_use = "a builder does nothing until `build` is called"]
@@ -64,7 +62,7 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    pub(super) fn new<F, Fut, E>(write: F) -> Self
+    fn new<F, Fut, E>(write: F) -> Self
     where
         F: Fn(Vec<(K, Change<V>)>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,

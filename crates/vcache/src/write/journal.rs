@@ -7,10 +7,9 @@ use bytes::Bytes;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::behind::WriteError;
 use super::buffer::Change;
-use super::builder::WriteBehindBuildError;
 use super::config::JournalConfig;
+use super::error::{WriteBehindBuildError, WriteError};
 use crate::sqlite::failure::{Failure, OpenError};
 use crate::sqlite::file::{Kind, Opening};
 use crate::sqlite::queue::{self, Queue, Room};

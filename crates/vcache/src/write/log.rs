@@ -12,8 +12,8 @@ mod off {
     use std::future::Ready;
     use std::marker::PhantomData;
 
-    use super::super::behind::WriteError;
     use super::super::buffer::Change;
+    use super::super::error::WriteError;
 
     /// A journal that cannot be made.
     pub(crate) struct Log<K, V> {
@@ -22,6 +22,7 @@ mod off {
     }
 
     /// A record of it.
+    #[derive(Clone, Copy)]
     pub(crate) struct Entry(Infallible);
 
     /// What promises that it is kept.

@@ -8,6 +8,8 @@ pub(crate) mod buffer;
 pub(crate) mod builder;
 #[cfg(feature = "write-behind")]
 pub(crate) mod config;
+#[cfg(feature = "write-behind")]
+pub(crate) mod error;
 #[cfg(all(feature = "disk", feature = "write-behind"))]
 pub(crate) mod journal;
 #[cfg(feature = "write-behind")]

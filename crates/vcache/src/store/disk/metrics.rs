@@ -68,32 +68,32 @@ impl DiskMeters {
 
     pub(super) fn evicted(&self, entries: u64) {
         self.evicted.fetch_add(entries, Ordering::Relaxed);
-        self.outside.left("room", entries);
+        self.outside.evicted(entries);
     }
 
     pub(super) fn expired(&self, entries: u64) {
         self.expired.fetch_add(entries, Ordering::Relaxed);
-        self.outside.left("expired", entries);
+        self.outside.expired(entries);
     }
 
     pub(super) fn refused(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
-        self.outside.failed("refused");
+        self.outside.refused();
     }
 
     pub(super) fn damaged(&self) {
         self.damaged.fetch_add(1, Ordering::Relaxed);
-        self.outside.failed("damaged");
+        self.outside.damaged();
     }
 
     pub(super) fn write_failed(&self) {
         self.write_errors.fetch_add(1, Ordering::Relaxed);
-        self.outside.failed("write");
+        self.outside.write_failed();
     }
 
     pub(super) fn read_failed(&self) {
         self.read_errors.fetch_add(1, Ordering::Relaxed);
-        self.outside.failed("read");
+        self.outside.read_failed();
     }
 }
 
@@ -104,16 +104,21 @@ use on::Outside;
 
 #[cfg(feature = "metrics")]
 mod on {
-    use metrics::{Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
+    use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 
     const USED: &str = "vcache_disk_used_bytes";
     const EVICTIONS: &str = "vcache_disk_evictions_total";
     const ERRORS: &str = "vcache_disk_errors_total";
 
-    /// The handles; those of rare events are looked up.
+    /// The handles of one store.
     pub(super) struct Outside {
-        cache: String,
         used: Gauge,
+        room: Counter,
+        expired: Counter,
+        refused: Counter,
+        damaged: Counter,
+        write: Counter,
+        read: Counter,
     }
 
     impl Outside {
@@ -121,7 +126,17 @@ mod on {
             describe_gauge!(USED, Unit::Bytes, "Bytes of the file that hold something.");
             describe_counter!(EVICTIONS, Unit::Count, "Entries that left the disk, by cause.");
             describe_counter!(ERRORS, Unit::Count, "What failed on disk, by kind.");
-            Self { cache: cache.to_owned(), used: gauge!(USED, "cache" => cache.to_owned()) }
+            let left = |cause| counter!(EVICTIONS, "cache" => cache.to_owned(), "cause" => cause);
+            let failed = |kind| counter!(ERRORS, "cache" => cache.to_owned(), "kind" => kind);
+            Self {
+                used: gauge!(USED, "cache" => cache.to_owned()),
+                room: left("room"),
+                expired: left("expired"),
+                refused: failed("refused"),
+                damaged: failed("damaged"),
+                write: failed("write"),
+                read: failed("read"),
+            }
         }
 
         #[expect(clippy::cast_precision_loss, reason = "exact up to 8 PiB")]
@@ -129,15 +144,28 @@ mod on {
             self.used.set(bytes as f64);
         }
 
-        pub(super) fn left(&self, cause: &'static str, entries: u64) {
-            if entries > 0 {
-                let counter = counter!(EVICTIONS, "cache" => self.cache.clone(), "cause" => cause);
-                counter.increment(entries);
-            }
+        pub(super) fn evicted(&self, entries: u64) {
+            self.room.increment(entries);
         }
 
-        pub(super) fn failed(&self, kind: &'static str) {
-            counter!(ERRORS, "cache" => self.cache.clone(), "kind" => kind).increment(1);
+        pub(super) fn expired(&self, entries: u64) {
+            self.expired.increment(entries);
+        }
+
+        pub(super) fn refused(&self) {
+            self.refused.increment(1);
+        }
+
+        pub(super) fn damaged(&self) {
+            self.damaged.increment(1);
+        }
+
+        pub(super) fn write_failed(&self) {
+            self.write.increment(1);
+        }
+
+        pub(super) fn read_failed(&self) {
+            self.read.increment(1);
         }
     }
 }
@@ -152,7 +180,11 @@ mod off {
             Self
         }
         pub(super) const fn used(&self, _bytes: u64) {}
-        pub(super) const fn left(&self, _cause: &'static str, _entries: u64) {}
-        pub(super) const fn failed(&self, _kind: &'static str) {}
+        pub(super) const fn evicted(&self, _entries: u64) {}
+        pub(super) const fn expired(&self, _entries: u64) {}
+        pub(super) const fn refused(&self) {}
+        pub(super) const fn damaged(&self) {}
+        pub(super) const fn write_failed(&self) {}
+        pub(super) const fn read_failed(&self) {}
     }
 }

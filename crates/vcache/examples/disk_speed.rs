@@ -9,8 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use vcache::{Clock, DiskConfig, DiskStore, Store, SystemClock};
 
-const ENTRIES: u64 = 50_000;
-const ROUNDS: u64 = 4;
+/// Keys in the file, all of them there before the clock starts.
+const ENTRIES: u64 = 100_000;
+/// Calls that are timed, each of a random key.
+const CALLS: u64 = 300_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
@@ -21,43 +23,53 @@ fn main() -> Result<(), Box<dyn Error>> {
         let store = DiskStore::open(&DiskConfig { path, ..DiskConfig::default() })?;
         let clock = SystemClock::new();
         let value = Bytes::from(vec![7; 1024]);
-        let start = clock.now();
-        run(&store, tasks, ROUNDS, move |store, key| {
+        let set = move |store: DiskStore, key: String| {
             let value = value.clone();
             async move { store.set(&key, value, None).await.unwrap() }
-        })
-        .await?;
-        tell("writes", ROUNDS, clock.now() - start);
+        };
         let start = clock.now();
-        run(&store, tasks, ROUNDS, |store, key| async move {
+        run(&store, tasks, ENTRIES, |number| number, set.clone()).await?;
+        tell("new", ENTRIES, clock.now().saturating_sub(start));
+        let start = clock.now();
+        run(&store, tasks, CALLS, random, set).await?;
+        tell("replaced", CALLS, clock.now().saturating_sub(start));
+        let start = clock.now();
+        run(&store, tasks, CALLS, random, |store, key| async move {
             assert!(store.get(&key).await.unwrap().is_some());
         })
         .await?;
-        tell("reads", ROUNDS, clock.now() - start);
+        tell("read", CALLS, clock.now().saturating_sub(start));
         println!("{:?}", store.stats());
         store.close().await;
         Ok(())
     })
 }
 
+/// A number of no order in place of each (SplitMix64: Steele, Lea and Flood, OOPSLA 2014).
+const fn random(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
 async fn run<F, Fut>(
     store: &DiskStore,
     tasks: u64,
-    rounds: u64,
+    calls: u64,
+    order: fn(u64) -> u64,
     call: F,
 ) -> Result<(), Box<dyn Error>>
 where
     F: Fn(DiskStore, String) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send,
 {
-    let each = ENTRIES * rounds / tasks;
-    let tasks = (0..tasks).map(move |task| {
+    let tasks = (0..tasks).map(|task| {
         let (store, call) = (store.clone(), call.clone());
+        let mine = (calls * task / tasks)..(calls * (task + 1) / tasks);
         tokio::spawn(async move {
-            for number in 0..each {
-                // A walk over all keys in no order.
-                let key = (task * each + number).wrapping_mul(2_654_435_761) % ENTRIES;
-                call(store.clone(), format!("/pages/{key}")).await;
+            for number in mine {
+                call(store.clone(), format!("/pages/{}", order(number) % ENTRIES)).await;
             }
         })
     });
@@ -68,8 +80,8 @@ where
     Ok(())
 }
 
-fn tell(what: &str, rounds: u64, took: Duration) {
+fn tell(what: &str, calls: u64, took: Duration) {
     #[expect(clippy::cast_precision_loss, reason = "a figure to read")]
-    let rate = (ENTRIES * rounds) as f64 / took.as_secs_f64();
+    let rate = calls as f64 / took.as_secs_f64();
     println!("{what:8} {rate:10.0}/s");
 }

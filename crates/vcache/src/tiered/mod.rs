@@ -282,7 +282,7 @@ impl<S: Store> Store for Tiered<Bytes, S, Raw> {
         if self.first.contains(key) {
             return Ok(true);
         }
-        self.second.noted(self.second.store.exists(key).await)
+        Ok(self.second.exists(key).await)
     }
 }
 

@@ -14,7 +14,7 @@ pub struct DiskConfig {
     /// stand two more, `-wal` and `-shm`. Not on a network file system: locks do not hold there.
     pub path: PathBuf,
     /// Most bytes of the file that are in use, SQLite's own included. Default: 1 GiB; at least
-    /// 1 MiB. The oldest entries make room, those read since being spared once. The log beside
+    /// 1 MiB. The oldest entries make room, those used since being spared once. The log beside
     /// the file takes some 40 MiB more.
     #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
     pub max_size: u64,

@@ -46,7 +46,7 @@ const READ_QUEUE: u64 = 4 << 20;
 ///   the last commits but damages nothing; with [`Durability::Power`](crate::Durability) it does
 ///   not undo any. What was kept is there when the file is opened again, with the time it has left.
 /// - **Bound.** The pages in use never pass [`DiskConfig::max_size`] after a commit. Room is made by
-///   the oldest entries; those that were read since they were written are moved to the end once
+///   the oldest entries; those that were read or replaced since are moved to the end once
 ///   instead (FIFO with a second chance). A value larger than half of the bound is not kept; what
 ///   was there is gone. The file itself does not shrink.
 /// - **Damage.** Each entry has a checksum over key, time and value; one that is wrong counts as
@@ -87,6 +87,7 @@ struct Inner {
     /// Counts reads, which go round the readers.
     turn: AtomicUsize,
     writes: Arc<Queue<Write>>,
+    touched: Arc<Touched>,
     meters: Arc<DiskMeters>,
     /// The ends of all threads, for the one who waits for them.
     ends: Mutex<Vec<oneshot::Receiver<()>>>,
@@ -240,6 +241,7 @@ fn start(name: &str, config: &DiskConfig, opening: &Opening<'_>) -> Result<DiskS
             readers: readers.into(),
             turn: AtomicUsize::new(0),
             writes,
+            touched,
             meters,
             ends: Mutex::new(ends),
         }),
@@ -288,7 +290,8 @@ impl Store for DiskStore {
         let expires = ttl.and_then(|ttl| row::expiry(wall::now(), wall::millis(ttl)));
         let size = bytes(key.len()) + bytes(value.len());
         let key = key.into();
-        self.write(size, |asker| Write::Set { key, value, expires, asker }).await
+        let touched = Arc::clone(&self.inner.touched);
+        self.write(size, |asker| Write::Set { key, value, expires, touched, asker }).await
     }
 
     async fn delete(&self, key: &str) -> Result<bool, StoreError> {

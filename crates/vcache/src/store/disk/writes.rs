@@ -29,6 +29,7 @@ pub(super) enum Write {
         key: Box<str>,
         value: Bytes,
         expires: Option<i64>,
+        touched: Arc<Touched>,
         asker: Asker<()>,
     },
     /// Keys to delete, and how many were there.
@@ -45,12 +46,8 @@ pub(super) enum Write {
 impl Work for Write {
     fn apply(&mut self, db: &Connection) -> rusqlite::Result<()> {
         match self {
-            Self::Set { key, value, expires, .. } => {
-                let key = key.as_bytes();
-                let sum = row::sum(key, *expires, value);
-                // The former row goes, so that this one becomes the youngest.
-                let put = "REPLACE INTO entries (key, expires, sum, value) VALUES (?1, ?2, ?3, ?4)";
-                db.prepare_cached(put)?.execute((key, *expires, sum, &value[..]))?;
+            Self::Set { key, value, expires, touched, .. } => {
+                put(db, key.as_bytes(), value, *expires, touched)?;
             }
             Self::Delete { keys, found, .. } => {
                 *found = 0;
@@ -76,6 +73,30 @@ impl Work for Write {
             Self::Forget(_) => {}
         }
     }
+}
+
+/// A row that is there is replaced where it is, and that counts as a use: no index changes, so
+/// that a third of the pages is written.
+fn put(
+    db: &Connection,
+    key: &[u8],
+    value: &[u8],
+    expires: Option<i64>,
+    touched: &Touched,
+) -> rusqlite::Result<()> {
+    let sum = row::sum(key, expires, value);
+    let replace =
+        "UPDATE entries SET expires = ?2, sum = ?3, value = ?4 WHERE key = ?1 RETURNING id";
+    let mut replace = db.prepare_cached(replace)?;
+    let mut rows = replace.query((key, expires, sum, value))?;
+    if let Some(row) = rows.next()? {
+        touched.touch(row.get(0)?);
+        // The statement is done when it has no more rows.
+        return rows.next().map(drop);
+    }
+    let insert = "INSERT INTO entries (key, expires, sum, value) VALUES (?1, ?2, ?3, ?4)";
+    db.prepare_cached(insert)?.execute((key, expires, sum, value))?;
+    Ok(())
 }
 
 /// Deletes a key; one if it was there and its time not over.

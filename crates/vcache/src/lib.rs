@@ -16,12 +16,15 @@ mod metrics;
 mod prefix;
 mod random;
 mod shelf;
+#[cfg(feature = "disk")]
+mod sqlite;
 mod store;
 mod tags;
 mod terms;
 mod tiered;
 #[cfg(feature = "tokio")]
 pub mod warm;
+mod write;
 
 pub use builder::CacheBuilder;
 pub use cache::Cache;
@@ -36,11 +39,32 @@ pub use load::early::recompute_early;
 pub use load::flight::{Flight, Ticket};
 pub use load::loaded::Loaded;
 pub use memory::{BuildError, Memory, MemoryBuilder, Stats};
+#[cfg(feature = "disk")]
+pub use sqlite::failure::OpenError;
+#[cfg(feature = "disk")]
+pub use sqlite::file::{Durability, OnCorrupt};
 #[cfg(feature = "json")]
 pub use store::codec::Json;
 pub use store::codec::{Codec, Raw};
+#[cfg(feature = "disk")]
+pub use store::disk::{DiskConfig, DiskStats, DiskStore};
 pub use store::memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use store::redis::{RedisBuildError, RedisConfig, RedisStore};
-pub use store::{Store, StoreError, Stored};
+pub use store::{ScanStore, Store, StoreError, Stored};
 pub use tiered::{Tiered, TieredBuilder};
+#[cfg(feature = "write-behind")]
+pub use write::behind::{WriteBehind, WriteReport};
+#[cfg(feature = "write-behind")]
+pub use write::buffer::Change;
+#[cfg(feature = "write-behind")]
+pub use write::builder::WriteBehindBuilder;
+#[cfg(all(feature = "disk", feature = "write-behind"))]
+pub use write::config::JournalConfig;
+#[cfg(feature = "write-behind")]
+pub use write::config::{WhenFull, WriteBehindConfig};
+#[cfg(feature = "write-behind")]
+pub use write::error::{WriteBehindBuildError, WriteError};
+pub use write::through::WriteThrough;
+#[cfg(feature = "write-behind")]
+pub use write::worker::WriteBehindStats;

@@ -46,3 +46,27 @@ fn redis_is_set_up_from_a_file() {
     assert_eq!(config.ttl, Some(Duration::from_secs(3600)));
     assert!(vcache::RedisStore::new(&config).is_ok());
 }
+
+#[cfg(feature = "disk")]
+#[test]
+fn the_disk_is_set_up_from_a_file() {
+    use vcache::{DiskConfig, Durability, OnCorrupt};
+
+    let text = "path = \"/var/cache/app\"\nmax_size = \"4GiB\"\nttl = \"7d\"\n\
+        durability = \"power\"\non_corrupt = \"recreate\"\n";
+    let config: DiskConfig = toml::from_str(text).unwrap();
+    assert_eq!(config.max_size, 4 << 30);
+    assert_eq!((config.durability, config.on_corrupt), (Durability::Power, OnCorrupt::Recreate));
+    let again = toml::to_string(&config).unwrap();
+    assert_eq!(toml::from_str::<DiskConfig>(&again).unwrap(), config);
+}
+
+#[cfg(feature = "write-behind")]
+#[test]
+fn writing_behind_is_set_up_from_a_file() {
+    use vcache::{WhenFull, WriteBehindConfig};
+
+    let config: WriteBehindConfig =
+        toml::from_str("interval = \"5s\"\nwhen_full = \"reject\"").unwrap();
+    assert_eq!((config.interval, config.when_full), (Duration::from_secs(5), WhenFull::Reject));
+}

@@ -53,6 +53,28 @@ async fn other_peoples_keys_are_left_alone() {
 }
 
 #[tokio::test]
+async fn many_keys_are_one_command() {
+    let redis = Redis::start().await;
+    let (store, mut raw) = (redis.store(), redis.raw().await);
+    for key in ["a", "b", "c"] {
+        store.set(key, "v".into(), None).await.unwrap();
+    }
+    redis::Cmd::set("test[*]:foreign", "not ours").exec_async(&mut raw).await.unwrap();
+    let found = store.get_many(&["a", "b", "absent", "c", "foreign"]).await.unwrap();
+    let found: Vec<_> = found.iter().map(Option::is_some).collect();
+    assert_eq!(found, [true, true, false, true, false]);
+    assert_eq!(store.foreign(), 1);
+    assert!(store.exists("a").await.unwrap() && !store.exists("foreign").await.unwrap());
+    assert_eq!(store.delete_many(&["a", "b", "absent", "c"]).await.unwrap(), 3);
+    let info = redis::cmd("INFO").arg("commandstats").to_owned();
+    let info: String = info.query_async(&mut raw).await.unwrap();
+    for (command, calls) in [("mget", 1), ("unlink", 1), ("getrange", 2)] {
+        assert!(info.contains(&format!("cmdstat_{command}:calls={calls},")), "{info}");
+    }
+    assert!(!info.contains("cmdstat_get:"), "{info}");
+}
+
+#[tokio::test]
 async fn values_without_a_time_get_the_stores() {
     let redis = Redis::start().await;
     let (store, mut raw) = (redis.store(), redis.raw().await);

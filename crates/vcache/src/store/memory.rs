@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::memory::{Memory, MemoryBuilder};
-use crate::store::{Store, StoreError, Stored};
+use crate::store::{ScanStore, Store, StoreError, Stored};
 
 /// Keeps bytes in a [`Memory`] cache. Never fails and never waits.
 ///
@@ -67,5 +67,27 @@ impl Store for MemoryStore {
     async fn clear(&self) -> Result<(), StoreError> {
         self.memory.clear();
         Ok(())
+    }
+
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        Ok(self.memory.contains(key))
+    }
+}
+
+/// Walks go shard by shard, under each one's lock.
+impl ScanStore for MemoryStore {
+    async fn scan(&self, prefix: &str, most: usize) -> Result<Vec<String>, StoreError> {
+        let mut keys = Vec::new();
+        self.memory.retain(|key, _| {
+            if keys.len() < most && key.starts_with(prefix) {
+                keys.push(String::from(&**key));
+            }
+            true
+        });
+        Ok(keys)
+    }
+
+    async fn count(&self) -> Result<u64, StoreError> {
+        Ok(bytes(self.memory.len()))
     }
 }

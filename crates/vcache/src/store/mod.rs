@@ -8,9 +8,13 @@ use bytes::Bytes;
 use crate::error::BoxError;
 
 pub(crate) mod codec;
+#[cfg(feature = "disk")]
+pub(crate) mod disk;
 pub(crate) mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+#[cfg(any(feature = "disk", feature = "redis"))]
+mod wall;
 
 /// Keeps bytes under names, for a time.
 ///
@@ -53,6 +57,51 @@ pub trait Store: Send + Sync + 'static {
     /// When it may still be there.
     fn delete(&self, key: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
+    /// What is kept under each of `keys`, in their order. Not one step: each key for itself is.
+    /// One round trip to a store elsewhere, as long as the keys are some hundreds.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot tell of one of them.
+    fn get_many(
+        &self,
+        keys: &[&str],
+    ) -> impl Future<Output = Result<Vec<Option<Stored>>, StoreError>> + Send {
+        async move {
+            let mut found = Vec::with_capacity(keys.len());
+            for key in keys {
+                found.push(self.get(key).await?);
+            }
+            Ok(found)
+        }
+    }
+
+    /// Forgets each of `keys`; how many were there. Not one step, as with
+    /// [`get_many`](Self::get_many).
+    ///
+    /// # Errors
+    ///
+    /// When some may still be there.
+    fn delete_many(&self, keys: &[&str]) -> impl Future<Output = Result<u64, StoreError>> + Send {
+        async move {
+            let mut deleted = 0;
+            for key in keys {
+                deleted += u64::from(self.delete(key).await?);
+            }
+            Ok(deleted)
+        }
+    }
+
+    /// Whether there is something under `key`, without reading it; no use of it either, for
+    /// stores that keep what is used. What [`get`](Self::get) finds damaged may count.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot tell.
+    fn exists(&self, key: &str) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        async move { Ok(self.get(key).await?.is_some()) }
+    }
+
     /// Forgets everything that this store kept.
     ///
     /// # Errors
@@ -60,6 +109,51 @@ pub trait Store: Send + Sync + 'static {
     /// When some of it may still be there.
     fn clear(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
+
+/// A store that can tell what it keeps, by walking over it: for operators and invalidation, not
+/// for the way of a request.
+///
+/// Walks are not one step. What is set or deleted meanwhile may be seen or not, all else is.
+pub trait ScanStore: Store {
+    /// At most `most` keys that begin with `prefix`, in no order, each once.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot tell.
+    fn scan(
+        &self,
+        prefix: &str,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
+
+    /// How many keys there are. Those whose time is over may count until the store has swept them.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot tell.
+    fn count(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Forgets what begins with `prefix` and was there when this began; how many that were. Holds
+    /// those keys in memory meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When some may still be there.
+    fn delete_prefix(&self, prefix: &str) -> impl Future<Output = Result<u64, StoreError>> + Send {
+        async move {
+            let keys = self.scan(prefix, usize::MAX).await?;
+            let mut deleted = 0;
+            for keys in keys.chunks(DELETED) {
+                let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+                deleted += self.delete_many(&keys).await?;
+            }
+            Ok(deleted)
+        }
+    }
+}
+
+/// Keys of one call, where many are deleted: no step shall take long.
+const DELETED: usize = 500;
 
 /// What a store had.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +186,15 @@ pub enum StoreError {
     /// The store answered with an error of its own.
     #[error("the store refused")]
     Refused(#[source] BoxError),
+    /// There is no room left where the store keeps its bytes. What is there can still be read.
+    #[error("the store has no room left")]
+    Full(#[source] BoxError),
+    /// The store met damage in what it keeps.
+    #[error("the store is damaged")]
+    Damaged(#[source] BoxError),
+    /// The store was closed.
+    #[error("the store was closed")]
+    Closed,
     /// The value could not be turned into bytes.
     #[error("the value could not be encoded")]
     Encode(#[source] BoxError),

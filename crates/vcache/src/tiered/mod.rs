@@ -13,7 +13,7 @@ use crate::load::flight::{Flight, Ticket};
 use crate::load::loaded::Loaded;
 use crate::memory::Stats;
 use crate::store::codec::{Codec, Raw};
-use crate::store::{Store, StoreError, Stored};
+use crate::store::{ScanStore, Store, StoreError, Stored};
 
 mod builder;
 mod second;
@@ -282,6 +282,24 @@ impl<S: Store> Store for Tiered<Bytes, S, Raw> {
 
     async fn clear(&self) -> Result<(), StoreError> {
         Self::clear(self).await
+    }
+
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        if self.first.contains(key) {
+            return Ok(true);
+        }
+        Ok(self.second.exists(key).await)
+    }
+}
+
+/// What the store behind has: what is in memory is there too, unless the store did not take it.
+impl<S: ScanStore> ScanStore for Tiered<Bytes, S, Raw> {
+    async fn scan(&self, prefix: &str, most: usize) -> Result<Vec<String>, StoreError> {
+        self.second.noted(self.second.store.scan(prefix, most).await)
+    }
+
+    async fn count(&self) -> Result<u64, StoreError> {
+        self.second.noted(self.second.store.count().await)
     }
 }
 

@@ -51,6 +51,11 @@ impl<S: Store, C> Second<S, C> {
         read
     }
 
+    /// Whether the store has something; if it is away, nothing.
+    pub(super) async fn exists(&self, key: &str) -> bool {
+        !self.is_away() && self.noted(self.store.exists(key).await).unwrap_or(false)
+    }
+
     /// Stores what was loaded; if that fails, the next one loads again.
     pub(super) async fn fill<V>(&self, key: &str, value: &V, ttl: Option<Duration>)
     where

@@ -12,8 +12,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::store::wall::millis;
+
 const MARK: [u8; 3] = *b"vc\x01";
-const HEAD: usize = 19;
+/// Bytes before the value.
+pub(super) const HEAD: usize = 19;
 const NEVER: u64 = u64::MAX;
 
 /// The bytes to keep for a value that is written at `now` and lives for `ttl`.
@@ -64,12 +67,6 @@ fn head(bytes: &[u8]) -> Option<(u64, u64)> {
     Some((u64::from_be_bytes(*created), u64::from_be_bytes(*expires)))
 }
 
-/// Whole milliseconds, rounded up.
-pub(super) fn millis(time: Duration) -> u64 {
-    let millis = time.as_nanos().div_ceil(1_000_000);
-    u64::try_from(millis).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -89,14 +86,6 @@ mod tests {
         assert_eq!(open(&bytes, 500), value(100));
         let forever = Bytes::from(seal(b"", 1000, None));
         assert_eq!(open(&forever, u64::MAX), Opened::Value(Bytes::new(), None));
-    }
-
-    #[test]
-    fn a_part_of_a_millisecond_counts_as_one() {
-        assert_eq!(millis(Duration::ZERO), 0);
-        assert_eq!(millis(Duration::from_nanos(1)), 1);
-        assert_eq!(millis(Duration::from_nanos(1_000_001)), 2);
-        assert_eq!(millis(Duration::MAX), u64::MAX);
     }
 
     proptest! {

@@ -1,16 +1,18 @@
 //! The store in Redis or Valkey.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use ::redis::io::tcp::TcpSettings;
 use ::redis::{Client, Cmd, IntoConnectionInfo, RedisError};
 use bytes::Bytes;
 
 use crate::error::BoxError;
-use crate::store::{Store, StoreError, Stored};
+use crate::store::wall::{millis, now};
+use crate::store::{ScanStore, Store, StoreError, Stored};
 
 mod config;
 mod envelope;
@@ -100,6 +102,32 @@ impl RedisStore {
         format!("{}{key}", self.inner.prefix)
     }
 
+    fn opened(&self, bytes: Option<Vec<u8>>) -> Option<Stored> {
+        match envelope::open(&Bytes::from(bytes?), now()) {
+            Opened::Value(value, left) => Some(Stored { value, left }),
+            Opened::Expired => None,
+            Opened::Foreign => {
+                self.inner.foreign.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+
+    /// One step of a walk over what begins with our prefix and then `prefix`: keys as Redis has
+    /// them, and the cursor of the next step.
+    async fn step(
+        &self,
+        prefix: &str,
+        cursor: u64,
+    ) -> Result<(Vec<Vec<u8>>, Option<u64>), StoreError> {
+        let mut command = Cmd::new();
+        command.arg("SCAN").arg(cursor);
+        command.arg("MATCH").arg(pattern(&self.key(prefix)));
+        command.arg("COUNT").arg(SCANNED);
+        let (next, keys): (u64, Vec<Vec<u8>>) = self.inner.link.call(&command).await?;
+        Ok((keys, (next > 0).then_some(next)))
+    }
+
     async fn unlink(&self, keys: &[Vec<u8>]) -> Result<u64, StoreError> {
         let mut command = Cmd::new();
         command.arg("UNLINK").arg(keys);
@@ -111,12 +139,6 @@ fn client(url: &str) -> Result<Client, RedisError> {
     let info = url.into_connection_info()?;
     // Small commands must not wait for the acknowledgement of the one before (Nagle).
     Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
-}
-
-/// The machine's wall clock: unlike monotonic ones it means the same to other machines.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, envelope::millis)
 }
 
 /// A prefix as the beginning of a pattern of `SCAN`, in which some characters have a meaning.
@@ -135,17 +157,39 @@ fn pattern(prefix: &str) -> String {
 impl Store for RedisStore {
     async fn get(&self, key: &str) -> Result<Option<Stored>, StoreError> {
         let command = Cmd::get(self.key(key));
-        let Some(bytes) = self.inner.link.call::<Option<Vec<u8>>>(&command).await? else {
-            return Ok(None);
-        };
-        match envelope::open(&Bytes::from(bytes), now()) {
-            Opened::Value(value, left) => Ok(Some(Stored { value, left })),
-            Opened::Expired => Ok(None),
-            Opened::Foreign => {
-                self.inner.foreign.fetch_add(1, Ordering::Relaxed);
-                Ok(None)
+        let bytes = self.inner.link.call::<Option<Vec<u8>>>(&command).await?;
+        Ok(self.opened(bytes))
+    }
+
+    async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Stored>>, StoreError> {
+        let mut found = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(SCANNED) {
+            let mut command = Cmd::new();
+            command.arg("MGET");
+            for key in keys {
+                command.arg(self.key(key));
             }
+            let values: Vec<Option<Vec<u8>>> = self.inner.link.call(&command).await?;
+            found.extend(values.into_iter().map(|bytes| self.opened(bytes)));
         }
+        Ok(found)
+    }
+
+    async fn delete_many(&self, keys: &[&str]) -> Result<u64, StoreError> {
+        let mut deleted = 0;
+        for keys in keys.chunks(SCANNED) {
+            let keys: Vec<_> = keys.iter().map(|key| self.key(key).into_bytes()).collect();
+            deleted += self.unlink(&keys).await?;
+        }
+        Ok(deleted)
+    }
+
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        // The envelope without the value.
+        let mut command = Cmd::new();
+        command.arg("GETRANGE").arg(self.key(key)).arg(0).arg(envelope::HEAD - 1);
+        let head: Vec<u8> = self.inner.link.call(&command).await?;
+        Ok(matches!(envelope::open(&Bytes::from(head), now()), Opened::Value(..)))
     }
 
     async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>) -> Result<(), StoreError> {
@@ -155,7 +199,7 @@ impl Store for RedisStore {
         }
         let mut command = Cmd::set(self.key(key), envelope::seal(&value, now(), ttl));
         if let Some(ttl) = ttl {
-            command.arg("PX").arg(envelope::millis(ttl));
+            command.arg("PX").arg(millis(ttl));
         }
         self.inner.link.call(&command).await
     }
@@ -165,22 +209,40 @@ impl Store for RedisStore {
     }
 
     async fn clear(&self) -> Result<(), StoreError> {
-        let pattern = pattern(&self.inner.prefix);
-        let mut cursor = 0_u64;
-        loop {
-            let mut command = Cmd::new();
-            command.arg("SCAN").arg(cursor);
-            command.arg("MATCH").arg(&pattern);
-            command.arg("COUNT").arg(SCANNED);
-            let (next, keys): (u64, Vec<Vec<u8>>) = self.inner.link.call(&command).await?;
+        let mut cursor = Some(0);
+        while let Some(at) = cursor {
+            let (keys, next) = self.step("", at).await?;
             if !keys.is_empty() {
                 self.unlink(&keys).await?;
             }
-            if next == 0 {
-                return Ok(());
-            }
             cursor = next;
         }
+        Ok(())
+    }
+}
+
+/// Walks go over the whole keyspace with `SCAN`, in small steps. Keys that are no text are not
+/// this store's. Bytes under our prefix that are no entry of this version count and are deleted
+/// with the others.
+impl ScanStore for RedisStore {
+    async fn scan(&self, prefix: &str, most: usize) -> Result<Vec<String>, StoreError> {
+        // `SCAN` may give a key twice.
+        let (mut found, mut cursor) = (HashSet::new(), Some(0));
+        while let Some(at) = cursor.filter(|_| found.len() < most) {
+            let (keys, next) = self.step(prefix, at).await?;
+            let ours = keys.into_iter().filter_map(|key| {
+                let key = String::from_utf8(key).ok()?;
+                key.strip_prefix(&self.inner.prefix).map(str::to_owned)
+            });
+            found.extend(ours);
+            cursor = next;
+        }
+        Ok(found.into_iter().take(most).collect())
+    }
+
+    async fn count(&self) -> Result<u64, StoreError> {
+        let keys = self.scan("", usize::MAX).await?.len();
+        Ok(u64::try_from(keys).unwrap_or(u64::MAX))
     }
 }
 

@@ -1,0 +1,262 @@
+//! Write-behind: acknowledge now, write to the source later and in batches.
+
+use std::fmt;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{SemaphorePermit, TryAcquireError};
+use tokio::time::{Instant, timeout};
+use vtask::Task;
+
+use super::buffer::Change;
+use super::config::WhenFull;
+use super::error::WriteError;
+use super::log::{Entry, Promise};
+use super::worker::{Shared, WriteBehindStats};
+
+/// Takes writes now and brings them to the source later, in batches. Cloning gives another handle
+/// to the same.
+///
+/// - **One write per key**: a later one takes the place of one that is still pending, so that the
+///   source sees the last only. Writes of one key reach it in their order.
+/// - **Batches** go, one after the other, when [`batch`](crate::WriteBehindConfig::batch) keys are
+///   pending, when the oldest has waited for [`interval`](crate::WriteBehindConfig::interval), and
+///   on [`flush`](Self::flush) and [`close`](Self::close).
+/// - **A source that fails**, panics or takes too long gets the same keys again after a wait that
+///   grows, for as long as it takes. So the source may see a write twice, and must not mind.
+/// - **Bounded**: at most [`max_pending`](crate::WriteBehindConfig::max_pending) keys; one more
+///   waits or is refused. Nothing that was acknowledged is dropped for another.
+/// - **Acknowledged** means in memory, lost with the process; with a
+///   [journal](crate::WriteBehindBuilder::journal) it means committed to disk, and a killed process
+///   finds it there in its next life and writes it then.
+/// - **Dropping** the last handle abandons what is pending; [`close`](Self::close) first.
+///
+/// Who reads the source meanwhile sees what it has; [`pending`](Self::pending) tells what it will
+/// have, for a loader that must not bring back what is outdated.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// use std::time::Duration;
+/// use vcache::{Change, WriteBehind};
+///
+/// let counts = WriteBehind::builder(|batch: Vec<(String, Change<u64>)>| async move {
+///     // One statement for all of them.
+///     # drop(batch);
+///     Ok::<_, std::io::Error>(())
+/// })
+/// .build()?;
+/// counts.put("/".to_owned(), 1).await?;
+/// counts.put("/".to_owned(), 2).await?;
+/// let report = counts.close(Duration::from_secs(10)).await;
+/// assert_eq!((report.written, report.left), (1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub struct WriteBehind<K, V> {
+    owner: Arc<Owner<K, V>>,
+}
+
+struct Owner<K, V> {
+    shared: Arc<Shared<K, V>>,
+    /// Ended by dropping it.
+    task: Mutex<Option<Task>>,
+}
+
+/// A write that is about to be taken.
+struct Taking<'a, K, V> {
+    key: K,
+    change: Change<V>,
+    room: Option<SemaphorePermit<'a>>,
+    entry: Option<Entry>,
+}
+
+enum Placed<'a, K, V> {
+    /// It is pending, and acknowledged when the journal has it.
+    Pending(Option<Promise>),
+    NoRoom(Taking<'a, K, V>),
+}
+
+/// How closing went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WriteReport {
+    /// Writes that the source has taken while closing.
+    pub written: u64,
+    /// Keys that it has not taken, or not in time. In the journal if there is one, lost if not.
+    pub left: usize,
+}
+
+impl<K, V> WriteBehind<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    pub(super) fn from_parts(shared: Arc<Shared<K, V>>, task: Task) -> Self {
+        Self { owner: Arc::new(Owner { shared, task: Mutex::new(Some(task)) }) }
+    }
+
+    /// Has `key` set to `value` in the source, later.
+    ///
+    /// Cancel safety: a dropped future has taken the write or not.
+    ///
+    /// # Errors
+    ///
+    /// See [`WriteError`].
+    pub async fn put(&self, key: K, value: V) -> Result<(), WriteError> {
+        self.take(key, Change::Put(value)).await
+    }
+
+    /// Has `key` removed from the source, later.
+    ///
+    /// Cancel safety: a dropped future has taken the removal or not.
+    ///
+    /// # Errors
+    ///
+    /// See [`WriteError`].
+    pub async fn remove(&self, key: K) -> Result<(), WriteError> {
+        self.take(key, Change::Remove).await
+    }
+
+    /// What is still to be written for `key`.
+    #[must_use]
+    pub fn pending(&self, key: &K) -> Option<Change<V>> {
+        self.owner.shared.state().buffer.get(key).cloned()
+    }
+
+    /// Waits until the source has all that was taken before, however long it fails. Nothing
+    /// newer has to be there.
+    ///
+    /// Cancel safety: when dropped, what was pending is written at once all the same.
+    pub async fn flush(&self) {
+        let shared = &self.owner.shared;
+        let newest = {
+            let mut state = shared.state();
+            state.flush = state.buffer.newest();
+            state.flush
+        };
+        shared.wake.notify_one();
+        loop {
+            let written = shared.written.notified();
+            let oldest = shared.state().buffer.oldest();
+            if oldest.is_none_or(|(place, _)| place > newest) {
+                return;
+            }
+            written.await;
+        }
+    }
+
+    /// Takes no more writes, writes what is pending for at most `deadline`, and ends.
+    ///
+    /// Cancel safety: a dropped future has closed the writer; dropping the last handle or calling
+    /// again ends it.
+    pub async fn close(&self, deadline: Duration) -> WriteReport {
+        let shared = &self.owner.shared;
+        let before = {
+            let mut state = shared.state();
+            state.closed = true;
+            state.flush = u64::MAX;
+            state.stats.written
+        };
+        shared.room.close();
+        shared.wake.notify_one();
+        let task = self.owner.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut task) = task {
+            // Where the time is over, dropping the task ends it.
+            let _ = timeout(deadline, task.wait()).await;
+        }
+        if let Some(log) = &shared.log {
+            log.close().await;
+        }
+        let state = shared.state();
+        WriteReport { written: state.stats.written - before, left: state.buffer.len() }
+    }
+
+    /// The figures since it was built.
+    #[must_use]
+    pub fn stats(&self) -> WriteBehindStats {
+        let state = self.owner.shared.state();
+        WriteBehindStats { pending: state.buffer.len(), ..state.stats.clone() }
+    }
+
+    async fn take(&self, key: K, change: Change<V>) -> Result<(), WriteError> {
+        let shared = &self.owner.shared;
+        // Before the journal's: who waits for the source must not stand in the way of those who
+        // need no room.
+        let fresh = shared.state().buffer.get(&key).is_none();
+        let room = if fresh { Some(self.room().await?) } else { None };
+        let entry = match &shared.log {
+            Some(log) => Some(log.entry(&key, &change).await?),
+            None => None,
+        };
+        let mut write = Taking { key, change, room, entry };
+        let promise = loop {
+            match self.place(write)? {
+                Placed::Pending(promise) => break promise,
+                // What was pending for the key has been written meanwhile.
+                Placed::NoRoom(back) => write = Taking { room: Some(self.room().await?), ..back },
+            }
+        };
+        shared.wake.notify_one();
+        match promise {
+            Some(promise) => promise.kept().await,
+            None => Ok(()),
+        }
+    }
+
+    fn place<'a>(&self, write: Taking<'a, K, V>) -> Result<Placed<'a, K, V>, WriteError> {
+        let shared = &self.owner.shared;
+        let mut state = shared.state();
+        if state.closed {
+            return Err(WriteError::Closed);
+        }
+        let replaces = state.buffer.get(&write.key).is_some();
+        if !replaces && write.room.is_none() {
+            return Ok(Placed::NoRoom(write));
+        }
+        let Taking { key, change, room, entry } = write;
+        let version = state.buffer.put(key, change, Instant::now());
+        if replaces {
+            // Room that was taken meanwhile goes back.
+            state.stats.coalesced += 1;
+            shared.meters.coalesced();
+        } else if let Some(room) = room {
+            room.forget();
+        }
+        shared.meters.pending(state.buffer.len());
+        // Under the lock, so that the journal's order is that of the versions.
+        let promise = match (&shared.log, entry) {
+            (Some(log), Some(entry)) => Some(log.append(entry, version)),
+            _ => None,
+        };
+        Ok(Placed::Pending(promise))
+    }
+
+    async fn room(&self) -> Result<SemaphorePermit<'_>, WriteError> {
+        let shared = &self.owner.shared;
+        match shared.config.when_full {
+            WhenFull::Wait => shared.room.acquire().await.map_err(|_| WriteError::Closed),
+            WhenFull::Reject => shared.room.try_acquire().map_err(|error| match error {
+                TryAcquireError::Closed => WriteError::Closed,
+                TryAcquireError::NoPermits => {
+                    shared.meters.refused();
+                    WriteError::Full { max: shared.config.max_pending }
+                }
+            }),
+        }
+    }
+}
+
+impl<K, V> Clone for WriteBehind<K, V> {
+    fn clone(&self) -> Self {
+        Self { owner: Arc::clone(&self.owner) }
+    }
+}
+
+impl<K, V> fmt::Debug for WriteBehind<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteBehind")
+            .field("config", &self.owner.shared.config)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,304 @@
+//! Writing behind: batches, order, failures, bounds and the end, on a paused clock.
+#![cfg(feature = "write-behind")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tokio::time::{Instant, sleep, timeout};
+use vcache::{Change, WhenFull, WriteBehind, WriteBehindConfig, WriteError};
+
+type Batch = Vec<(u32, Change<u32>)>;
+
+/// A source that notes what it gets, and can be away.
+#[derive(Clone, Default)]
+struct Source {
+    batches: Arc<Mutex<Vec<Batch>>>,
+    away: Arc<AtomicBool>,
+    attempts: Arc<Mutex<Vec<Instant>>>,
+}
+
+impl Source {
+    fn writer(&self, config: WriteBehindConfig) -> WriteBehind<u32, u32> {
+        let source = self.clone();
+        WriteBehind::builder(move |batch| source.clone().take(batch))
+            .config(config)
+            .build()
+            .unwrap()
+    }
+
+    async fn take(self, batch: Batch) -> Result<(), io::Error> {
+        self.attempts.lock().unwrap().push(Instant::now());
+        if self.away.load(Ordering::Relaxed) {
+            return Err(io::Error::other("away"));
+        }
+        self.batches.lock().unwrap().push(batch);
+        Ok(())
+    }
+
+    fn away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
+    }
+
+    fn batches(&self) -> Vec<Batch> {
+        self.batches.lock().unwrap().clone()
+    }
+
+    fn state(&self) -> HashMap<u32, Change<u32>> {
+        self.batches().into_iter().flatten().collect()
+    }
+}
+
+fn config() -> WriteBehindConfig {
+    WriteBehindConfig { batch: 3, interval: Duration::from_secs(1), ..WriteBehindConfig::default() }
+}
+
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Whether it is still waiting when nothing else happens.
+async fn waits(future: impl Future) -> bool {
+    timeout(Duration::from_millis(1), future).await.is_err()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_goes_when_it_is_full_or_its_time_has_come() {
+    let source = Source::default();
+    let writer = source.writer(config());
+    writer.put(1, 10).await.unwrap();
+    writer.remove(2).await.unwrap();
+    sleep(Duration::from_millis(999)).await;
+    assert_eq!(source.batches().len(), 0);
+    sleep(Duration::from_millis(2)).await;
+    assert_eq!(source.batches(), [vec![(1, Change::Put(10)), (2, Change::Remove)]]);
+    for key in 3..6 {
+        writer.put(key, 0).await.unwrap();
+    }
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(source.batches()[1].len(), 3);
+    assert_eq!(writer.stats().pending, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_source_sees_the_last_write_of_a_key_only() {
+    let source = Source::default();
+    let writer = source.writer(config());
+    for value in 0..100 {
+        writer.put(1, value).await.unwrap();
+    }
+    assert_eq!(writer.pending(&1), Some(Change::Put(99)));
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(source.batches(), [vec![(1, Change::Put(99))]]);
+    let stats = writer.stats();
+    assert_eq!((stats.written, stats.coalesced, stats.batches), (1, 99, 1));
+    assert_eq!(writer.pending(&1), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_is_away_gets_everything_later_and_is_not_hammered() {
+    let source = Source::default();
+    let writer = source.writer(config());
+    source.away(true);
+    for key in 0..10 {
+        writer.put(key, 1).await.unwrap();
+    }
+    sleep(Duration::from_secs(120)).await;
+    writer.put(0, 2).await.unwrap();
+    let stats = writer.stats();
+    assert_eq!((stats.pending, stats.written), (10, 0));
+    assert_eq!(stats.last_error.as_deref(), Some("away"));
+    // With full jitter waits are random; their ceilings double from 100 ms to 30 s.
+    assert!(stats.failures > 3 && stats.failures < 100, "{stats:?}");
+    source.away(false);
+    writer.flush().await;
+    assert_eq!(writer.stats().last_error, None);
+    let state = source.state();
+    assert_eq!(state.len(), 10);
+    assert_eq!(state[&0], Change::Put(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_panics_or_never_answers_is_one_that_failed() {
+    let turn = Arc::new(Mutex::new(0));
+    let turns = Arc::clone(&turn);
+    let writer = WriteBehind::<u32, u32>::builder(move |_| {
+        let turn = {
+            let mut turn = turns.lock().unwrap();
+            *turn += 1;
+            *turn
+        };
+        async move {
+            match turn {
+                1 => panic!("on purpose"),
+                2 => std::future::pending().await,
+                _ => Ok::<_, io::Error>(()),
+            }
+        }
+    })
+    .config(config())
+    .build()
+    .unwrap();
+    writer.put(1, 1).await.unwrap();
+    writer.flush().await;
+    assert_eq!(*turn.lock().unwrap(), 3);
+    assert_eq!(writer.stats().failures, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_more_key_waits_for_room_and_a_pending_one_does_not() {
+    let source = Source::default();
+    let writer = source.writer(WriteBehindConfig { max_pending: 4, ..config() });
+    source.away(true);
+    for key in 0..4 {
+        writer.put(key, 0).await.unwrap();
+    }
+    assert!(waits(writer.put(4, 0)).await);
+    writer.put(3, 1).await.unwrap();
+    let late = writer.clone();
+    let late = tokio::spawn(async move { late.put(4, 0).await });
+    source.away(false);
+    late.await.unwrap().unwrap();
+    writer.flush().await;
+    assert_eq!(source.state().len(), 5);
+    // All the room is there again.
+    source.away(true);
+    for key in 10..14 {
+        assert!(!waits(writer.put(key, 0)).await, "{key}");
+    }
+    assert!(waits(writer.put(14, 0)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_more_key_is_refused_if_that_is_wanted() {
+    let source = Source::default();
+    let when_full = WhenFull::Reject;
+    let writer = source.writer(WriteBehindConfig { max_pending: 1, when_full, ..config() });
+    writer.put(1, 1).await.unwrap();
+    assert!(matches!(writer.put(2, 1).await, Err(WriteError::Full { max: 1 })));
+    writer.put(1, 2).await.unwrap();
+    writer.flush().await;
+    writer.put(2, 1).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_writes_what_is_pending_and_takes_no_more() {
+    let source = Source::default();
+    let writer = source.writer(WriteBehindConfig { interval: LONG, ..config() });
+    for key in 0..2 {
+        writer.put(key, 1).await.unwrap();
+    }
+    let other = writer.clone();
+    let report = writer.close(Duration::from_secs(1)).await;
+    assert_eq!((report.written, report.left), (2, 0));
+    assert!(matches!(other.put(9, 1).await, Err(WriteError::Closed)));
+    let again = other.close(Duration::from_secs(1)).await;
+    assert_eq!((again.written, again.left), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_keeps_to_its_deadline_and_tells_what_is_left() {
+    let source = Source::default();
+    let writer = source.writer(WriteBehindConfig { max_pending: 5, ..config() });
+    source.away(true);
+    for key in 0..5 {
+        writer.put(key, 1).await.unwrap();
+    }
+    let waiting = writer.clone();
+    let waiting = tokio::spawn(async move { waiting.put(9, 1).await });
+    tokio::task::yield_now().await;
+    let before = Instant::now();
+    let report = writer.close(Duration::from_secs(3)).await;
+    assert_eq!(before.elapsed(), Duration::from_secs(3));
+    assert_eq!((report.written, report.left), (0, 5));
+    assert!(matches!(waiting.await.unwrap(), Err(WriteError::Closed)));
+    // The task has gone: nobody knocks any longer.
+    let attempts = source.attempts.lock().unwrap().len();
+    sleep(LONG).await;
+    assert_eq!(source.attempts.lock().unwrap().len(), attempts);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_does_not_wait_for_what_comes_later() {
+    let source = Source::default();
+    let writer = source.writer(WriteBehindConfig { interval: LONG, ..config() });
+    writer.put(1, 1).await.unwrap();
+    let flush = writer.clone();
+    let flush = tokio::spawn(async move { flush.flush().await });
+    tokio::task::yield_now().await;
+    writer.put(2, 1).await.unwrap();
+    flush.await.unwrap();
+    assert_eq!(writer.pending(&1), None);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Put(u32, u32),
+    Remove(u32),
+    Away(bool),
+    Pass(u64),
+    Flush,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0..12_u32, any::<u32>()).prop_map(|(key, value)| Step::Put(key, value)),
+        2 => (0..12_u32).prop_map(Step::Remove),
+        1 => any::<bool>().prop_map(Step::Away),
+        2 => (0..3000_u64).prop_map(Step::Pass),
+        1 => Just(Step::Flush),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever happens on the way, what was taken last is what the source has in the end; and a
+    /// flush leaves nothing behind.
+    #[test]
+    fn the_source_ends_as_the_callers_wanted(steps in prop::collection::vec(step(), 0..80)) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (source, mut wanted) = (Source::default(), HashMap::new());
+            let writer = source.writer(config());
+            for step in steps {
+                match step {
+                    Step::Put(key, value) => {
+                        wanted.insert(key, Change::Put(value));
+                        writer.put(key, value).await.unwrap();
+                    }
+                    Step::Remove(key) => {
+                        wanted.insert(key, Change::Remove);
+                        writer.remove(key).await.unwrap();
+                    }
+                    Step::Away(away) => source.away(away),
+                    Step::Pass(millis) => sleep(Duration::from_millis(millis)).await,
+                    Step::Flush => {
+                        source.away(false);
+                        writer.flush().await;
+                        assert_eq!(source.state(), wanted);
+                    }
+                }
+            }
+            source.away(false);
+            let report = writer.close(LONG).await;
+            assert_eq!(report.left, 0);
+            assert_eq!(source.state(), wanted);
+            assert!(source.batches().iter().all(|batch| batch.len() <= 3));
+        });
+    }
+}

@@ -1,0 +1,110 @@
+//! The journal of writing behind: what is in it, and what happens when it is damaged.
+#![cfg(all(feature = "disk", feature = "write-behind"))]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use vcache::{Change, JournalConfig, OnCorrupt, OpenError, Raw, WriteBehind};
+use vcache::{WriteBehindBuildError, WriteBehindConfig};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+type Taken = Arc<Mutex<Vec<(String, Change<String>)>>>;
+
+fn config(path: &Path) -> JournalConfig {
+    JournalConfig { path: path.into(), ..JournalConfig::default() }
+}
+
+fn build(
+    journal: JournalConfig,
+    max_pending: usize,
+    away: bool,
+) -> Result<(WriteBehind<String, String>, Taken), WriteBehindBuildError> {
+    let taken = Taken::default();
+    let into = Arc::clone(&taken);
+    let write = move |batch: Vec<_>| {
+        if away {
+            return std::future::ready(Err(io::Error::other("away")));
+        }
+        into.lock().unwrap().extend(batch);
+        std::future::ready(Ok(()))
+    };
+    let config = WriteBehindConfig { max_pending, ..WriteBehindConfig::default() };
+    let builder = WriteBehind::builder(write).config(config).journal(journal, Raw, Raw);
+    Ok((builder.build()?, taken))
+}
+
+/// Leaves `a = 2`, the removal of `b` and `c = 3` in the journal, in this order.
+async fn leave(path: &Path) {
+    let (writer, _) = build(config(path), 100, true).unwrap();
+    for (key, value) in [("a", "1"), ("b", "1"), ("c", "3")] {
+        writer.put(key.to_owned(), value.to_owned()).await.unwrap();
+    }
+    writer.put("a".to_owned(), "2".to_owned()).await.unwrap();
+    writer.remove("b".to_owned()).await.unwrap();
+    assert_eq!(writer.close(Duration::ZERO).await.left, 3);
+}
+
+#[tokio::test]
+async fn what_is_left_is_written_in_the_next_life_and_then_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    leave(&path).await;
+    let (writer, taken) = build(config(&path), 100, false).unwrap();
+    writer.flush().await;
+    writer.close(LIMIT).await;
+    let mut found = taken.lock().unwrap().clone();
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    let put = |key: &str, value: &str| (key.to_owned(), Change::Put(value.to_owned()));
+    assert_eq!(found, [put("a", "2"), ("b".to_owned(), Change::Remove), put("c", "3")]);
+    let (writer, taken) = build(config(&path), 100, false).unwrap();
+    writer.close(LIMIT).await;
+    assert!(taken.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_left_may_be_more_than_may_be_pending() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    leave(&path).await;
+    let (writer, taken) = build(config(&path), 2, false).unwrap();
+    writer.flush().await;
+    assert_eq!(taken.lock().unwrap().len(), 3);
+    writer.close(LIMIT).await;
+    // The bound is what it was: two, not three.
+    let (writer, _) = build(config(&path), 2, true).unwrap();
+    let put = |key: &str| writer.put(key.to_owned(), String::new());
+    put("x").await.unwrap();
+    put("y").await.unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(20), put("z")).await.is_err());
+}
+
+#[tokio::test]
+async fn a_record_that_was_changed_is_told_and_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    leave(&path).await;
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute("UPDATE pending SET value = x'00' WHERE version = 3", ()).unwrap();
+    file.close().unwrap();
+    assert!(matches!(build(config(&path), 9, false), Err(WriteBehindBuildError::Unreadable(_))));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_journal_is_refused_or_moved_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    fs::write(&path, "no journal".repeat(1000)).unwrap();
+    let error = build(config(&path), 9, false).err().unwrap();
+    let damaged = matches!(error, WriteBehindBuildError::Journal(OpenError::Damaged { .. }));
+    assert!(damaged, "{error:?}");
+    let recreate = JournalConfig { on_corrupt: OnCorrupt::Recreate, ..config(&path) };
+    let (writer, _) = build(recreate, 9, false).unwrap();
+    writer.put("a".to_owned(), "1".to_owned()).await.unwrap();
+    assert_eq!(writer.close(LIMIT).await.left, 0);
+    assert!(folder.path().join("journal.damaged").exists());
+}

@@ -54,7 +54,7 @@ impl<K, V> MemoryBuilder<K, V> {
             max_weight: 64 << 20,
             ttl: None,
             shards: None,
-            weigher: Box::new(|_, _| 0),
+            weigher: None,
             clock: Arc::new(SystemClock::new()),
             name: Cow::Borrowed("memory"),
             of: PhantomData,
@@ -81,7 +81,7 @@ impl<K, V> MemoryBuilder<K, V> {
     ///
     /// Called once for each insertion, outside the locks, but for [`Memory::update`].
     pub fn weigher(mut self, weigh: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
-        self.weigher = Box::new(weigh);
+        self.weigher = Some(Box::new(weigh));
         self
     }
 

@@ -1,52 +1,73 @@
 //! The engine: shards under locks, one account of weight over all of them.
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::{BuildHasher, Hash as HashTrait};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use hashbrown::Equivalent;
 
-use super::entry::{Entry, NEVER};
-use super::shard::Shard;
-use super::stats::{Counters, Stats};
+use super::index::Hash;
+use super::lock::Lock;
+use super::shard::{Item, Shard};
+use super::slab::Slab;
+use super::stats::Stats;
+use super::tuner::Tuner;
+use super::wheel::NEVER;
 use super::writing::Writing;
 use crate::clock::{Clock, nanos};
 use crate::metrics::{Left, Meters};
 
-/// Says what a key and a value weigh.
-pub(super) type Weigher<K, V> = Box<dyn Fn(&K, &V) -> u64 + Send + Sync>;
+/// Says what a key and a value weigh beyond the overhead; without one, nothing.
+pub(super) type Weigher<K, V> = Option<Box<dyn Fn(&K, &V) -> u64 + Send + Sync>>;
+
+/// Bytes that an entry takes beside its slot: in the index 6.4 to 7, the history 4 to 8, the
+/// window 1, a time and its links 16, a weight 8. The last two only where they are used.
+const BESIDE: usize = 7 + 4 + 1 + 16 + 8;
+
+pub(super) const fn overhead<K, V>() -> u64 {
+    (Slab::<K, V>::SLOT + BESIDE) as u64
+}
 
 pub(super) struct Engine<K, V> {
     pub(super) cells: Box<[Cell<K, V>]>,
+    hasher: foldhash::fast::RandomState,
+    pub(super) tuner: Tuner,
     pub(super) max_weight: u64,
     pub(super) ttl: Option<Duration>,
-    /// What all entries weigh, those included that a writer is about to add. Never above
-    /// `max_weight`: room is reserved before it is used.
-    used: AtomicU64,
-    /// Where the next search for room in other shards begins, so that none is drained first.
-    pub(super) turn: AtomicUsize,
-    /// Whether any entry ever had a TTL; if not, writers leave the clock alone.
-    timed: AtomicBool,
-    hasher: foldhash::fast::RandomState,
     weigher: Weigher<K, V>,
     clock: Arc<dyn Clock>,
     pub(super) meters: Meters,
+    /// Whether any entry ever had a TTL; if not, writers leave the clock alone.
+    timed: AtomicBool,
+    /// Where the next search for room in other shards begins, so that none is drained first.
+    pub(super) turn: AtomicUsize,
+    account: Account,
+}
+
+/// Apart from what every look-up reads.
+#[repr(align(128))]
+struct Account {
+    /// What all entries weigh, those included that a writer is about to add or has just removed.
+    /// Never above the bound: room is reserved before it is used.
+    used: AtomicU64,
 }
 
 /// A shard with what is read and written beside it, apart from its neighbours' cache lines.
 #[repr(align(128))]
 pub(super) struct Cell<K, V> {
-    /// A poisoned lock is used on: callers' closures run before anything is changed.
-    pub(super) shard: RwLock<Shard<K, V>>,
-    /// The shard's weight as its last writer left it.
+    pub(super) shard: Lock<Shard<K, V>>,
+    misses: AtomicU64,
+    /// The shard's weight and entries as its last writer left them.
     pub(super) weight: AtomicU64,
-    pub(super) counters: Counters,
+    entries: AtomicUsize,
 }
 
 impl<K, V> Cell<K, V> {
-    fn read(&self) -> RwLockReadGuard<'_, Shard<K, V>> {
-        self.shard.read().unwrap_or_else(PoisonError::into_inner)
+    /// A writer is done with the shard.
+    pub(super) fn left(&self, shard: &Shard<K, V>) {
+        self.weight.store(shard.weight(), Ordering::Relaxed);
+        self.entries.store(shard.len(), Ordering::Relaxed);
     }
 }
 
@@ -59,53 +80,55 @@ impl<K, V> Engine<K, V> {
         clock: Arc<dyn Clock>,
         meters: Meters,
     ) -> Self {
+        let share = max_weight / u64::try_from(shards).unwrap_or(u64::MAX);
         let cell = |_| Cell {
-            shard: RwLock::new(Shard::new()),
+            shard: Lock::new(Shard::new(share, overhead::<K, V>(), weigher.is_some())),
+            misses: AtomicU64::new(0),
             weight: AtomicU64::new(0),
-            counters: Counters::default(),
+            entries: AtomicUsize::new(0),
         };
         Self {
             cells: (0..shards).map(cell).collect(),
+            hasher: foldhash::fast::RandomState::default(),
+            tuner: Tuner::new(),
             max_weight,
             ttl,
-            used: AtomicU64::new(0),
-            turn: AtomicUsize::new(0),
-            timed: AtomicBool::new(false),
-            hasher: foldhash::fast::RandomState::default(),
             weigher,
             clock,
             meters,
+            timed: AtomicBool::new(false),
+            turn: AtomicUsize::new(0),
+            account: Account {
+                used: AtomicU64::new(0),
+            },
         }
     }
 
     /// Reserves room for `weight` if there is any.
     pub(super) fn reserve(&self, weight: u64) -> bool {
+        if weight == 0 {
+            return true;
+        }
         let room = |used: u64| {
             used.checked_add(weight)
                 .filter(|sum| *sum <= self.max_weight)
         };
-        self.used
+        self.account
+            .used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
             .is_ok()
     }
 
     pub(super) fn release(&self, weight: u64) {
-        self.used.fetch_sub(weight, Ordering::Relaxed);
-    }
-
-    /// Takes an entry that has left a shard off the account, and counts why.
-    pub(super) fn settle(&self, cell: &Cell<K, V>, entry: &Entry<K, V>, cause: Left) {
-        self.release(entry.weight);
-        cell.counters.left(cause);
-        self.meters.left(entry.weight, cause);
+        self.account.used.fetch_sub(weight, Ordering::Relaxed);
     }
 
     pub(super) fn weight(&self) -> u64 {
-        self.used.load(Ordering::Relaxed)
+        self.account.used.load(Ordering::Relaxed)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.cells.iter().map(|cell| cell.read().len()).sum()
+        self.cells.iter().map(|cell| cell.shard.read().len()).sum()
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -115,10 +138,20 @@ impl<K, V> Engine<K, V> {
             ..Stats::default()
         };
         for cell in &self.cells {
-            cell.counters.add_to(&mut stats);
-            stats.entries += u64::try_from(cell.read().len()).unwrap_or(u64::MAX);
+            stats.hits += cell.shard.hits();
+            stats.misses += cell.misses.load(Ordering::Relaxed);
+            let shard = cell.shard.read();
+            shard.counts.add_to(&mut stats);
+            stats.entries += u64::try_from(shard.len()).unwrap_or(u64::MAX);
         }
         stats
+    }
+
+    /// Room is short for the first time: the policy begins to learn. `entries` are in one shard.
+    pub(super) fn wake_tuner(&self, entries: usize) {
+        if self.tuner.is_off() {
+            self.tuner.fit(entries * self.cells.len());
+        }
     }
 
     /// The time in nanoseconds.
@@ -137,21 +170,21 @@ impl<K, V> Engine<K, V> {
 
     /// The time left to a live entry (`None` for ever), `Err` for one that has expired. The
     /// clock is read only for entries that can expire.
-    fn time_left(&self, entry: &Entry<K, V>) -> Result<Option<Duration>, Expired> {
-        if !entry.expires_at_all() {
+    #[inline]
+    fn time_left(&self, expires: u64) -> Result<Option<Duration>, Expired> {
+        if expires == NEVER {
             return Ok(None);
         }
-        match entry.expires.checked_sub(self.now()) {
+        match expires.checked_sub(self.now()) {
             Some(left @ 1..) => Ok(Some(Duration::from_nanos(left))),
             _ => Err(Expired),
         }
     }
 
-    fn cell(&self, hash: u64) -> (usize, &Cell<K, V>) {
-        // The bits in the middle: the index uses the lowest and the highest. The number of cells
-        // is a power of two, so the mask keeps the number inside.
-        let middle = usize::try_from(hash >> 32 & 0xFFFF).unwrap_or_default();
-        let home = middle & (self.cells.len() - 1);
+    #[inline]
+    fn cell(&self, hash: Hash) -> (usize, &Cell<K, V>) {
+        // The number of cells is a power of two, and 256 at most.
+        let home = usize::from(hash.shard) & (self.cells.len() - 1);
         #[expect(
             clippy::indexing_slicing,
             reason = "masked to the length, which is not zero"
@@ -160,9 +193,22 @@ impl<K, V> Engine<K, V> {
         (home, cell)
     }
 
-    fn write(&self, hash: u64) -> Writing<'_, K, V> {
+    fn write(&self, hash: Hash) -> Writing<'_, K, V> {
         let (home, cell) = self.cell(hash);
         Writing::new(self, cell, home)
+    }
+
+    /// Shows the policy a look-up of a sampled key.
+    #[cold]
+    fn sample(&self, hash: Hash, hit: bool) {
+        if self.tuner.looked_up(hash.upper, hit) {
+            self.tuner.fit(
+                self.cells
+                    .iter()
+                    .map(|cell| cell.entries.load(Ordering::Relaxed))
+                    .sum(),
+            );
+        }
     }
 }
 
@@ -176,31 +222,44 @@ impl<K, V> Drop for Engine<K, V> {
 
 struct Expired;
 
-impl<K: Hash + Eq, V> Engine<K, V> {
-    fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
-        self.hasher.hash_one(key)
+impl<K: HashTrait + Eq, V> Engine<K, V> {
+    #[inline]
+    fn hash<Q: HashTrait + ?Sized>(&self, key: &Q) -> Hash {
+        Hash::new(self.hasher.hash_one(key))
     }
 
     /// Reads a live entry through `read`, which runs under the shard's read lock.
+    #[inline]
     pub(super) fn look_up<Q, T>(
         &self,
         key: &Q,
         read: impl FnOnce(&V, Option<Duration>) -> T,
     ) -> Option<T>
     where
-        Q: Hash + Equivalent<K> + ?Sized,
+        Q: HashTrait + Equivalent<K> + ?Sized,
     {
         let hash = self.hash(key);
         let (_, cell) = self.cell(hash);
+        // What is hot enough to be in every miniature tells them nothing.
+        let mut telling = true;
         let found = {
-            let shard = cell.read();
-            shard.find(hash, key).and_then(|(_, entry)| {
-                let left = self.time_left(entry).ok()?;
-                entry.touch();
+            let mut shard = cell.shard.read();
+            let live = shard.find(hash, key).and_then(|(at, entry)| {
+                let left = self.time_left(shard.expires(at)).ok()?;
+                telling = entry.meta.touch();
                 Some(read(&entry.value, left))
-            })
+            });
+            if live.is_some() {
+                shard.hit();
+            }
+            live
         };
-        cell.counters.looked_up(found.is_some());
+        if found.is_none() {
+            cell.misses.fetch_add(1, Ordering::Relaxed);
+        }
+        if telling && self.tuner.samples(hash.part) {
+            self.sample(hash, found.is_some());
+        }
         self.meters.looked_up(found.is_some());
         found
     }
@@ -208,12 +267,12 @@ impl<K: Hash + Eq, V> Engine<K, V> {
     /// The same, but neither a use nor in the statistics.
     pub(super) fn peek<Q, T>(&self, key: &Q, read: impl FnOnce(&V) -> T) -> Option<T>
     where
-        Q: Hash + Equivalent<K> + ?Sized,
+        Q: HashTrait + Equivalent<K> + ?Sized,
     {
         let hash = self.hash(key);
-        let shard = self.cell(hash).1.read();
-        let (_, entry) = shard.find(hash, key)?;
-        let live = self.time_left(entry).is_ok();
+        let shard = self.cell(hash).1.shard.read();
+        let (at, entry) = shard.find(hash, key)?;
+        let live = self.time_left(shard.expires(at)).is_ok();
         live.then(|| read(&entry.value))
     }
 
@@ -225,15 +284,14 @@ impl<K: Hash + Eq, V> Engine<K, V> {
         ttl: Option<Duration>,
         wanted: impl FnOnce() -> bool,
     ) -> bool {
-        let entry = self.entry(key, value, ttl);
-        let now = self.now_if_timed();
-        let mut writing = self.write(entry.hash);
+        let (item, now) = self.item(key, value, ttl);
+        let mut writing = self.write(item.hash);
         if !wanted() {
             // Unlock before the value is dropped.
             drop(writing);
             return false;
         }
-        writing.replace(entry, ttl == Some(Duration::ZERO), now)
+        writing.store(item, ttl == Some(Duration::ZERO), now)
     }
 
     pub(super) fn update(&self, key: K, make: impl FnOnce(Option<&V>) -> Option<V>) -> Option<V>
@@ -243,7 +301,7 @@ impl<K: Hash + Eq, V> Engine<K, V> {
         let hash = self.hash(&key);
         let mut writing = self.write(hash);
         let found = writing.shard.find(hash, &key);
-        let live = found.filter(|(_, entry)| self.time_left(entry).is_ok());
+        let live = found.filter(|(at, _)| self.time_left(writing.shard.expires(*at)).is_ok());
         let at = found.map(|(at, _)| at);
         let cause = if live.is_some() {
             Left::Removed
@@ -252,9 +310,8 @@ impl<K: Hash + Eq, V> Engine<K, V> {
         };
         if let Some(value) = make(live.map(|(_, entry)| &entry.value)) {
             let made = value.clone();
-            let entry = self.entry(key, value, self.ttl);
-            let now = self.now_if_timed();
-            writing.replace(entry, self.ttl == Some(Duration::ZERO), now);
+            let (item, now) = self.item(key, value, self.ttl);
+            writing.store(item, self.ttl == Some(Duration::ZERO), now);
             return Some(made);
         }
         if let Some(at) = at {
@@ -265,21 +322,19 @@ impl<K: Hash + Eq, V> Engine<K, V> {
 
     pub(super) fn remove<Q>(&self, key: &Q) -> Option<V>
     where
-        Q: Hash + Equivalent<K> + ?Sized,
+        Q: HashTrait + Equivalent<K> + ?Sized,
     {
         let hash = self.hash(key);
         let mut writing = self.write(hash);
-        let (at, entry) = writing.shard.find(hash, key)?;
-        let live = self.time_left(entry).is_ok();
-        if !live {
+        let (at, _) = writing.shard.find(hash, key)?;
+        if self.time_left(writing.shard.expires(at)).is_err() {
             writing.take_out(at, Left::Expired);
             return None;
         }
-        let entry = writing.shard.remove(at)?;
-        self.settle(writing.cell, &entry, Left::Removed);
+        let gone = writing.extract(at, Left::Removed)?;
         // The key is dropped here, after the lock.
         drop(writing);
-        Some(entry.value)
+        Some(gone.value)
     }
 
     /// Removes what `keep` does not want, shard by shard, and what has expired; `keep` runs under
@@ -292,7 +347,7 @@ impl<K: Hash + Eq, V> Engine<K, V> {
             let judged: Vec<(u32, Left)> = writing
                 .shard
                 .iter()
-                .map(|(at, entry)| (at, entry, entry.cause(now)))
+                .map(|(at, entry)| (at, entry, writing.shard.cause(at, now)))
                 .filter(|(_, entry, cause)| {
                     *cause == Left::Expired || !keep(&entry.key, &entry.value)
                 })
@@ -306,13 +361,25 @@ impl<K: Hash + Eq, V> Engine<K, V> {
         removed
     }
 
-    fn entry(&self, key: K, value: V, ttl: Option<Duration>) -> Entry<K, V> {
+    /// What is to be stored, and the time if it matters.
+    fn item(&self, key: K, value: V, ttl: Option<Duration>) -> (Item<K, V>, u64) {
         let hash = self.hash(&key);
-        let weight = (self.weigher)(&key, &value).saturating_add(Entry::<K, V>::OVERHEAD);
-        let expires = ttl.map_or(NEVER, |ttl| {
+        let own = self.weigher.as_ref().map_or(0, |weigh| weigh(&key, &value));
+        let weight = own.saturating_add(overhead::<K, V>());
+        if ttl.is_some() && !self.timed.load(Ordering::Relaxed) {
             self.timed.store(true, Ordering::Relaxed);
-            self.now().saturating_add(nanos(ttl))
-        });
-        Entry::new(key, value, hash, weight, expires)
+        }
+        let now = self.now_if_timed();
+        let expires = ttl.map_or(NEVER, |ttl| now.saturating_add(nanos(ttl)));
+        (
+            Item {
+                key,
+                value,
+                hash,
+                weight,
+                expires,
+            },
+            now,
+        )
     }
 }

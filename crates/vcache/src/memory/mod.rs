@@ -9,19 +9,23 @@ use hashbrown::Equivalent;
 
 mod builder;
 mod engine;
-mod entry;
-mod ghost;
-mod queue;
+mod history;
+mod index;
+mod lock;
+mod meta;
+mod miniature;
+mod policy;
 mod shard;
 mod slab;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod tuner;
+mod wheel;
 mod writing;
 
 pub use builder::{BuildError, MemoryBuilder};
-use engine::Engine;
-use entry::Entry;
+use engine::{Engine, overhead};
 pub use stats::Stats;
 
 /// A concurrent cache in memory, bounded by weight at every moment.
@@ -74,7 +78,7 @@ impl<K, V> Memory<K, V> {
     /// Without a weigher, a bound of `n * overhead()` is a bound of `n` entries.
     #[must_use]
     pub const fn overhead() -> u64 {
-        Entry::<K, V>::OVERHEAD
+        overhead::<K, V>()
     }
 
     /// Entries present, those included that have expired and were not met yet.

@@ -1,0 +1,253 @@
+//! Finds slots by hash: open addressing in buckets of one cache line.
+//!
+//! Twelve tags and twelve slot numbers share a line, so that a look-up mostly touches one. What
+//! does not fit its bucket stands in one of the next, and the full ones count what went by (as
+//! in Facebook's F14), so that a look-up knows where to stop and a removal leaves no tombstone.
+//! Sized to its content, not to powers of two.
+
+/// Slots of a bucket.
+const SLOTS: usize = 12;
+/// Slots of a bucket that are in use on average, at most.
+const FILLED: usize = 10;
+/// No tag: the place is free.
+const FREE: u8 = 0;
+/// A count of what went by that is not counted down any more, because it may have been higher.
+const STUCK: u8 = u8::MAX;
+
+/// The parts of a key's hash that each serve one purpose.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hash {
+    /// The bucket, the line of the history; kept with the entry.
+    pub(super) upper: u32,
+    /// Whether the key is sampled.
+    pub(super) part: u16,
+    /// The shard.
+    pub(super) shard: u8,
+    /// The tag.
+    tag: u8,
+}
+
+impl Hash {
+    #[expect(clippy::cast_possible_truncation, reason = "the parts of a hash")]
+    pub(super) const fn new(hash: u64) -> Self {
+        let tag = hash as u8;
+        Self {
+            upper: (hash >> 32) as u32,
+            part: (hash >> 16) as u16,
+            shard: (hash >> 8) as u8,
+            tag: if tag == FREE { 1 } else { tag },
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+#[repr(C, align(64))]
+struct Bucket {
+    tags: [u8; SLOTS],
+    /// How many entries stand in a later bucket because this one was full.
+    passed: u8,
+    slots: [u32; SLOTS],
+}
+
+impl Bucket {
+    const EMPTY: Self = Self {
+        tags: [FREE; SLOTS],
+        passed: 0,
+        slots: [0; SLOTS],
+    };
+
+    /// A bit at the top of each byte whose tag is this one; the twelve tags lie in the low bytes.
+    fn matches(&self, tag: u8) -> u128 {
+        const LOW: u128 = 0x7F7F_7F7F_7F7F_7F7F_7F7F_7F7F;
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.tags;
+        let tags = u128::from_le_bytes([a, b, c, d, e, f, g, h, i, j, k, l, 0, 0, 0, 0]);
+        let differ = tags ^ (0x0101_0101_0101_0101_0101_0101 * u128::from(tag));
+        // Exact, unlike the shorter formula that lets a carry through.
+        !(((differ & LOW) + LOW) | differ) & TOPS
+    }
+}
+
+/// The top bit of each of the twelve bytes.
+const TOPS: u128 = 0x8080_8080_8080_8080_8080_8080;
+
+#[derive(Debug)]
+pub(super) struct Index {
+    buckets: Vec<Bucket>,
+    len: usize,
+}
+
+impl Index {
+    pub(super) const fn new() -> Self {
+        Self {
+            buckets: Vec::new(),
+            len: 0,
+        }
+    }
+
+    /// Where the search for a hash begins.
+    fn home(&self, upper: u32) -> usize {
+        let at = (u64::from(upper) * self.buckets.len() as u64) >> 32;
+        usize::try_from(at).unwrap_or(0)
+    }
+
+    /// The bucket after this one.
+    const fn next(&self, at: usize) -> usize {
+        if at + 1 < self.buckets.len() {
+            at + 1
+        } else {
+            0
+        }
+    }
+
+    /// The slot with this hash that `same` says is the one.
+    #[inline]
+    pub(super) fn find(&self, hash: Hash, mut same: impl FnMut(u32) -> bool) -> Option<u32> {
+        let mut at = self.home(hash.upper);
+        for _ in 0..self.buckets.len() {
+            let bucket = self.buckets.get(at)?;
+            let mut matches = bucket.matches(hash.tag);
+            while matches != 0 {
+                let slot = *bucket.slots.get((matches.trailing_zeros() / 8) as usize)?;
+                if same(slot) {
+                    return Some(slot);
+                }
+                matches &= matches - 1;
+            }
+            if bucket.passed == 0 {
+                return None;
+            }
+            at = self.next(at);
+        }
+        None
+    }
+
+    /// Whether one more would be too many.
+    pub(super) fn is_full(&self) -> bool {
+        self.len >= self.buckets.len() * FILLED
+    }
+
+    /// Makes room for so many in all. `upper` gives the upper half of a slot's hash.
+    pub(super) fn grow(&mut self, entries: usize, upper: impl Fn(u32) -> u32) {
+        let buckets = entries.max(self.len + 1).div_ceil(FILLED).max(1);
+        let old = std::mem::replace(&mut self.buckets, vec![Bucket::EMPTY; buckets]);
+        self.len = 0;
+        for bucket in old {
+            for (tag, slot) in bucket.tags.into_iter().zip(bucket.slots) {
+                if tag != FREE {
+                    self.place(upper(slot), tag, slot);
+                }
+            }
+        }
+    }
+
+    /// Adds a slot; there must be room.
+    pub(super) fn insert(&mut self, hash: Hash, slot: u32) {
+        self.place(hash.upper, hash.tag, slot);
+    }
+
+    fn place(&mut self, upper: u32, tag: u8, slot: u32) {
+        let mut at = self.home(upper);
+        while let Some(bucket) = self.buckets.get_mut(at) {
+            let mut places = bucket.tags.iter_mut().zip(&mut bucket.slots);
+            if let Some((free, place)) = places.find(|(tag, _)| **tag == FREE) {
+                (*free, *place) = (tag, slot);
+                self.len += 1;
+                return;
+            }
+            bucket.passed = bucket.passed.saturating_add(1);
+            at = self.next(at);
+        }
+    }
+
+    /// Removes a slot whose hash has this upper half.
+    pub(super) fn remove(&mut self, upper: u32, slot: u32) {
+        let home = self.home(upper);
+        let mut at = home;
+        for _ in 0..self.buckets.len() {
+            let Some(bucket) = self.buckets.get_mut(at) else {
+                return;
+            };
+            let mut places = bucket.tags.iter_mut().zip(&bucket.slots);
+            if let Some((tag, _)) = places.find(|(tag, place)| **tag != FREE && **place == slot) {
+                *tag = FREE;
+                self.len -= 1;
+                self.passed_less(home, at);
+                return;
+            }
+            at = self.next(at);
+        }
+    }
+
+    /// One that stood at `end` is gone, which the buckets from `home` on had counted.
+    fn passed_less(&mut self, home: usize, end: usize) {
+        let mut at = home;
+        while at != end
+            && let Some(bucket) = self.buckets.get_mut(at)
+        {
+            if bucket.passed != STUCK {
+                bucket.passed = bucket.passed.saturating_sub(1);
+            }
+            at = self.next(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_a_cache_line() {
+        assert_eq!(size_of::<Bucket>(), 64);
+    }
+
+    #[test]
+    fn every_place_matches_its_tag_and_no_other() {
+        let mut bucket = Bucket::EMPTY;
+        for (tag, place) in (1..).zip(&mut bucket.tags) {
+            *place = tag;
+        }
+        for tag in 0..=u8::MAX {
+            let places = (1..=12)
+                .contains(&tag)
+                .then(|| 1 << (8 * (u32::from(tag) - 1) + 7));
+            assert_eq!(bucket.matches(tag), places.unwrap_or(0), "{tag}");
+        }
+        bucket.tags = [0x80; SLOTS];
+        assert_eq!((bucket.matches(0x80), bucket.matches(0)), (TOPS, 0));
+    }
+
+    proptest! {
+        /// Few distinct hashes, so that buckets overflow into their neighbours.
+        #[test]
+        fn finds_what_a_map_finds(
+            steps in proptest::collection::vec((any::<bool>(), 0_u32..300), 1..2000),
+            spread in 1_u64..50,
+        ) {
+            let hash = |slot: u32| Hash::new((u64::from(slot) % spread).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            let (mut index, mut map) = (Index::new(), HashMap::new());
+            for (add, slot) in steps {
+                let found = index.find(hash(slot), |at| at == slot);
+                prop_assert_eq!(found, map.get(&slot).copied());
+                if add && found.is_none() {
+                    if index.is_full() {
+                        index.grow(map.len() + map.len() / 8, |slot| hash(slot).upper);
+                    }
+                    index.insert(hash(slot), slot);
+                    map.insert(slot, slot);
+                } else if !add && found.is_some() {
+                    index.remove(hash(slot).upper, slot);
+                    map.remove(&slot);
+                }
+                prop_assert_eq!(index.len, map.len());
+            }
+            for slot in 0..300 {
+                prop_assert_eq!(index.find(hash(slot), |at| at == slot), map.get(&slot).copied());
+            }
+        }
+    }
+}

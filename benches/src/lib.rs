@@ -9,6 +9,9 @@
     reason = "a harness for people: figures of three digits, progress on standard error"
 )]
 
+pub mod caches;
 pub mod contender;
 pub mod load;
 pub mod report;
+pub mod trace;
+pub mod zipf;

@@ -105,6 +105,7 @@ impl<K, V> Engine<K, V> {
     }
 
     /// Reserves room for `weight` if there is any.
+    #[inline]
     pub(super) fn reserve(&self, weight: u64) -> bool {
         if weight == 0 {
             return true;
@@ -123,6 +124,7 @@ impl<K, V> Engine<K, V> {
         self.account.used.fetch_sub(weight, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(super) fn weight(&self) -> u64 {
         self.account.used.load(Ordering::Relaxed)
     }
@@ -193,6 +195,7 @@ impl<K, V> Engine<K, V> {
         (home, cell)
     }
 
+    #[inline]
     fn write(&self, hash: Hash) -> Writing<'_, K, V> {
         let (home, cell) = self.cell(hash);
         Writing::new(self, cell, home)
@@ -265,6 +268,7 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
     }
 
     /// The same, but neither a use nor in the statistics.
+    #[inline]
     pub(super) fn peek<Q, T>(&self, key: &Q, read: impl FnOnce(&V) -> T) -> Option<T>
     where
         Q: HashTrait + Equivalent<K> + ?Sized,
@@ -277,6 +281,7 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
     }
 
     /// Stores the value if `wanted` says so under the shard's lock; whether it was stored.
+    #[inline]
     pub(super) fn insert_if(
         &self,
         key: K,
@@ -362,6 +367,7 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
     }
 
     /// What is to be stored, and the time if it matters.
+    #[inline]
     fn item(&self, key: K, value: V, ttl: Option<Duration>) -> (Item<K, V>, u64) {
         let hash = self.hash(&key);
         let own = self.weigher.as_ref().map_or(0, |weigh| weigh(&key, &value));

@@ -4,16 +4,19 @@
 //! are hardly ever another key's, so that it also tells who was here a moment ago. A newcomer
 //! takes the place of the next cell in its line that counts one, and those passed over lose one.
 
-/// Cells of a line; the first is where the next newcomer begins to look.
+use super::lanes;
+
+/// Cells of a line. The first holds no fingerprint, but where the next newcomer begins to look and
+/// in which age the line's counts were last halved.
 const CELLS: usize = 32;
-/// Entries below which the table is no smaller: a small cache must remember beyond itself.
-const LEAST_ENTRIES: usize = 512;
 /// Entries from which two cells for each will do.
 const MANY_ENTRIES: usize = 4096;
 /// The highest count.
 pub(super) const MOST: u8 = 15;
 /// Bits of a cell that count; the others are the fingerprint.
 const COUNT: u16 = 15;
+/// Bits of the first cell that say where the next newcomer begins to look.
+const HAND: u16 = 31;
 
 /// One cache line.
 #[derive(Debug, Clone)]
@@ -21,50 +24,76 @@ const COUNT: u16 = 15;
 struct Line([u16; CELLS]);
 
 impl Line {
-    /// Where the fingerprint stands; zero for nowhere, which is no fingerprint's place.
+    /// Where the fingerprint stands; zero for nowhere.
+    #[inline]
     fn find(&self, print: u16) -> usize {
-        let same = |(at, cell): (usize, &u16)| if cell & !COUNT == print { at } else { 0 };
-        // Without a way out of the loop it is a few vector instructions.
-        self.0.iter().enumerate().map(same).fold(0, usize::max)
+        // Not in the first cell, which holds other things.
+        match lanes::prints(&self.0, print) & !1 {
+            0 => 0,
+            found => found.trailing_zeros() as usize,
+        }
     }
 
-    fn count(&self, print: u16) -> u8 {
-        let cell = self.0.get(self.find(print)).copied().unwrap_or(0);
-        // The first cell has no fingerprint, only a number below 32.
-        if cell > COUNT * 2 {
-            u8::try_from(cell & COUNT).unwrap_or(0)
-        } else {
-            0
+    /// The count of a fingerprint as of an age.
+    #[inline]
+    fn count(&self, print: u16, epoch: u8) -> u8 {
+        let ages = u32::from(epoch.wrapping_sub(self.epoch()));
+        match self.find(print) {
+            0 => 0,
+            at => self.0.get(at).map_or(0, |cell| {
+                let count = u8::try_from(cell & COUNT).unwrap_or(0);
+                count.checked_shr(ages).unwrap_or(0)
+            }),
         }
     }
 
     /// Sets the count of a fingerprint, new or not.
-    fn set(&mut self, print: u16, count: u8) {
+    fn set(&mut self, print: u16, count: u8, epoch: u8) {
+        self.age(epoch);
         let cell = print | u16::from(count.min(MOST));
-        let [hand, cells @ ..] = &mut self.0;
-        if let Some(old) = cells.iter_mut().find(|old| **old & !COUNT == print) {
-            *old = cell;
+        let found = self.find(print);
+        if found != 0 {
+            if let Some(old) = self.0.get_mut(found) {
+                *old = cell;
+            }
             return;
         }
+        let [head, cells @ ..] = &mut self.0;
         // Every round lowers all counts by one, so that this ends.
+        let mut hand = usize::from(*head & HAND);
         loop {
-            let at = usize::from(*hand);
-            *hand = if at + 1 < cells.len() { *hand + 1 } else { 0 };
+            let at = hand;
+            hand = if at + 1 < cells.len() { at + 1 } else { 0 };
             match cells.get_mut(at) {
                 Some(old) if *old & COUNT > 1 => *old -= 1,
                 Some(old) => {
                     *old = cell;
-                    return;
+                    break;
                 }
                 None => {}
             }
         }
+        *head = u16::from(epoch) << 8 | u16::try_from(hand).unwrap_or(0);
     }
 
-    fn halve(&mut self) {
-        for cell in self.0.iter_mut().skip(1) {
-            let half = (*cell & COUNT) >> 1;
-            *cell = if half == 0 { 0 } else { *cell & !COUNT | half };
+    #[inline]
+    fn epoch(&self) -> u8 {
+        let [head, ..] = self.0;
+        u8::try_from(head >> 8).unwrap_or(0)
+    }
+
+    /// Halves all counts once for each age that has passed.
+    #[inline]
+    fn age(&mut self, epoch: u8) {
+        let ages = u32::from(epoch.wrapping_sub(self.epoch()));
+        if ages == 0 {
+            return;
+        }
+        let [head, cells @ ..] = &mut self.0;
+        *head = *head & HAND | u16::from(epoch) << 8;
+        for cell in cells {
+            let left = (*cell & COUNT).checked_shr(ages).unwrap_or(0);
+            *cell = if left == 0 { 0 } else { *cell & !COUNT | left };
         }
     }
 }
@@ -72,83 +101,79 @@ impl Line {
 #[derive(Debug)]
 pub(super) struct History {
     lines: Box<[Line]>,
-    /// Steps in which all counts are halved once, a line at a time.
-    period: u64,
-    due: u64,
-    /// The line whose turn it is.
-    turn: usize,
+    entries: u64,
+    /// Steps since all counts were halved.
+    steps: u64,
+    /// How often they were.
+    epoch: u8,
 }
 
 impl History {
-    /// A memory for a cache of so many entries, whose counts are halved every `age` steps for
-    /// each of them.
-    pub(super) fn new(entries: usize, age: u64) -> Self {
-        let entries = entries.max(LEAST_ENTRIES);
+    /// A memory for a cache of so many entries, but for `least` at least.
+    pub(super) fn new(entries: usize, least: usize) -> Self {
+        let entries = entries.max(least);
         let cells = if entries < MANY_ENTRIES {
             4 * entries
         } else {
             2 * entries.max(8192)
         };
-        let period = u64::try_from(entries)
-            .unwrap_or(u64::MAX)
-            .saturating_mul(age);
         Self {
             lines: vec![Line([0; CELLS]); cells.div_ceil(CELLS)].into(),
-            period,
-            due: 0,
-            turn: 0,
+            entries: u64::try_from(entries).unwrap_or(u64::MAX),
+            steps: 0,
+            epoch: 0,
         }
     }
 
-    /// Goes on by some steps; whether all counts have been halved once more.
-    pub(super) fn age(&mut self, steps: u64) -> bool {
-        self.due += steps * self.lines.len() as u64;
-        let mut round = false;
-        while self.due >= self.period {
-            self.due -= self.period;
-            if let Some(line) = self.lines.get_mut(self.turn) {
-                line.halve();
-            }
-            self.turn += 1;
-            if self.turn >= self.lines.len() {
-                self.turn = 0;
-                round = true;
-            }
+    /// Goes on by some steps. All counts are halved after `age` of them for each entry; each line
+    /// when it is next changed.
+    pub(super) const fn age(&mut self, steps: u64, age: u64) {
+        self.steps += steps;
+        if self.steps >= self.entries.saturating_mul(age) {
+            self.steps = 0;
+            self.epoch = self.epoch.wrapping_add(1);
         }
-        round
+    }
+
+    /// The age, for counts that are kept elsewhere. It wraps after 256.
+    pub(super) const fn epoch(&self) -> u8 {
+        self.epoch
     }
 
     /// The line is chosen by the upper bits, the fingerprint by the lower ones.
+    #[inline]
     fn place(&self, hash: u32) -> (usize, u16) {
         let line = (u64::from(hash) * self.lines.len() as u64) >> 32;
-        // The two lowest numbers are left to the first cell of the line.
-        let print = u16::try_from(hash & 0xFFF).unwrap_or(0).max(2) << 4;
+        let print = u16::try_from(hash & 0xFFF).unwrap_or(0).max(1) << 4;
         (usize::try_from(line).unwrap_or(0), print)
     }
 
     pub(super) fn count(&self, hash: u32) -> u8 {
         let (line, print) = self.place(hash);
-        self.lines.get(line).map_or(0, |line| line.count(print))
+        self.lines
+            .get(line)
+            .map_or(0, |line| line.count(print, self.epoch))
     }
 
     /// Counts one more and says how many that makes.
+    #[inline]
     pub(super) fn add(&mut self, hash: u32) -> u8 {
-        let (line, print) = self.place(hash);
-        let Some(line) = self.lines.get_mut(line) else {
-            return 0;
-        };
-        let count = (line.count(print) + 1).min(MOST);
-        line.set(print, count);
+        let count = (self.count(hash) + 1).min(MOST);
+        self.set(hash, count);
         count
     }
 
     /// Counts at least `count`.
     pub(super) fn raise(&mut self, hash: u32, count: u8) {
+        if self.count(hash) < count {
+            self.set(hash, count);
+        }
+    }
+
+    fn set(&mut self, hash: u32, count: u8) {
         let (line, print) = self.place(hash);
-        if let Some(line) = self.lines.get_mut(line)
-            && line.count(print) < count
-        {
-            line.set(print, count);
+        if let Some(line) = self.lines.get_mut(line) {
+            line.set(print, count, self.epoch);
         }
     }
 }
@@ -165,7 +190,7 @@ mod tests {
 
     #[test]
     fn counts_are_kept_apart_and_saturate() {
-        let mut history = History::new(1, 10);
+        let mut history = History::new(1, 512);
         for _ in 0..20 {
             history.add(hash(1));
         }
@@ -178,17 +203,29 @@ mod tests {
 
     #[test]
     fn all_counts_are_halved_in_a_period() {
-        let mut history = History::new(LEAST_ENTRIES, 10);
+        let mut history = History::new(512, 1);
         history.raise(hash(1), 9);
         history.raise(hash(2), 1);
-        let rounds = (0..LEAST_ENTRIES * 10).filter(|_| history.age(1)).count();
-        assert_eq!(rounds, 1);
-        assert_eq!((history.count(hash(1)), history.count(hash(2))), (4, 0));
+        (0..5119).for_each(|_| history.age(1, 10));
+        assert_eq!((history.count(hash(1)), history.epoch()), (9, 0));
+        history.age(1, 10);
+        assert_eq!(
+            (
+                history.count(hash(1)),
+                history.count(hash(2)),
+                history.epoch()
+            ),
+            (4, 0, 1)
+        );
+        // Changing the line halves it for good, and once only.
+        assert_eq!((history.add(hash(1)), history.count(hash(1))), (5, 5));
+        (0..4).for_each(|_| history.age(5120, 10));
+        assert_eq!(history.count(hash(1)), 0);
     }
 
     #[test]
     fn what_is_often_met_outlives_a_flood() {
-        let mut history = History::new(LEAST_ENTRIES, 1 << 30);
+        let mut history = History::new(512, 1);
         history.raise(hash(0), MOST);
         for key in 1..4000 {
             history.add(hash(key));

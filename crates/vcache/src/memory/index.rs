@@ -5,6 +5,8 @@
 //! in Facebook's F14), so that a look-up knows where to stop and a removal leaves no tombstone.
 //! Sized to its content, not to powers of two.
 
+use super::lanes;
+
 /// Slots of a bucket.
 const SLOTS: usize = 12;
 /// Slots of a bucket that are in use on average, at most.
@@ -29,6 +31,7 @@ pub(super) struct Hash {
 
 impl Hash {
     #[expect(clippy::cast_possible_truncation, reason = "the parts of a hash")]
+    #[inline]
     pub(super) const fn new(hash: u64) -> Self {
         let tag = hash as u8;
         Self {
@@ -43,32 +46,44 @@ impl Hash {
 #[derive(Debug, Clone)]
 #[repr(C, align(64))]
 struct Bucket {
-    tags: [u8; SLOTS],
-    /// How many entries stand in a later bucket because this one was full.
-    passed: u8,
+    /// The tags, then how many entries stand in a later bucket because this one was full, and
+    /// nothing.
+    head: [u8; 16],
     slots: [u32; SLOTS],
 }
 
+/// Where the head says how many went by.
+const PASSED: usize = SLOTS;
+
 impl Bucket {
     const EMPTY: Self = Self {
-        tags: [FREE; SLOTS],
-        passed: 0,
+        head: [FREE; 16],
         slots: [0; SLOTS],
     };
 
-    /// A bit at the top of each byte whose tag is this one; the twelve tags lie in the low bytes.
-    fn matches(&self, tag: u8) -> u128 {
-        const LOW: u128 = 0x7F7F_7F7F_7F7F_7F7F_7F7F_7F7F;
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.tags;
-        let tags = u128::from_le_bytes([a, b, c, d, e, f, g, h, i, j, k, l, 0, 0, 0, 0]);
-        let differ = tags ^ (0x0101_0101_0101_0101_0101_0101 * u128::from(tag));
-        // Exact, unlike the shorter formula that lets a carry through.
-        !(((differ & LOW) + LOW) | differ) & TOPS
+    /// A bit for each place with this tag.
+    #[inline]
+    fn matches(&self, tag: u8) -> u32 {
+        lanes::bytes(&self.head, tag) & ((1 << SLOTS) - 1)
+    }
+
+    #[inline]
+    const fn passed(&self) -> u8 {
+        let [.., passed, _, _, _] = self.head;
+        passed
+    }
+
+    fn set_passed(&mut self, passed: u8) {
+        if let Some(place) = self.head.get_mut(PASSED) {
+            *place = passed;
+        }
+    }
+
+    /// The tags with their slots.
+    fn places(&mut self) -> impl Iterator<Item = (&mut u8, &mut u32)> {
+        self.head.iter_mut().zip(&mut self.slots)
     }
 }
-
-/// The top bit of each of the twelve bytes.
-const TOPS: u128 = 0x8080_8080_8080_8080_8080_8080;
 
 #[derive(Debug)]
 pub(super) struct Index {
@@ -85,12 +100,14 @@ impl Index {
     }
 
     /// Where the search for a hash begins.
+    #[inline]
     fn home(&self, upper: u32) -> usize {
         let at = (u64::from(upper) * self.buckets.len() as u64) >> 32;
         usize::try_from(at).unwrap_or(0)
     }
 
     /// The bucket after this one.
+    #[inline]
     const fn next(&self, at: usize) -> usize {
         if at + 1 < self.buckets.len() {
             at + 1
@@ -107,13 +124,13 @@ impl Index {
             let bucket = self.buckets.get(at)?;
             let mut matches = bucket.matches(hash.tag);
             while matches != 0 {
-                let slot = *bucket.slots.get((matches.trailing_zeros() / 8) as usize)?;
+                let slot = *bucket.slots.get(matches.trailing_zeros() as usize)?;
                 if same(slot) {
                     return Some(slot);
                 }
                 matches &= matches - 1;
             }
-            if bucket.passed == 0 {
+            if bucket.passed() == 0 {
                 return None;
             }
             at = self.next(at);
@@ -122,6 +139,7 @@ impl Index {
     }
 
     /// Whether one more would be too many.
+    #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.len >= self.buckets.len() * FILLED
     }
@@ -132,7 +150,7 @@ impl Index {
         let old = std::mem::replace(&mut self.buckets, vec![Bucket::EMPTY; buckets]);
         self.len = 0;
         for bucket in old {
-            for (tag, slot) in bucket.tags.into_iter().zip(bucket.slots) {
+            for (tag, slot) in bucket.head.into_iter().zip(bucket.slots) {
                 if tag != FREE {
                     self.place(upper(slot), tag, slot);
                 }
@@ -141,25 +159,27 @@ impl Index {
     }
 
     /// Adds a slot; there must be room.
+    #[inline]
     pub(super) fn insert(&mut self, hash: Hash, slot: u32) {
         self.place(hash.upper, hash.tag, slot);
     }
 
+    #[inline]
     fn place(&mut self, upper: u32, tag: u8, slot: u32) {
         let mut at = self.home(upper);
         while let Some(bucket) = self.buckets.get_mut(at) {
-            let mut places = bucket.tags.iter_mut().zip(&mut bucket.slots);
-            if let Some((free, place)) = places.find(|(tag, _)| **tag == FREE) {
+            if let Some((free, place)) = bucket.places().find(|(tag, _)| **tag == FREE) {
                 (*free, *place) = (tag, slot);
                 self.len += 1;
                 return;
             }
-            bucket.passed = bucket.passed.saturating_add(1);
+            bucket.set_passed(bucket.passed().saturating_add(1));
             at = self.next(at);
         }
     }
 
     /// Removes a slot whose hash has this upper half.
+    #[inline]
     pub(super) fn remove(&mut self, upper: u32, slot: u32) {
         let home = self.home(upper);
         let mut at = home;
@@ -167,8 +187,10 @@ impl Index {
             let Some(bucket) = self.buckets.get_mut(at) else {
                 return;
             };
-            let mut places = bucket.tags.iter_mut().zip(&bucket.slots);
-            if let Some((tag, _)) = places.find(|(tag, place)| **tag != FREE && **place == slot) {
+            let found = bucket
+                .places()
+                .find(|(tag, place)| **tag != FREE && **place == slot);
+            if let Some((tag, _)) = found {
                 *tag = FREE;
                 self.len -= 1;
                 self.passed_less(home, at);
@@ -184,8 +206,8 @@ impl Index {
         while at != end
             && let Some(bucket) = self.buckets.get_mut(at)
         {
-            if bucket.passed != STUCK {
-                bucket.passed = bucket.passed.saturating_sub(1);
+            if bucket.passed() != STUCK {
+                bucket.set_passed(bucket.passed().saturating_sub(1));
             }
             at = self.next(at);
         }
@@ -208,17 +230,15 @@ mod tests {
     #[test]
     fn every_place_matches_its_tag_and_no_other() {
         let mut bucket = Bucket::EMPTY;
-        for (tag, place) in (1..).zip(&mut bucket.tags) {
+        for (tag, place) in (1..).zip(&mut bucket.head[..SLOTS]) {
             *place = tag;
         }
+        bucket.set_passed(200);
         for tag in 0..=u8::MAX {
-            let places = (1..=12)
-                .contains(&tag)
-                .then(|| 1 << (8 * (u32::from(tag) - 1) + 7));
-            assert_eq!(bucket.matches(tag), places.unwrap_or(0), "{tag}");
+            let place = (1..=12).contains(&tag).then(|| 1 << (tag - 1));
+            assert_eq!(bucket.matches(tag), place.unwrap_or(0), "{tag}");
         }
-        bucket.tags = [0x80; SLOTS];
-        assert_eq!((bucket.matches(0x80), bucket.matches(0)), (TOPS, 0));
+        assert_eq!(bucket.passed(), 200);
     }
 
     proptest! {

@@ -33,6 +33,7 @@ pub(super) struct Meta {
 }
 
 impl Meta {
+    #[inline]
     pub(super) const fn new(hash: u32, frequency: u8, place: Place, epoch: u8, turn: u8) -> Self {
         Self {
             hash,
@@ -45,6 +46,7 @@ impl Meta {
 
     /// Counts a use; false if nothing was left to count. A count lost between two readers does no
     /// harm, so a plain load and store will do, and what is popular is not written at all.
+    #[inline]
     pub(super) fn touch(&self) -> bool {
         let heat = self.heat.load(Ordering::Relaxed);
         if heat == FULL {
@@ -56,17 +58,20 @@ impl Meta {
         true
     }
 
+    #[inline]
     pub(super) fn uses(&mut self) -> u8 {
         *self.heat.get_mut() & USES
     }
 
     /// Takes one use away.
+    #[inline]
     pub(super) fn cool(&mut self) {
         let heat = self.heat.get_mut();
         *heat -= u8::from(*heat & USES != 0);
     }
 
     /// Lets it stand among the settled.
+    #[inline]
     pub(super) const fn settle(&mut self) {
         self.place = Place::Main;
     }
@@ -75,14 +80,21 @@ impl Meta {
         *self.heat.get_mut() &= !USES;
     }
 
-    /// The frequency, halved once for each age that has passed.
+    /// The frequency, halved once for each age that has passed, and rounded up: what is here keeps
+    /// its place against what comes with as much. Uses since the hand last came by are new.
+    #[inline]
     pub(super) fn frequency_at(&self, epoch: u8) -> u8 {
-        let ages = epoch.wrapping_sub(self.epoch);
-        let frequency = self.heat.load(Ordering::Relaxed) >> 2;
-        frequency.checked_shr(u32::from(ages)).unwrap_or(0)
+        let heat = self.heat.load(Ordering::Relaxed);
+        let (frequency, ages) = (heat >> 2, u32::from(epoch.wrapping_sub(self.epoch)));
+        if ages == 0 {
+            return frequency;
+        }
+        let new = frequency.min(heat & USES);
+        (frequency - new + 1).checked_shr(ages).unwrap_or(0) + new
     }
 
     /// The same, and remembers that it was halved.
+    #[inline]
     pub(super) fn frequency(&mut self, epoch: u8) -> u8 {
         let frequency = self.frequency_at(epoch);
         self.epoch = epoch;
@@ -108,12 +120,10 @@ mod tests {
         let counted = (0..20).filter(|_| meta.touch()).count();
         assert_eq!((counted, meta.uses(), meta.frequency(0)), (13, 3, 15));
         meta.cool();
-        assert_eq!(
-            (meta.uses(), meta.frequency(1), meta.frequency(3)),
-            (2, 7, 1)
-        );
+        // Two uses are new, the other thirteen are halved.
+        assert_eq!((meta.uses(), meta.frequency(1)), (2, 9));
         meta.forget_uses();
         meta.cool();
-        assert_eq!((meta.uses(), meta.frequency(255)), (0, 0));
+        assert_eq!((meta.uses(), meta.frequency(3), meta.frequency(255)), (0, 2, 0));
     }
 }

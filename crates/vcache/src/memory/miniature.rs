@@ -24,6 +24,7 @@ pub(super) struct Miniature {
     index: HashTable<u32>,
     policy: Policy,
     recency: bool,
+    age: u8,
     /// The window's share.
     window: f64,
     accesses: usize,
@@ -52,12 +53,14 @@ impl Seats for Places {
 }
 
 impl Miniature {
-    pub(super) fn new(recency: bool) -> Self {
+    /// A miniature of a cache that is `scale` times as large.
+    pub(super) fn new(recency: bool, age: u8, scale: usize) -> Self {
         Self {
             seats: Places::default(),
             index: HashTable::new(),
-            policy: Policy::default(),
+            policy: Policy::scaled(scale),
             recency,
+            age,
             window: if recency { RECENT_WINDOW } else { LEAST_WINDOW },
             accesses: 0,
             hits_in_window: 0,
@@ -76,6 +79,7 @@ impl Miniature {
         Plan {
             recency: self.recency,
             window,
+            age: self.age,
             hits,
         }
     }
@@ -99,7 +103,8 @@ impl Miniature {
                 Place::Window => self.hits_in_window += 1,
                 Place::Main => self.hits_in_main += 1,
             }
-            self.policy.age(u64::from(PARTS));
+            let plan = self.plan(0);
+            self.policy.age(u64::from(PARTS), plan);
             return true;
         }
         let plan = self.plan(0);
@@ -170,7 +175,7 @@ mod tests {
     }
 
     fn hits(recency: bool, capacity: usize, keys: impl IntoIterator<Item = u32>) -> usize {
-        let mut cache = Miniature::new(recency);
+        let mut cache = Miniature::new(recency, 8, 1);
         let hits = keys
             .into_iter()
             .filter(|key| cache.access(hash(*key), capacity))

@@ -11,6 +11,7 @@ mod builder;
 mod engine;
 mod history;
 mod index;
+mod lanes;
 mod lock;
 mod meta;
 mod miniature;

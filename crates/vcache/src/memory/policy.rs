@@ -21,8 +21,8 @@ use super::meta::{Meta, Place};
 const MOST_SPARED: u32 = 64;
 /// Slots that the hand passes at most, those of the window included.
 const MOST_PASSED: u32 = 1024;
-/// Steps of aging for each entry after which all counts have been halved.
-const AGE: u64 = 8;
+/// Entries for which a policy remembers at least: a small cache must remember beyond itself.
+const LEAST_REMEMBERED: usize = 512;
 /// A miss counts so many parts of a step, so that hits can count fractions.
 pub(super) const PARTS: u16 = 16;
 
@@ -33,6 +33,8 @@ pub(super) struct Plan {
     pub(super) recency: bool,
     /// The window's share of all entries, in parts of 65,536.
     pub(super) window: u16,
+    /// Steps for each entry after which all counts are halved.
+    pub(super) age: u8,
     /// Hits for each 16 misses, which no hit can tell itself: they age what was counted.
     pub(super) hits: u16,
 }
@@ -45,7 +47,7 @@ pub(super) trait Seats {
     fn len(&self) -> usize;
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Policy {
     /// Slots of the window and the turns of their entries, oldest first. Those that have left
     /// otherwise are skipped.
@@ -57,30 +59,59 @@ pub(super) struct Policy {
     history: Option<History>,
     /// For how many entries the history was made.
     sized: usize,
-    epoch: u8,
+    /// For how many it is made at least.
+    least: usize,
     turn: u8,
 }
 
+impl Default for Policy {
+    fn default() -> Self {
+        Self::new(LEAST_REMEMBERED)
+    }
+}
+
 impl Policy {
+    const fn new(least: usize) -> Self {
+        Self {
+            ring: VecDeque::new(),
+            window: 0,
+            hand: 0,
+            history: None,
+            sized: 0,
+            least,
+            turn: 0,
+        }
+    }
+
+    /// For a miniature of a cache that is so many times as large.
+    pub(super) fn scaled(scale: usize) -> Self {
+        Self::new(LEAST_REMEMBERED / scale.max(1))
+    }
+
+    #[inline]
+    fn epoch(&self) -> u8 {
+        self.history.as_ref().map_or(0, History::epoch)
+    }
+
     /// Meets a key that is not there, and says how it starts.
+    #[inline]
     pub(super) fn arrive(&mut self, hash: u32, plan: Plan) -> Meta {
         self.turn = self.turn.wrapping_add(1);
         let Some(history) = &mut self.history else {
-            return Meta::new(hash, 1, Place::Main, self.epoch, self.turn);
+            return Meta::new(hash, 1, Place::Main, 0, self.turn);
         };
         let count = history.add(hash);
-        self.age(u64::from(PARTS) + u64::from(plan.hits));
+        self.age(u64::from(PARTS) + u64::from(plan.hits), plan);
         let returns = plan.recency && count > 1;
         let place = if returns { Place::Main } else { Place::Window };
-        Meta::new(hash, count, place, self.epoch, self.turn)
+        Meta::new(hash, count, place, self.epoch(), self.turn)
     }
 
     /// Goes on by some sixteenths of a step.
-    pub(super) fn age(&mut self, parts: u64) {
-        if let Some(history) = &mut self.history
-            && history.age(parts)
-        {
-            self.epoch = self.epoch.wrapping_add(1);
+    #[inline]
+    pub(super) fn age(&mut self, parts: u64, plan: Plan) {
+        if let Some(history) = &mut self.history {
+            history.age(parts, u64::from(PARTS) * u64::from(plan.age));
         }
     }
 
@@ -99,6 +130,7 @@ impl Policy {
     }
 
     /// An entry has left its slot for another reason than room.
+    #[inline]
     pub(super) fn removed(&mut self, meta: &Meta) {
         if meta.place == Place::Window {
             self.window = self.window.saturating_sub(1);
@@ -106,9 +138,10 @@ impl Policy {
     }
 
     /// An entry has left for want of room: its frequency is remembered.
+    #[inline]
     pub(super) fn evicted(&mut self, meta: &Meta) {
         self.removed(meta);
-        let frequency = meta.frequency_at(self.epoch);
+        let frequency = meta.frequency_at(self.epoch());
         if let Some(history) = &mut self.history {
             history.raise(meta.hash, frequency);
         }
@@ -119,7 +152,7 @@ impl Policy {
         let len = seats.len();
         if self.history.is_none() || len > self.sized + self.sized / 2 {
             self.sized = len;
-            self.history = Some(History::new(len, AGE * u64::from(PARTS)));
+            self.history = Some(History::new(len, self.least));
         }
         let target = (len * usize::from(plan.window) >> 16).max(1);
         let mut spared = 0;
@@ -174,7 +207,7 @@ impl Policy {
                 .history
                 .as_ref()
                 .map_or(0, |history| history.count(meta.hash));
-            meta.frequency(self.epoch).max(remembered)
+            meta.frequency(self.epoch()).max(remembered)
         })
     }
 
@@ -190,7 +223,7 @@ impl Policy {
 
     /// Moves the hand to the next of the settled that was not used since it last came by.
     fn settled(&mut self, seats: &mut impl Seats) -> Option<u32> {
-        let (mut spared, mut last) = (0, None);
+        let (mut spared, mut last, epoch) = (0, None, self.epoch());
         for _ in 0..MOST_PASSED.min(seats.end().saturating_mul(4)) {
             let at = self.hand;
             self.hand = if at + 1 < seats.end() { at + 1 } else { 0 };
@@ -200,8 +233,8 @@ impl Policy {
             if meta.uses() == 0 || spared == MOST_SPARED {
                 return Some(at);
             }
+            meta.frequency(epoch);
             meta.cool();
-            meta.frequency(self.epoch);
             spared += 1;
             last = Some(at);
         }

@@ -18,6 +18,9 @@ const LEAST_PARTS: u32 = 2;
 const ALL: u32 = 1 << 16;
 /// What is left of a score after each period.
 const FADING: f64 = 0.9;
+/// Who races: whether recency admits, and after how many steps for each entry counts are halved.
+/// Long memories are for what stays popular, short ones for what changes.
+const RACERS: [(bool, u8); 3] = [(false, 5), (true, 8), (false, 30)];
 /// By how many standard deviations another must lead to take over.
 const MARGIN: f64 = 0.2;
 
@@ -31,10 +34,9 @@ pub(super) struct Tuner {
 
 #[derive(Debug)]
 struct Race {
-    frequency: Miniature,
-    recency: Miniature,
-    scores: [f64; 2],
-    recency_leads: bool,
+    racers: [Miniature; RACERS.len()],
+    scores: [f64; RACERS.len()],
+    leader: usize,
     /// Room in each miniature.
     capacity: usize,
     accesses: usize,
@@ -45,32 +47,34 @@ struct Race {
 
 impl Tuner {
     pub(super) fn new() -> Self {
-        let frequency = Miniature::new(false);
+        let race = Race {
+            racers: start(1),
+            scores: [0.0; RACERS.len()],
+            leader: 0,
+            capacity: 0,
+            accesses: 0,
+            hits: 0,
+            misses: 0,
+        };
         Self {
             sampled: AtomicU32::new(0),
-            plan: AtomicU64::new(pack(frequency.plan(0))),
-            race: Mutex::new(Race {
-                frequency,
-                recency: Miniature::new(true),
-                scores: [0.0; 2],
-                recency_leads: false,
-                capacity: 0,
-                accesses: 0,
-                hits: 0,
-                misses: 0,
-            }),
+            plan: AtomicU64::new(race.plan().map_or(0, pack)),
+            race: Mutex::new(race),
         }
     }
 
+    #[inline]
     pub(super) fn plan(&self) -> Plan {
         unpack(self.plan.load(Ordering::Relaxed))
     }
 
     /// Whether a key is in the sample. `part` is 16 bits of its hash.
+    #[inline]
     pub(super) fn samples(&self, part: u16) -> bool {
         u32::from(part) < self.sampled.load(Ordering::Relaxed)
     }
 
+    #[inline]
     pub(super) fn is_off(&self) -> bool {
         self.sampled.load(Ordering::Relaxed) == 0
     }
@@ -98,7 +102,9 @@ impl Tuner {
         )]
         let capacity = (per_part * f64::from(sampled)).round() as usize;
         race.capacity = capacity.max(4);
-        self.sampled.store(sampled, Ordering::Relaxed);
+        if self.sampled.swap(sampled, Ordering::Relaxed) != sampled {
+            race.racers = start((ALL / sampled) as usize);
+        }
     }
 
     /// Takes a look-up of a sampled key into account, unless another thread is at it. Whether it
@@ -108,7 +114,9 @@ impl Tuner {
             return false;
         };
         let over = race.access(hash, hit);
-        self.plan.store(pack(race.plan()), Ordering::Relaxed);
+        if let Some(plan) = race.plan() {
+            self.plan.store(pack(plan), Ordering::Relaxed);
+        }
         over
     }
 }
@@ -116,8 +124,7 @@ impl Tuner {
 impl Race {
     /// Whether a period is over.
     fn access(&mut self, hash: u32, hit: bool) -> bool {
-        let racers = [&mut self.frequency, &mut self.recency];
-        for (racer, score) in racers.into_iter().zip(&mut self.scores) {
+        for (racer, score) in self.racers.iter_mut().zip(&mut self.scores) {
             if racer.access(hash, self.capacity) {
                 *score += 1.0;
             }
@@ -136,36 +143,39 @@ impl Race {
     }
 
     fn judge(&mut self) {
-        let [frequency, recency] = self.scores;
-        if self.recency_leads {
-            self.recency_leads = frequency <= recency + MARGIN * frequency.sqrt();
-        } else {
-            self.recency_leads = recency > frequency + MARGIN * recency.sqrt();
+        let score = |at: usize| self.scores.get(at).copied().unwrap_or(0.0);
+        let best = (0..RACERS.len()).max_by(|a, b| score(*a).total_cmp(&score(*b)));
+        if let Some(best) = best
+            && score(best) > score(self.leader) + MARGIN * score(best).sqrt()
+        {
+            self.leader = best;
         }
         self.scores = self.scores.map(|score| score * FADING);
     }
 
-    fn plan(&self) -> Plan {
+    fn plan(&self) -> Option<Plan> {
         let hits = u32::from(PARTS) * self.hits / (self.misses + 1);
         let hits = u16::try_from(hits).unwrap_or(u16::MAX);
-        let leader = if self.recency_leads {
-            &self.recency
-        } else {
-            &self.frequency
-        };
-        leader.plan(hits)
+        self.racers.get(self.leader).map(|leader| leader.plan(hits))
     }
 }
 
+fn start(scale: usize) -> [Miniature; RACERS.len()] {
+    RACERS.map(|(recency, age)| Miniature::new(recency, age, scale))
+}
+
 fn pack(plan: Plan) -> u64 {
-    u64::from(plan.recency) << 32 | u64::from(plan.window) << 16 | u64::from(plan.hits)
+    let rule = u64::from(plan.recency) << 8 | u64::from(plan.age);
+    rule << 32 | u64::from(plan.window) << 16 | u64::from(plan.hits)
 }
 
 fn unpack(packed: u64) -> Plan {
     let part = |shift: u32| u16::try_from(packed >> shift & 0xFFFF).unwrap_or(0);
+    let [recency, age] = part(32).to_be_bytes();
     Plan {
-        recency: part(32) != 0,
+        recency: recency != 0,
         window: part(16),
+        age,
         hits: part(0),
     }
 }
@@ -180,6 +190,7 @@ mod tests {
             let plan = Plan {
                 recency,
                 window: 52_428,
+                age: 40,
                 hits: 65_535,
             };
             assert_eq!(unpack(pack(plan)), plan);

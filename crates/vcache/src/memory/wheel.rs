@@ -57,6 +57,7 @@ impl Wheel {
     }
 
     /// When the entry in a slot expires.
+    #[inline]
     pub(super) fn expires(&self, at: u32) -> u64 {
         self.timers
             .get(at as usize)

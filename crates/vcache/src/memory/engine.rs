@@ -12,6 +12,7 @@ use super::lock::Lock;
 use super::shard::{Item, Shard};
 use super::slab::Slab;
 use super::stats::Stats;
+use super::ticks::Ticks;
 use super::tuner::Tuner;
 use super::wheel::NEVER;
 use super::writing::Writing;
@@ -37,6 +38,7 @@ pub(super) struct Engine<K, V> {
     pub(super) ttl: Option<Duration>,
     weigher: Weigher<K, V>,
     clock: Arc<dyn Clock>,
+    ticks: Ticks,
     pub(super) meters: Meters,
     /// Whether any entry ever had a TTL; if not, writers leave the clock alone.
     timed: AtomicBool,
@@ -94,6 +96,7 @@ impl<K, V> Engine<K, V> {
             max_weight,
             ttl,
             weigher,
+            ticks: Ticks::new(clock.is_system()),
             clock,
             meters,
             timed: AtomicBool::new(false),
@@ -183,6 +186,18 @@ impl<K, V> Engine<K, V> {
         }
     }
 
+    /// The same, but the time left is known only if `EXACT`; without, the clock is hardly asked.
+    #[inline]
+    fn live<const EXACT: bool>(&self, expires: u64) -> Result<Option<Duration>, Expired> {
+        if EXACT {
+            return self.time_left(expires);
+        }
+        if expires != NEVER && self.ticks.has_come(expires, || self.now()) {
+            return Err(Expired);
+        }
+        Ok(None)
+    }
+
     #[inline]
     fn cell(&self, hash: Hash) -> (usize, &Cell<K, V>) {
         // The number of cells is a power of two, and 256 at most.
@@ -231,9 +246,10 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         Hash::new(self.hasher.hash_one(key))
     }
 
-    /// Reads a live entry through `read`, which runs under the shard's read lock.
+    /// Reads a live entry through `read`, which runs under the shard's read lock. The time that is
+    /// left is told only if it is asked for.
     #[inline]
-    pub(super) fn look_up<Q, T>(
+    pub(super) fn look_up<const EXACT: bool, Q, T>(
         &self,
         key: &Q,
         read: impl FnOnce(&V, Option<Duration>) -> T,
@@ -248,7 +264,7 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         let found = {
             let mut shard = cell.shard.read();
             let live = shard.find(hash, key).and_then(|(at, entry)| {
-                let left = self.time_left(shard.expires(at)).ok()?;
+                let left = self.live::<EXACT>(shard.expires(at)).ok()?;
                 telling = entry.meta.touch();
                 Some(read(&entry.value, left))
             });
@@ -276,7 +292,7 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         let hash = self.hash(key);
         let shard = self.cell(hash).1.shard.read();
         let (at, entry) = shard.find(hash, key)?;
-        let live = self.time_left(shard.expires(at)).is_ok();
+        let live = self.live::<false>(shard.expires(at)).is_ok();
         live.then(|| read(&entry.value))
     }
 

@@ -76,6 +76,22 @@ impl Line {
         *head = u16::from(epoch) << 8 | u16::try_from(hand).unwrap_or(0);
     }
 
+    /// Counts one more.
+    fn add(&mut self, print: u16, epoch: u8) -> u8 {
+        self.age(epoch);
+        let found = self.find(print);
+        match self.0.get_mut(found) {
+            Some(cell) if found != 0 => {
+                *cell += u16::from(*cell & COUNT < COUNT);
+                u8::try_from(*cell & COUNT).unwrap_or(0)
+            }
+            _ => {
+                self.set(print, 1, epoch);
+                1
+            }
+        }
+    }
+
     #[inline]
     fn epoch(&self) -> u8 {
         let [head, ..] = self.0;
@@ -158,21 +174,18 @@ impl History {
     /// Counts one more and says how many that makes.
     #[inline]
     pub(super) fn add(&mut self, hash: u32) -> u8 {
-        let count = (self.count(hash) + 1).min(MOST);
-        self.set(hash, count);
-        count
+        let (line, print) = self.place(hash);
+        self.lines
+            .get_mut(line)
+            .map_or(0, |line| line.add(print, self.epoch))
     }
 
     /// Counts at least `count`.
     pub(super) fn raise(&mut self, hash: u32, count: u8) {
-        if self.count(hash) < count {
-            self.set(hash, count);
-        }
-    }
-
-    fn set(&mut self, hash: u32, count: u8) {
         let (line, print) = self.place(hash);
-        if let Some(line) = self.lines.get_mut(line) {
+        if let Some(line) = self.lines.get_mut(line)
+            && line.count(print, self.epoch) < count
+        {
             line.set(print, count, self.epoch);
         }
     }

@@ -6,6 +6,7 @@
 //! Sized to its content, not to powers of two.
 
 use super::lanes;
+use super::slab::NONE;
 
 /// Slots of a bucket.
 const SLOTS: usize = 12;
@@ -58,7 +59,7 @@ const PASSED: usize = SLOTS;
 impl Bucket {
     const EMPTY: Self = Self {
         head: [FREE; 16],
-        slots: [0; SLOTS],
+        slots: [NONE; SLOTS],
     };
 
     /// A bit for each place with this tag.
@@ -79,9 +80,16 @@ impl Bucket {
         }
     }
 
-    /// The tags with their slots.
-    fn places(&mut self) -> impl Iterator<Item = (&mut u8, &mut u32)> {
-        self.head.iter_mut().zip(&mut self.slots)
+    /// Where a slot stands; past the end for nowhere.
+    #[inline]
+    fn place_of(&self, slot: u32) -> usize {
+        let same = |(at, other): (usize, &u32)| if *other == slot { at } else { SLOTS };
+        // Without a way out of the loop it is a few vector instructions.
+        self.slots
+            .iter()
+            .enumerate()
+            .map(same)
+            .fold(SLOTS, usize::min)
     }
 }
 
@@ -168,8 +176,12 @@ impl Index {
     fn place(&mut self, upper: u32, tag: u8, slot: u32) {
         let mut at = self.home(upper);
         while let Some(bucket) = self.buckets.get_mut(at) {
-            if let Some((free, place)) = bucket.places().find(|(tag, _)| **tag == FREE) {
-                (*free, *place) = (tag, slot);
+            let free = bucket.matches(FREE).trailing_zeros() as usize;
+            if let Some(place) = bucket.slots.get_mut(free) {
+                *place = slot;
+                if let Some(place) = bucket.head.get_mut(free) {
+                    *place = tag;
+                }
                 self.len += 1;
                 return;
             }
@@ -187,11 +199,12 @@ impl Index {
             let Some(bucket) = self.buckets.get_mut(at) else {
                 return;
             };
-            let found = bucket
-                .places()
-                .find(|(tag, place)| **tag != FREE && **place == slot);
-            if let Some((tag, _)) = found {
-                *tag = FREE;
+            let found = bucket.place_of(slot);
+            if let Some(place) = bucket.slots.get_mut(found) {
+                *place = NONE;
+                if let Some(tag) = bucket.head.get_mut(found) {
+                    *tag = FREE;
+                }
                 self.len -= 1;
                 self.passed_less(home, at);
                 return;

@@ -216,7 +216,8 @@ impl<T> DerefMut for Writing<'_, T> {
 impl<T> Drop for Writing<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        let before = self.lock.word.fetch_and(!WRITER, Ordering::Release);
+        // The bit is set, so that this clears it and touches no other.
+        let before = self.lock.word.fetch_sub(WRITER, Ordering::Release);
         if before & ASLEEP != 0 {
             self.lock.wake();
         }

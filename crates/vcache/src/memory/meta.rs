@@ -124,6 +124,9 @@ mod tests {
         assert_eq!((meta.uses(), meta.frequency(1)), (2, 9));
         meta.forget_uses();
         meta.cool();
-        assert_eq!((meta.uses(), meta.frequency(3), meta.frequency(255)), (0, 2, 0));
+        assert_eq!(
+            (meta.uses(), meta.frequency(3), meta.frequency(255)),
+            (0, 2, 0)
+        );
     }
 }

@@ -21,6 +21,7 @@ mod slab;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod ticks;
 mod tuner;
 mod wheel;
 mod writing;
@@ -121,7 +122,8 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         Q: Hash + Equivalent<K> + ?Sized,
         V: Clone,
     {
-        self.engine.look_up(key, |value, _| value.clone())
+        self.engine
+            .look_up::<false, _, _>(key, |value, _| value.clone())
     }
 
     /// The same with the time that the value has left; `None` stands for "until evicted".
@@ -132,7 +134,7 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         V: Clone,
     {
         self.engine
-            .look_up(key, |value, left| (value.clone(), left))
+            .look_up::<true, _, _>(key, |value, left| (value.clone(), left))
     }
 
     /// As [`get`](Self::get), but neither a use nor counted as a hit or a miss.

@@ -7,6 +7,7 @@
     clippy::print_stdout,
     clippy::cast_precision_loss,
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "a harness for people, with an allocator that counts"
 )]
 
@@ -175,7 +176,10 @@ fn speed() {
         "\n| scenario | threads | contender | ns an operation | times as fast as quick_cache |\n|---|--:|---|--:|--:|"
     );
     let only = env::var("VERVE_BENCH_SCENARIO").unwrap_or_default();
-    for scenario in SCENARIOS.iter().filter(|scenario| scenario.name.contains(&*only)) {
+    for scenario in SCENARIOS
+        .iter()
+        .filter(|scenario| scenario.name.contains(&*only))
+    {
         let zipf = Zipf::new(scenario.keys, 0.99);
         let values: Vec<Bytes> = (0..1024_u32)
             .map(|n| Bytes::from(vec![n.to_le_bytes()[0]; 100]))

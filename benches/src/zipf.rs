@@ -104,6 +104,11 @@ pub fn synthetic() -> Vec<(&'static str, Vec<u32>)> {
     let recent: Vec<u32> = (0..1_000_000_u32)
         .map(|at| {
             // A key is asked for again soon, or never.
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "between zero and 90,000"
+            )]
             let back = (-numbers.unit().max(1e-9).ln() * 4000.0) as u32;
             (at / 4).saturating_sub(back)
         })

@@ -96,7 +96,7 @@ impl<K, V> Engine<K, V> {
             max_weight,
             ttl,
             weigher,
-            ticks: Ticks::new(clock.is_system()),
+            ticks: Ticks::new(clock.is_system(), || nanos(clock.now())),
             clock,
             meters,
             timed: AtomicBool::new(false),

@@ -10,8 +10,8 @@
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-
-use sync::{AtomicU64, Condvar, Mutex, Ordering, spin};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// One reader inside: 16 bits of them.
 const READER: u64 = 1;
@@ -131,10 +131,7 @@ impl<T> Lock<T> {
             if wanted(word) {
                 return;
             }
-            bed = match self.woken.wait(bed) {
-                Ok(bed) => bed,
-                Err(poisoned) => poisoned.into_inner(),
-            };
+            bed = self.woken.wait(bed).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -147,11 +144,8 @@ impl<T> Lock<T> {
     }
 }
 
-fn lock(bed: &Mutex<()>) -> sync::MutexGuard<'_, ()> {
-    match bed.lock() {
-        Ok(bed) => bed,
-        Err(poisoned) => poisoned.into_inner(),
-    }
+fn lock(bed: &Mutex<()>) -> MutexGuard<'_, ()> {
+    bed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<T> fmt::Debug for Lock<T> {
@@ -224,34 +218,16 @@ impl<T> Drop for Writing<'_, T> {
     }
 }
 
-/// What the lock is made of, so that loom can put its own in.
-mod sync {
-    #[cfg(loom)]
-    pub(super) use loom::sync::atomic::{AtomicU64, Ordering};
-    #[cfg(loom)]
-    pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
-    #[cfg(not(loom))]
-    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
-    #[cfg(not(loom))]
-    pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
-
-    /// Passes a moment; longer the more often it was tried.
-    #[cfg(not(loom))]
-    pub(super) fn spin(look: u32) {
-        if look < super::LOOKS / 2 {
-            std::hint::spin_loop();
-        } else {
-            std::thread::yield_now();
-        }
-    }
-
-    #[cfg(loom)]
-    pub(super) fn spin(_look: u32) {
-        loom::thread::yield_now();
+/// Passes a moment; longer the more often it was tried.
+fn spin(look: u32) {
+    if look < LOOKS / 2 {
+        std::hint::spin_loop();
+    } else {
+        std::thread::yield_now();
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use std::thread;
 

@@ -154,7 +154,7 @@ impl Policy {
             self.sized = len;
             self.history = Some(History::new(len, self.least));
         }
-        let target = (len * usize::from(plan.window) >> 16).max(1);
+        let target = ((len * usize::from(plan.window)) >> 16).max(1);
         let mut spared = 0;
         loop {
             if self.window < target

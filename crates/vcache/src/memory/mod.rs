@@ -41,10 +41,11 @@ pub use stats::Stats;
 ///   than the whole bound is refused and counted in [`Stats::refusals`]; the value it was to
 ///   replace is gone all the same, because it is no longer the latest. Not in the sum: the
 ///   spare capacity of tables that grow by doubling, and values that callers still hold.
-/// - **Eviction.** S3-FIFO: what is used again stays, what is seen once leaves soon. A hit
-///   changes a counter in the entry and nothing else.
+/// - **Eviction.** A window of newcomers before a clock of the settled; by frequency or by recent
+///   use, whichever hits more often on a sample of the keys. A hit changes a byte in the entry and
+///   nothing else.
 /// - **Expiry.** Exact when read: a value is never returned at or after its time. Expired
-///   entries hold their weight until an insertion meets them, room is needed, or
+///   entries hold their weight until an insertion comes by, room is needed, or
 ///   [`sweep`](Self::sweep) is called.
 /// - **Destructors and locks.** Removed keys and values are dropped after the lock is released.
 ///   `V::clone`, `K`'s `Eq`, and closures given to [`update`](Self::update) and

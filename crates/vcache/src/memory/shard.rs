@@ -212,7 +212,11 @@ impl<K, V> Shard<K, V> {
         let expected = usize::try_from(self.share / each).unwrap_or(usize::MAX);
         // Shards are not quite alike.
         let expected = expected.saturating_add(expected / 64 + 8);
-        expected.min(2 * len + 8).max(len + len / 8 + 8)
+        if len < expected {
+            expected.min(2 * len + 8)
+        } else {
+            len + len / 16 + 8
+        }
     }
 
     pub(super) fn remove(&mut self, at: u32) -> Option<Gone<K, V>> {

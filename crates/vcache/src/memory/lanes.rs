@@ -1,6 +1,6 @@
 //! Comparing many small numbers with one at once.
 //!
-//! By SSE2 where that is: it takes 5 % off a hit and 15 % off an insertion of the whole cache.
+//! By SSE2 where that is: a mix of reads and writes of the whole cache went from 97 to 89 ns.
 #![cfg_attr(
     target_arch = "x86_64",
     expect(

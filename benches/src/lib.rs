@@ -9,11 +9,9 @@
     reason = "a harness for people: figures of three digits, progress on standard error"
 )]
 
+pub mod caches;
 pub mod contender;
 pub mod load;
 pub mod report;
-
-/// The example of the project's README must compile; no published crate can hold it.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-pub struct ProjectReadme;
+pub mod trace;
+pub mod zipf;

@@ -16,11 +16,21 @@ use std::time::{Duration, Instant};
 pub trait Clock: Send + Sync + 'static {
     /// The time since the clock's origin.
     fn now(&self) -> Duration;
+
+    /// Whether this is the machine's own clock, which cannot be moved from outside.
+    #[doc(hidden)]
+    fn is_system(&self) -> bool {
+        false
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for Arc<C> {
     fn now(&self) -> Duration {
         (**self).now()
+    }
+
+    fn is_system(&self) -> bool {
+        (**self).is_system()
     }
 }
 
@@ -47,6 +57,10 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Duration {
         self.origin.elapsed()
+    }
+
+    fn is_system(&self) -> bool {
+        true
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Memory;
-use super::cells::Cells;
 use super::engine::{Engine, Weigher};
 use crate::clock::{Clock, SystemClock};
 use crate::metrics::Meters;
@@ -55,7 +54,7 @@ impl<K, V> MemoryBuilder<K, V> {
             max_weight: 64 << 20,
             ttl: None,
             shards: None,
-            weigher: Box::new(|_, _| 0),
+            weigher: None,
             clock: Arc::new(SystemClock::new()),
             name: Cow::Borrowed("memory"),
             of: PhantomData,
@@ -82,7 +81,7 @@ impl<K, V> MemoryBuilder<K, V> {
     ///
     /// Called once for each insertion, outside the locks, but for [`Memory::update`].
     pub fn weigher(mut self, weigh: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
-        self.weigher = Box::new(weigh);
+        self.weigher = Some(Box::new(weigh));
         self
     }
 
@@ -120,8 +119,10 @@ impl<K, V> MemoryBuilder<K, V> {
         if !shards.is_power_of_two() || shards > MOST_SHARDS {
             return Err(BuildError::Shards(shards));
         }
-        let cells = Cells::new(shards, self.max_weight, Meters::new(&self.name));
-        Ok(Memory::from_engine(Engine::new(cells, self.ttl, self.weigher, self.clock)))
+        let meters = Meters::new(&self.name);
+        let engine =
+            Engine::new(shards, self.max_weight, self.ttl, self.weigher, self.clock, meters);
+        Ok(Memory::from_engine(engine))
     }
 }
 

@@ -1,45 +1,149 @@
-//! The engine: finds, weighs and dates entries, and reads and writes them under their locks.
+//! The engine: shards under locks, one account of weight over all of them.
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::{BuildHasher, Hash as HashTrait};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hashbrown::Equivalent;
 
-use super::cells::Cells;
-use super::entry::{Entry, NEVER};
-use super::writing::Writing;
+use super::index::Hash;
+use super::lock::Lock;
+use super::shard::Shard;
+use super::slab::Slab;
+use super::stats::Stats;
+use super::ticks::Ticks;
+use super::tuner::Tuner;
+use super::wheel::NEVER;
 use crate::clock::{Clock, nanos};
-use crate::metrics::Left;
+use crate::metrics::Meters;
 
-/// Says what a key and a value weigh.
-pub(super) type Weigher<K, V> = Box<dyn Fn(&K, &V) -> u64 + Send + Sync>;
+/// Says what a key and a value weigh beyond the overhead; without one, nothing.
+pub(super) type Weigher<K, V> = Option<Box<dyn Fn(&K, &V) -> u64 + Send + Sync>>;
+
+/// Bytes that an entry takes beside its slot: in the index 6.4 to 7, the history 4 to 8, the
+/// window 1, a time and its links 16, a weight 8. The last two only where they are used.
+const BESIDE: usize = 7 + 4 + 1 + 16 + 8;
+
+pub(super) const fn overhead<K, V>() -> u64 {
+    (Slab::<K, V>::SLOT + BESIDE) as u64
+}
 
 pub(super) struct Engine<K, V> {
-    pub(super) cells: Cells<K, V>,
-    pub(super) ttl: Option<Duration>,
-    /// Whether any entry ever had a TTL; if not, writers leave the clock alone.
-    timed: AtomicBool,
+    pub(super) cells: Box<[Cell<K, V>]>,
     hasher: foldhash::fast::RandomState,
-    weigher: Weigher<K, V>,
+    pub(super) tuner: Tuner,
+    pub(super) max_weight: u64,
+    pub(super) ttl: Option<Duration>,
+    pub(super) weigher: Weigher<K, V>,
     clock: Arc<dyn Clock>,
+    ticks: Ticks,
+    pub(super) meters: Meters,
+    /// Whether any entry ever had a TTL; if not, writers leave the clock alone.
+    pub(super) timed: AtomicBool,
+    /// Where the next search for room in other shards begins, so that none is drained first.
+    pub(super) turn: AtomicUsize,
+    account: Account,
+}
+
+/// Apart from what every look-up reads.
+#[repr(align(128))]
+struct Account {
+    /// What all entries weigh, those included that a writer is about to add or has just removed.
+    /// Never above the bound: room is reserved before it is used.
+    used: AtomicU64,
+}
+
+/// A shard with what is read and written beside it, apart from its neighbours' cache lines.
+#[repr(align(128))]
+pub(super) struct Cell<K, V> {
+    pub(super) shard: Lock<Shard<K, V>>,
+    misses: AtomicU64,
+    /// The shard's weight and entries as its last writer left them.
+    pub(super) weight: AtomicU64,
+    entries: AtomicUsize,
+}
+
+impl<K, V> Cell<K, V> {
+    /// A writer is done with the shard.
+    pub(super) fn left(&self, shard: &Shard<K, V>) {
+        self.weight.store(shard.weight(), Ordering::Relaxed);
+        self.entries.store(shard.len(), Ordering::Relaxed);
+    }
 }
 
 impl<K, V> Engine<K, V> {
     pub(super) fn new(
-        cells: Cells<K, V>,
+        shards: usize,
+        max_weight: u64,
         ttl: Option<Duration>,
         weigher: Weigher<K, V>,
         clock: Arc<dyn Clock>,
+        meters: Meters,
     ) -> Self {
+        let share = max_weight / u64::try_from(shards).unwrap_or(u64::MAX);
+        let cell = |_| Cell {
+            shard: Lock::new(Shard::new(share, overhead::<K, V>(), weigher.is_some())),
+            misses: AtomicU64::new(0),
+            weight: AtomicU64::new(0),
+            entries: AtomicUsize::new(0),
+        };
         Self {
-            cells,
-            ttl,
-            timed: AtomicBool::new(false),
+            cells: (0..shards).map(cell).collect(),
             hasher: foldhash::fast::RandomState::default(),
+            tuner: Tuner::new(),
+            max_weight,
+            ttl,
             weigher,
+            ticks: Ticks::new(clock.is_system(), || nanos(clock.now())),
             clock,
+            meters,
+            timed: AtomicBool::new(false),
+            turn: AtomicUsize::new(0),
+            account: Account { used: AtomicU64::new(0) },
+        }
+    }
+
+    /// Reserves room for `weight` if there is any.
+    #[inline]
+    pub(super) fn reserve(&self, weight: u64) -> bool {
+        if weight == 0 {
+            return true;
+        }
+        let room = |used: u64| used.checked_add(weight).filter(|sum| *sum <= self.max_weight);
+        self.account.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
+    }
+
+    pub(super) fn release(&self, weight: u64) {
+        self.account.used.fetch_sub(weight, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn weight(&self) -> u64 {
+        self.account.used.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.cells.iter().map(|cell| cell.shard.read().len()).sum()
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let mut stats =
+            Stats { max_weight: self.max_weight, weight: self.weight(), ..Stats::default() };
+        for cell in &self.cells {
+            stats.hits += cell.shard.hits();
+            stats.misses += cell.misses.load(Ordering::Relaxed);
+            let shard = cell.shard.read();
+            shard.counts.add_to(&mut stats);
+            stats.entries += u64::try_from(shard.len()).unwrap_or(u64::MAX);
+        }
+        stats
+    }
+
+    /// Room is short for the first time: the policy begins to learn. `entries` are in one shard.
+    pub(super) fn wake_tuner(&self, entries: usize) {
+        if self.tuner.is_off() {
+            self.tuner.fit(entries * self.cells.len());
         }
     }
 
@@ -49,163 +153,117 @@ impl<K, V> Engine<K, V> {
     }
 
     /// The time if any entry could expire, else the beginning.
-    fn now_if_timed(&self) -> u64 {
+    pub(super) fn now_if_timed(&self) -> u64 {
         if self.timed.load(Ordering::Relaxed) { self.now() } else { 0 }
     }
 
     /// The time left to a live entry (`None` for ever), `Err` for one that has expired. The
     /// clock is read only for entries that can expire.
-    fn time_left(&self, entry: &Entry<K, V>) -> Result<Option<Duration>, Expired> {
-        if !entry.expires_at_all() {
+    #[inline]
+    pub(super) fn time_left(&self, expires: u64) -> Result<Option<Duration>, Expired> {
+        if expires == NEVER {
             return Ok(None);
         }
-        match entry.expires.checked_sub(self.now()) {
+        match expires.checked_sub(self.now()) {
             Some(left @ 1..) => Ok(Some(Duration::from_nanos(left))),
             _ => Err(Expired),
         }
     }
 
-    fn write(&self, hash: u64) -> Writing<'_, K, V> {
-        let (home, cell) = self.cells.of(hash);
-        Writing::new(&self.cells, cell, home)
+    /// The same, but the time left is known only if `EXACT`; without, the clock is hardly asked.
+    #[inline]
+    fn live<const EXACT: bool>(&self, expires: u64) -> Result<Option<Duration>, Expired> {
+        if EXACT {
+            return self.time_left(expires);
+        }
+        if expires != NEVER && self.ticks.has_come(expires, || self.now()) {
+            return Err(Expired);
+        }
+        Ok(None)
+    }
+
+    #[inline]
+    pub(super) fn cell(&self, hash: Hash) -> (usize, &Cell<K, V>) {
+        // The number of cells is a power of two, and 256 at most.
+        let home = usize::from(hash.shard) & (self.cells.len() - 1);
+        #[expect(clippy::indexing_slicing, reason = "masked to the length, which is not zero")]
+        let cell = &self.cells[home];
+        (home, cell)
+    }
+
+    /// Shows the policy a look-up of a sampled key.
+    #[cold]
+    fn sample(&self, hash: Hash, hit: bool) {
+        if self.tuner.looked_up(hash.upper, hit) {
+            self.tuner
+                .fit(self.cells.iter().map(|cell| cell.entries.load(Ordering::Relaxed)).sum());
+        }
     }
 }
 
-struct Expired;
+impl<K, V> Drop for Engine<K, V> {
+    fn drop(&mut self) {
+        // The gauges are shared by all caches of one name, past and present.
+        let entries = self.len();
+        self.meters.closed(self.weight(), entries);
+    }
+}
 
-impl<K: Hash + Eq, V> Engine<K, V> {
-    fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
-        self.hasher.hash_one(key)
+pub(super) struct Expired;
+
+impl<K: HashTrait + Eq, V> Engine<K, V> {
+    #[inline]
+    pub(super) fn hash<Q: HashTrait + ?Sized>(&self, key: &Q) -> Hash {
+        Hash::new(self.hasher.hash_one(key))
     }
 
-    /// Reads a live entry through `read`, which runs under the shard's read lock.
-    pub(super) fn look_up<Q, T>(
+    /// Reads a live entry through `read`, which runs under the shard's read lock. The time that is
+    /// left is told only if it is asked for.
+    #[inline]
+    pub(super) fn look_up<const EXACT: bool, Q, T>(
         &self,
         key: &Q,
         read: impl FnOnce(&V, Option<Duration>) -> T,
     ) -> Option<T>
     where
-        Q: Hash + Equivalent<K> + ?Sized,
+        Q: HashTrait + Equivalent<K> + ?Sized,
     {
         let hash = self.hash(key);
-        let (_, cell) = self.cells.of(hash);
+        let (_, cell) = self.cell(hash);
+        // What is hot enough to be in every miniature tells them nothing.
+        let mut telling = true;
         let found = {
-            let shard = cell.read();
-            shard.find(hash, key).and_then(|(_, entry)| {
-                let left = self.time_left(entry).ok()?;
-                entry.touch();
+            let mut shard = cell.shard.read();
+            let live = shard.find(hash, key).and_then(|(at, entry)| {
+                let left = self.live::<EXACT>(shard.expires(at)).ok()?;
+                telling = entry.meta.touch();
                 Some(read(&entry.value, left))
-            })
+            });
+            if live.is_some() {
+                shard.hit();
+            }
+            live
         };
-        cell.counters.looked_up(found.is_some());
-        self.cells.meters.looked_up(found.is_some());
+        if found.is_none() {
+            cell.misses.fetch_add(1, Ordering::Relaxed);
+        }
+        if telling && self.tuner.samples(hash.part) {
+            self.sample(hash, found.is_some());
+        }
+        self.meters.looked_up(found.is_some());
         found
     }
 
     /// The same, but neither a use nor in the statistics.
+    #[inline]
     pub(super) fn peek<Q, T>(&self, key: &Q, read: impl FnOnce(&V) -> T) -> Option<T>
     where
-        Q: Hash + Equivalent<K> + ?Sized,
+        Q: HashTrait + Equivalent<K> + ?Sized,
     {
         let hash = self.hash(key);
-        let shard = self.cells.of(hash).1.read();
-        let (_, entry) = shard.find(hash, key)?;
-        let live = self.time_left(entry).is_ok();
+        let shard = self.cell(hash).1.shard.read();
+        let (at, entry) = shard.find(hash, key)?;
+        let live = self.live::<false>(shard.expires(at)).is_ok();
         live.then(|| read(&entry.value))
-    }
-
-    /// Stores the value if `wanted` says so under the shard's lock; whether it was stored.
-    pub(super) fn insert_if(
-        &self,
-        key: K,
-        value: V,
-        ttl: Option<Duration>,
-        wanted: impl FnOnce() -> bool,
-    ) -> bool {
-        let entry = self.entry(key, value, ttl);
-        let now = self.now_if_timed();
-        let mut writing = self.write(entry.hash);
-        if !wanted() {
-            // Unlock before the value is dropped.
-            drop(writing);
-            return false;
-        }
-        writing.replace(entry, ttl == Some(Duration::ZERO), now)
-    }
-
-    pub(super) fn update(&self, key: K, make: impl FnOnce(Option<&V>) -> Option<V>) -> Option<V>
-    where
-        V: Clone,
-    {
-        let hash = self.hash(&key);
-        let mut writing = self.write(hash);
-        let found = writing.shard.find(hash, &key);
-        let live = found.filter(|(_, entry)| self.time_left(entry).is_ok());
-        let at = found.map(|(at, _)| at);
-        let cause = if live.is_some() { Left::Removed } else { Left::Expired };
-        if let Some(value) = make(live.map(|(_, entry)| &entry.value)) {
-            let made = value.clone();
-            let entry = self.entry(key, value, self.ttl);
-            let now = self.now_if_timed();
-            writing.replace(entry, self.ttl == Some(Duration::ZERO), now);
-            return Some(made);
-        }
-        if let Some(at) = at {
-            writing.take_out(at, cause);
-        }
-        None
-    }
-
-    pub(super) fn remove<Q>(&self, key: &Q) -> Option<V>
-    where
-        Q: Hash + Equivalent<K> + ?Sized,
-    {
-        let hash = self.hash(key);
-        let mut writing = self.write(hash);
-        let (at, entry) = writing.shard.find(hash, key)?;
-        let live = self.time_left(entry).is_ok();
-        if !live {
-            writing.take_out(at, Left::Expired);
-            return None;
-        }
-        let entry = writing.shard.remove(at)?;
-        self.cells.settle(writing.cell, &entry, Left::Removed);
-        // The key is dropped here, after the lock.
-        drop(writing);
-        Some(entry.value)
-    }
-
-    /// Removes what `keep` does not want, shard by shard, and what has expired; `keep` runs under
-    /// the shard's lock. Gives the number of removed entries.
-    pub(super) fn retain(&self, mut keep: impl FnMut(&K, &V) -> bool) -> usize {
-        let now = self.now_if_timed();
-        let mut removed = 0;
-        for (home, cell) in self.cells.all.iter().enumerate() {
-            let mut writing = Writing::new(&self.cells, cell, home);
-            let judged: Vec<(u32, Left)> = writing
-                .shard
-                .iter()
-                .map(|(at, entry)| (at, entry, entry.cause(now)))
-                .filter(|(_, entry, cause)| {
-                    *cause == Left::Expired || !keep(&entry.key, &entry.value)
-                })
-                .map(|(at, _, cause)| (at, cause))
-                .collect();
-            removed += judged.len();
-            for (at, cause) in judged {
-                writing.take_out(at, cause);
-            }
-        }
-        removed
-    }
-
-    fn entry(&self, key: K, value: V, ttl: Option<Duration>) -> Entry<K, V> {
-        let hash = self.hash(&key);
-        let weight = (self.weigher)(&key, &value).saturating_add(Entry::<K, V>::OVERHEAD);
-        let expires = ttl.map_or(NEVER, |ttl| {
-            self.timed.store(true, Ordering::Relaxed);
-            self.now().saturating_add(nanos(ttl))
-        });
-        Entry::new(key, value, hash, weight, expires)
     }
 }

@@ -8,21 +8,27 @@ use std::time::Duration;
 use hashbrown::Equivalent;
 
 mod builder;
-mod cells;
 mod engine;
-mod entry;
-mod ghost;
-mod queue;
+mod history;
+mod index;
+mod lanes;
+mod lock;
+mod meta;
+mod miniature;
+mod operations;
+mod policy;
 mod shard;
 mod slab;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod ticks;
+mod tuner;
+mod wheel;
 mod writing;
 
 pub use builder::{BuildError, MemoryBuilder};
-use engine::Engine;
-use entry::Entry;
+use engine::{Engine, overhead};
 pub use stats::Stats;
 
 /// A concurrent cache in memory, bounded by weight at every moment.
@@ -36,10 +42,11 @@ pub use stats::Stats;
 ///   than the whole bound is refused and counted in [`Stats::refusals`]; the value it was to
 ///   replace is gone all the same, because it is no longer the latest. Not in the sum: the
 ///   spare capacity of tables that grow by doubling, and values that callers still hold.
-/// - **Eviction.** S3-FIFO: what is used again stays, what is seen once leaves soon. A hit
-///   changes a counter in the entry and nothing else.
+/// - **Eviction.** A window of newcomers before a clock of the settled; by frequency or by recent
+///   use, whichever hits more often on a sample of the keys. A hit changes a byte in the entry and
+///   nothing else.
 /// - **Expiry.** Exact when read: a value is never returned at or after its time. Expired
-///   entries hold their weight until an insertion meets them, room is needed, or
+///   entries hold their weight until an insertion comes by, room is needed, or
 ///   [`sweep`](Self::sweep) is called.
 /// - **Destructors and locks.** Removed keys and values are dropped after the lock is released.
 ///   `V::clone`, `K`'s `Eq`, and closures given to [`update`](Self::update) and
@@ -75,13 +82,13 @@ impl<K, V> Memory<K, V> {
     /// Without a weigher, a bound of `n * overhead()` is a bound of `n` entries.
     #[must_use]
     pub const fn overhead() -> u64 {
-        Entry::<K, V>::OVERHEAD
+        overhead::<K, V>()
     }
 
     /// Entries present, those included that have expired and were not met yet.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.engine.cells.len()
+        self.engine.len()
     }
 
     /// Whether there are no entries.
@@ -93,13 +100,13 @@ impl<K, V> Memory<K, V> {
     /// What all entries weigh, in bytes.
     #[must_use]
     pub fn weight(&self) -> u64 {
-        self.engine.cells.weight()
+        self.engine.weight()
     }
 
     /// The cache's figures.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.engine.cells.stats()
+        self.engine.stats()
     }
 
     fn from_engine(engine: Engine<K, V>) -> Self {
@@ -115,7 +122,7 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         Q: Hash + Equivalent<K> + ?Sized,
         V: Clone,
     {
-        self.engine.look_up(key, |value, _| value.clone())
+        self.engine.look_up::<false, _, _>(key, |value, _| value.clone())
     }
 
     /// The same with the time that the value has left; `None` stands for "until evicted".
@@ -125,7 +132,7 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         Q: Hash + Equivalent<K> + ?Sized,
         V: Clone,
     {
-        self.engine.look_up(key, |value, left| (value.clone(), left))
+        self.engine.look_up::<true, _, _>(key, |value, left| (value.clone(), left))
     }
 
     /// As [`get`](Self::get), but neither a use nor counted as a hit or a miss.

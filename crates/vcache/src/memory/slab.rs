@@ -1,105 +1,147 @@
-//! A vector of slots with small, reusable indices.
+//! Entries under small numbers that stay the same until removal.
 
-/// No index: the end of every list.
+use super::meta::Meta;
+use super::policy::Seats;
+
+/// No slot: the end of every list.
 pub(super) const NONE: u32 = u32::MAX;
+/// Slot numbers end before this; what is above stands for other things in lists.
+const MOST_SLOTS: u32 = u32::MAX - 4096;
 
-/// Values under `u32` indices that stay the same until removal.
+/// What the engine keeps for each key. Rare things stand in columns of their own.
 #[derive(Debug)]
-pub(super) struct Slab<T> {
-    slots: Vec<Slot<T>>,
+pub(super) struct Entry<K, V> {
+    pub(super) meta: Meta,
+    pub(super) key: K,
+    pub(super) value: V,
+}
+
+/// Takes no more room than the entry: `Free` hides in the byte that says where an entry stands.
+#[derive(Debug)]
+enum Slot<K, V> {
+    Used(Entry<K, V>),
+    /// With the next free slot.
+    Free(u32),
+}
+
+#[derive(Debug)]
+pub(super) struct Slab<K, V> {
+    slots: Vec<Slot<K, V>>,
     /// First of the free slots, which are linked through themselves.
     free: u32,
     len: usize,
 }
 
-#[derive(Debug)]
-enum Slot<T> {
-    Used(T),
-    Free(u32),
-}
+impl<K, V> Slab<K, V> {
+    /// Bytes of a slot.
+    pub(super) const SLOT: usize = size_of::<Slot<K, V>>();
 
-impl<T> Slab<T> {
     pub(super) const fn new() -> Self {
         Self { slots: Vec::new(), free: NONE, len: 0 }
     }
 
-    pub(super) const fn len(&self) -> usize {
-        self.len
-    }
-
-    /// One past the highest index in use.
-    pub(super) fn end(&self) -> u32 {
-        u32::try_from(self.slots.len()).unwrap_or(NONE)
-    }
-
-    pub(super) fn get(&self, at: u32) -> Option<&T> {
+    #[inline]
+    pub(super) fn get(&self, at: u32) -> Option<&Entry<K, V>> {
         match self.slots.get(at as usize)? {
-            Slot::Used(value) => Some(value),
+            Slot::Used(entry) => Some(entry),
             Slot::Free(_) => None,
         }
     }
 
-    pub(super) fn get_mut(&mut self, at: u32) -> Option<&mut T> {
+    pub(super) fn get_mut(&mut self, at: u32) -> Option<&mut Entry<K, V>> {
         match self.slots.get_mut(at as usize)? {
-            Slot::Used(value) => Some(value),
+            Slot::Used(entry) => Some(entry),
             Slot::Free(_) => None,
         }
     }
 
-    /// Stores `value` and gives its index; gives the value back when four billion are in use.
-    pub(super) fn insert(&mut self, value: T) -> Result<u32, T> {
+    /// Whether the next insertion needs more memory.
+    pub(super) const fn is_full(&self) -> bool {
+        self.free == NONE && self.slots.len() == self.slots.capacity()
+    }
+
+    /// Makes room for so many in all, exactly.
+    pub(super) fn grow(&mut self, slots: usize) {
+        self.slots.reserve_exact(slots.saturating_sub(self.slots.len()));
+    }
+
+    /// Whether there are as many as numbers for them.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.free == NONE && self.end() >= MOST_SLOTS
+    }
+
+    /// Stores an entry and gives its slot; there must be one.
+    pub(super) fn insert(&mut self, entry: Entry<K, V>) -> u32 {
+        self.len += 1;
         let at = self.free;
         if let Some(slot) = self.slots.get_mut(at as usize) {
             if let Slot::Free(next) = *slot {
                 self.free = next;
             }
-            *slot = Slot::Used(value);
-            self.len += 1;
-            return Ok(at);
+            *slot = Slot::Used(entry);
+            return at;
         }
         let at = self.end();
-        if at == NONE {
-            return Err(value);
-        }
-        self.slots.push(Slot::Used(value));
-        self.len += 1;
-        Ok(at)
+        self.slots.push(Slot::Used(entry));
+        at
     }
 
-    pub(super) fn remove(&mut self, at: u32) -> Option<T> {
+    pub(super) fn remove(&mut self, at: u32) -> Option<Entry<K, V>> {
         let slot = self.slots.get_mut(at as usize)?;
         if let Slot::Free(_) = slot {
             return None;
         }
-        let Slot::Used(value) = std::mem::replace(slot, Slot::Free(self.free)) else {
+        let Slot::Used(entry) = std::mem::replace(slot, Slot::Free(self.free)) else {
             return None;
         };
         self.free = at;
         self.len -= 1;
-        Some(value)
+        Some(entry)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Entry<K, V>)> {
         (0..).zip(&self.slots).filter_map(|(at, slot)| match slot {
-            Slot::Used(value) => Some((at, value)),
+            Slot::Used(entry) => Some((at, entry)),
             Slot::Free(_) => None,
         })
     }
 }
 
+impl<K, V> Seats for Slab<K, V> {
+    fn seat(&mut self, at: u32) -> Option<&mut Meta> {
+        self.get_mut(at).map(|entry| &mut entry.meta)
+    }
+
+    fn end(&self) -> u32 {
+        u32::try_from(self.slots.len()).unwrap_or(NONE)
+    }
+
+    fn len(&self) -> usize {
+        self.len
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::meta::Place;
     use super::*;
 
     #[test]
+    fn a_slot_is_eight_bytes_and_the_data() {
+        assert_eq!(Slab::<u64, u64>::SLOT, 24);
+        assert_eq!(Slab::<u64, [u64; 4]>::SLOT, 48);
+        assert_eq!(Slab::<(), ()>::SLOT, 8);
+    }
+
+    #[test]
     fn freed_slots_are_used_again() {
+        let entry = |key| Entry { meta: Meta::new(0, 0, Place::Main, 0, 0), key, value: () };
         let mut slab = Slab::new();
-        let (a, b) = (slab.insert('a').unwrap(), slab.insert('b').unwrap());
-        assert_eq!(slab.remove(a), Some('a'));
-        assert_eq!(slab.remove(a), None);
-        assert_eq!(slab.insert('c'), Ok(a));
-        assert_eq!(slab.insert('d'), Ok(2));
-        assert_eq!((slab.get(b), slab.len(), slab.end()), (Some(&'b'), 3, 3));
-        assert_eq!(slab.iter().map(|(_, c)| *c).collect::<String>(), "cbd");
+        let (a, b) = (slab.insert(entry('a')), slab.insert(entry('b')));
+        assert_eq!(slab.remove(a).unwrap().key, 'a');
+        assert!(slab.remove(a).is_none() && slab.get(a).is_none());
+        assert_eq!((slab.insert(entry('c')), slab.insert(entry('d'))), (a, 2));
+        assert_eq!((slab.get(b).unwrap().key, slab.len(), slab.end()), ('b', 3, 3));
+        assert_eq!(slab.iter().map(|(_, entry)| entry.key).collect::<String>(), "cbd");
     }
 }

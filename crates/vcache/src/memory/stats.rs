@@ -1,7 +1,5 @@
 //! What a cache has done so far.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use crate::metrics::Left;
 
 /// A cache's figures at one moment: totals since it was built, and its present size.
@@ -33,51 +31,30 @@ pub struct Stats {
     pub entries: u64,
 }
 
-/// One shard's totals, beside its lock, whose cache line a look-up writes anyway.
+/// One shard's totals of what writers do, under its lock. Hits are counted by the lock itself.
 #[derive(Debug, Default)]
-pub(super) struct Counters {
-    hits: AtomicU64,
-    misses: AtomicU64,
-    inserts: AtomicU64,
-    refusals: AtomicU64,
-    evictions: AtomicU64,
-    expirations: AtomicU64,
-    removals: AtomicU64,
+pub(super) struct Counts {
+    pub(super) inserts: u64,
+    pub(super) refusals: u64,
+    evictions: u64,
+    expirations: u64,
+    removals: u64,
 }
 
-impl Counters {
-    pub(super) fn looked_up(&self, hit: bool) {
-        count(if hit { &self.hits } else { &self.misses });
+impl Counts {
+    pub(super) const fn left(&mut self, cause: Left) {
+        match cause {
+            Left::Room => self.evictions += 1,
+            Left::Expired => self.expirations += 1,
+            Left::Removed => self.removals += 1,
+        }
     }
 
-    pub(super) fn inserted(&self) {
-        count(&self.inserts);
+    pub(super) const fn add_to(&self, stats: &mut Stats) {
+        stats.inserts += self.inserts;
+        stats.refusals += self.refusals;
+        stats.evictions += self.evictions;
+        stats.expirations += self.expirations;
+        stats.removals += self.removals;
     }
-
-    pub(super) fn refused(&self) {
-        count(&self.refusals);
-    }
-
-    pub(super) fn left(&self, cause: Left) {
-        count(match cause {
-            Left::Room => &self.evictions,
-            Left::Expired => &self.expirations,
-            Left::Removed => &self.removals,
-        });
-    }
-
-    pub(super) fn add_to(&self, stats: &mut Stats) {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        stats.hits += read(&self.hits);
-        stats.misses += read(&self.misses);
-        stats.inserts += read(&self.inserts);
-        stats.refusals += read(&self.refusals);
-        stats.evictions += read(&self.evictions);
-        stats.expirations += read(&self.expirations);
-        stats.removals += read(&self.removals);
-    }
-}
-
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }

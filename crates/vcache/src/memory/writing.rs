@@ -1,115 +1,143 @@
 //! One writer's turn at a shard: making room, storing, removing.
 
-use std::hash::Hash;
+use std::hash::Hash as HashTrait;
 use std::sync::atomic::Ordering;
-use std::sync::{PoisonError, RwLockWriteGuard, TryLockError};
 
-use super::cells::{Cell, Cells};
-use super::entry::Entry;
-use super::shard::Shard;
+use super::engine::{Cell, Engine};
+use super::lock;
+use super::shard::{Gone, Item, Shard};
 use crate::metrics::Left;
 
-/// Slots that every insertion looks at for expired entries.
-const SWEPT: u32 = 4;
+/// Expired entries that every insertion takes out.
+const RECLAIMED: u32 = 4;
 /// Attempts to find room while all that could leave is locked by other threads.
 const ATTEMPTS: u32 = 256;
 
 /// A shard under its write lock. What was removed is dropped after the lock is released, because
 /// destructors are the caller's code. Fields are dropped from top to bottom.
 pub(super) struct Writing<'a, K, V> {
-    pub(super) shard: RwLockWriteGuard<'a, Shard<K, V>>,
+    pub(super) shard: lock::Writing<'a, Shard<K, V>>,
     removed: Removed<K, V>,
-    cells: &'a Cells<K, V>,
-    pub(super) cell: &'a Cell<K, V>,
+    engine: &'a Engine<K, V>,
+    cell: &'a Cell<K, V>,
     home: usize,
+    /// Weight that has left and is still on the engine's account, for what comes in its place.
+    credit: u64,
 }
 
-/// Removed entries; most writers remove one at most, which takes no allocation.
+/// Removed keys and values; most writers remove one at most, which takes no allocation.
 struct Removed<K, V> {
-    one: Option<Entry<K, V>>,
-    more: Vec<Entry<K, V>>,
+    one: Option<(K, V)>,
+    more: Vec<(K, V)>,
 }
 
 impl<K, V> Removed<K, V> {
-    fn push(&mut self, entry: Entry<K, V>) {
+    fn push(&mut self, key: K, value: V) {
         match self.one {
-            None => self.one = Some(entry),
-            Some(_) => self.more.push(entry),
+            None => self.one = Some((key, value)),
+            Some(_) => self.more.push((key, value)),
         }
     }
 }
 
 impl<'a, K, V> Writing<'a, K, V> {
-    pub(super) fn new(cells: &'a Cells<K, V>, cell: &'a Cell<K, V>, home: usize) -> Self {
+    pub(super) fn new(engine: &'a Engine<K, V>, cell: &'a Cell<K, V>, home: usize) -> Self {
         Self {
-            shard: cell.shard.write().unwrap_or_else(PoisonError::into_inner),
+            shard: cell.shard.write(),
             removed: Removed { one: None, more: Vec::new() },
-            cells,
+            engine,
             cell,
             home,
+            credit: 0,
         }
     }
 
+    /// Takes what has left this shard off its account, and counts why.
+    fn settle(&mut self, weight: u64, cause: Left) {
+        self.credit += weight;
+        self.shard.counts.left(cause);
+        self.engine.meters.left(weight, cause);
+    }
+
+    /// Removes the entry at `at` and gives it away.
+    pub(super) fn extract(&mut self, at: u32, cause: Left) -> Option<Gone<K, V>> {
+        let gone = self.shard.remove(at)?;
+        self.settle(gone.weight, cause);
+        Some(gone)
+    }
+
     /// Removes the entry at `at`.
-    pub(super) fn take_out(&mut self, at: u32, cause: Left) -> Option<&Entry<K, V>> {
-        let entry = self.shard.remove(at)?;
-        self.cells.settle(self.cell, &entry, cause);
-        self.removed.push(entry);
-        self.removed.more.last().or(self.removed.one.as_ref())
+    pub(super) fn take_out(&mut self, at: u32, cause: Left) {
+        if let Some(gone) = self.extract(at, cause) {
+            self.removed.push(gone.key, gone.value);
+        }
     }
 
     /// Frees the weight of one entry, of this shard if it has its share; false if nothing can
     /// leave now.
     fn free_one(&mut self, now: u64) -> bool {
-        let shards = u64::try_from(self.cells.all.len()).unwrap_or(u64::MAX);
-        let share = self.cells.weight() / shards;
+        let shards = self.engine.cells.len();
+        if shards == 1 {
+            return self.free_here(now);
+        }
+        let share = self.engine.weight() / u64::try_from(shards).unwrap_or(u64::MAX);
         // An eighth below is still its share, or half of all insertions would take two locks.
-        let poor = shards > 1 && self.shard.weight() < share - share / 8;
+        let poor = self.shard.weight() < share - share / 8;
         (poor && self.free_elsewhere(share, now))
             || self.free_here(now)
             || self.free_elsewhere(1, now)
     }
 
     fn free_here(&mut self, now: u64) -> bool {
-        let Some((entry, cause)) = self.shard.evict(now) else {
+        let Some((gone, cause)) = self.shard.evict(now, self.engine.tuner.plan()) else {
             return false;
         };
-        self.cells.settle(self.cell, &entry, cause);
-        self.removed.push(entry);
+        self.settle(gone.weight, cause);
+        self.removed.push(gone.key, gone.value);
         true
     }
 
     /// Frees one entry of another shard that weighs `least` or more. It only tries their locks:
     /// two writers that waited for each other's shard would wait for ever.
     fn free_elsewhere(&mut self, least: u64, now: u64) -> bool {
-        let cells = &self.cells.all;
-        let start = self.cells.turn.fetch_add(1, Ordering::Relaxed) % cells.len();
+        let cells = &self.engine.cells;
+        let start = self.engine.turn.fetch_add(1, Ordering::Relaxed) % cells.len();
         let others = cells.iter().enumerate().cycle().skip(start);
         for (at, cell) in others.take(cells.len()) {
             if at == self.home || cell.weight.load(Ordering::Relaxed) < least.max(1) {
                 continue;
             }
-            let mut shard = match cell.shard.try_write() {
-                Ok(shard) => shard,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => continue,
+            let Some(mut shard) = cell.shard.try_write() else {
+                continue;
             };
-            if let Some((entry, cause)) = shard.evict(now) {
-                cell.weight.store(shard.weight(), Ordering::Relaxed);
-                self.cells.settle(cell, &entry, cause);
-                self.removed.push(entry);
+            if let Some((gone, cause)) = shard.evict(now, self.engine.tuner.plan()) {
+                cell.left(&shard);
+                shard.counts.left(cause);
+                self.engine.meters.left(gone.weight, cause);
+                self.credit += gone.weight;
+                self.removed.push(gone.key, gone.value);
                 return true;
             }
         }
         false
     }
 
+    /// Sees that `weight` is on the engine's account for a newcomer.
     fn make_room(&mut self, weight: u64, now: u64) -> bool {
-        if weight > self.cells.max_weight {
+        if weight > self.engine.max_weight {
             return false;
         }
         let mut attempts = 0;
-        while !self.cells.reserve(weight) {
+        loop {
+            if let Some(left) = self.credit.checked_sub(weight) {
+                self.credit = left;
+                return true;
+            }
+            if self.engine.reserve(weight - self.credit) {
+                self.credit = 0;
+                return true;
+            }
+            self.engine.wake_tuner(self.shard.len());
             if self.free_one(now) {
                 continue;
             }
@@ -119,52 +147,82 @@ impl<'a, K, V> Writing<'a, K, V> {
             }
             std::thread::yield_now();
         }
-        true
+    }
+
+    /// Takes out some of what has expired.
+    fn reclaim(&mut self, now: u64) {
+        for _ in 0..RECLAIMED {
+            let Some(gone) = self.shard.reclaim(now) else {
+                return;
+            };
+            self.settle(gone.weight, Left::Expired);
+            self.removed.push(gone.key, gone.value);
+        }
     }
 }
 
-impl<K: Hash + Eq, V> Writing<'_, K, V> {
-    /// Stores `entry` in place of the one with its key, which is gone in any case; whether it
-    /// was stored. `dead` says that its time is over before it began.
-    pub(super) fn replace(&mut self, mut entry: Entry<K, V>, dead: bool, now: u64) -> bool {
-        if let Some((at, old)) = self.shard.find(entry.hash, &entry.key) {
-            let cause = old.cause(now);
-            if let Some(old) = self.take_out(at, cause) {
-                entry.succeed(old);
+impl<K: HashTrait + Eq, V> Writing<'_, K, V> {
+    /// Stores `item` in place of the one with its key, which is gone in any case; whether it was
+    /// stored. `dead` says that its time is over before it began.
+    pub(super) fn store(&mut self, item: Item<K, V>, dead: bool, now: u64) -> bool {
+        let mut standing = None;
+        if let Some((at, _)) = self.shard.find(item.hash, &item.key) {
+            let (cause, old) = (self.shard.cause(at, now), self.shard.weight_of(at));
+            let more = item.weight.saturating_sub(old);
+            if !dead && item.weight <= self.engine.max_weight && self.engine.reserve(more) {
+                self.replace(at, item, old, cause, now);
+                return true;
+            }
+            if let Some(gone) = self.extract(at, cause) {
+                standing = Some(gone.meta);
+                self.removed.push(gone.key, gone.value);
             }
         }
-        if let Some(expired) = self.shard.sweep(now, SWEPT) {
-            self.cells.settle(self.cell, &expired, Left::Expired);
-            self.removed.push(expired);
-        }
+        self.reclaim(now);
+        let weight = item.weight;
         if dead {
-            self.removed.push(entry);
+            self.removed.push(item.key, item.value);
             return false;
         }
-        let weight = entry.weight;
         if self.make_room(weight, now) {
-            match self.shard.insert(entry) {
+            match self.shard.insert(item, standing, now, self.engine.tuner.plan()) {
                 Ok(()) => {
-                    self.cells.meters.inserted(weight);
-                    self.cell.counters.inserted();
+                    self.engine.meters.inserted(weight);
+                    self.shard.counts.inserts += 1;
                     return true;
                 }
                 Err(refused) => {
-                    self.cells.release(weight);
-                    self.removed.push(refused);
+                    self.credit += weight;
+                    self.removed.push(refused.key, refused.value);
                 }
             }
         } else {
-            self.removed.push(entry);
+            self.removed.push(item.key, item.value);
         }
-        self.cells.meters.refused();
-        self.cell.counters.refused();
+        self.engine.meters.refused();
+        self.shard.counts.refusals += 1;
         false
+    }
+
+    /// Puts `item` in the place of an entry that weighs `old`; what it weighs more is reserved.
+    fn replace(&mut self, at: u32, item: Item<K, V>, old: u64, cause: Left, now: u64) {
+        self.credit += old.saturating_sub(item.weight);
+        self.shard.counts.left(cause);
+        self.shard.counts.inserts += 1;
+        self.engine.meters.left(old, cause);
+        self.engine.meters.inserted(item.weight);
+        if let Some((key, value)) = self.shard.replace(at, item, now) {
+            self.removed.push(key, value);
+        }
+        self.reclaim(now);
     }
 }
 
 impl<K, V> Drop for Writing<'_, K, V> {
     fn drop(&mut self) {
-        self.cell.weight.store(self.shard.weight(), Ordering::Relaxed);
+        self.cell.left(&self.shard);
+        if self.credit > 0 {
+            self.engine.release(self.credit);
+        }
     }
 }

@@ -1,0 +1,270 @@
+//! When entries expire: a hierarchical timer wheel over slots, turned by writers.
+//!
+//! Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987. It only says what can
+//! be reclaimed; reads compare the time itself. The lists run through a column beside the slab,
+//! doubly linked, so that whatever leaves the slab leaves the wheel in the same step.
+
+use super::slab::NONE;
+
+/// The time of an entry that lives until it is evicted.
+pub(super) const NEVER: u64 = u64::MAX;
+
+/// Nanoseconds of a tick, as a power of two: 17 ms.
+const TICK: u32 = 24;
+/// Buckets of a level, as a power of two.
+const BITS: u32 = 6;
+const BUCKETS: usize = 1 << BITS;
+const LEVELS: usize = 6;
+/// Ticks beyond all levels: 36 years.
+const HORIZON: u64 = 1 << (BITS * 6);
+/// Links from here on name a bucket, whose first entry has it for its predecessor.
+const HEADS: u32 = NONE - 1024;
+
+#[derive(Debug, Clone, Copy)]
+struct Timer {
+    expires: u64,
+    /// [`NONE`] if it is in no list.
+    older: u32,
+    newer: u32,
+}
+
+impl Timer {
+    const NONE: Self = Self { expires: NEVER, older: NONE, newer: NONE };
+}
+
+#[derive(Debug)]
+pub(super) struct Wheel {
+    timers: Vec<Timer>,
+    heads: [[u32; BUCKETS]; LEVELS],
+    /// A bit for each bucket that is not empty.
+    occupied: [u64; LEVELS],
+    /// The tick up to which everything was reclaimed.
+    tick: u64,
+}
+
+impl Wheel {
+    pub(super) fn new(now: u64) -> Self {
+        Self {
+            timers: Vec::new(),
+            heads: [[NONE; BUCKETS]; LEVELS],
+            occupied: [0; LEVELS],
+            tick: now >> TICK,
+        }
+    }
+
+    /// When the entry in a slot expires.
+    #[inline]
+    pub(super) fn expires(&self, at: u32) -> u64 {
+        self.timers.get(at as usize).map_or(NEVER, |timer| timer.expires)
+    }
+
+    /// Makes room for the slots of a slab, exactly.
+    pub(super) fn grow(&mut self, slots: usize) {
+        self.timers.reserve_exact(slots.saturating_sub(self.timers.len()));
+    }
+
+    /// Sets when the entry in a slot expires, in place of what was set before.
+    pub(super) fn set(&mut self, at: u32, expires: u64) {
+        self.unlink(at);
+        if expires == NEVER && self.timers.len() <= at as usize {
+            return;
+        }
+        if self.timers.len() <= at as usize {
+            self.timers.resize(at as usize + 1, Timer::NONE);
+        }
+        if let Some(timer) = self.timers.get_mut(at as usize) {
+            timer.expires = expires;
+            self.link(at, expires);
+        }
+    }
+
+    /// The next slot whose time was over at `now`. Moves or passes at most `steps` entries on its
+    /// way, so that no writer pays for all; `None` may also mean that those steps were used up.
+    pub(super) fn expired(&mut self, now: u64, mut steps: u32) -> Option<u32> {
+        let end = now >> TICK;
+        while let Some((level, bucket, start)) = self.next() {
+            if start > end {
+                break;
+            }
+            self.tick = self.tick.max(start);
+            let at = *self.heads.get(level)?.get(bucket)?;
+            let expires = self.expires(at);
+            if expires <= now {
+                return Some(at);
+            }
+            if level == 0 {
+                // Its tick is not over: some of its entries are due, and others not yet.
+                return self.due(at, now, steps);
+            }
+            steps = steps.checked_sub(1)?;
+            self.unlink(at);
+            self.link(at, expires);
+        }
+        self.tick = self.tick.max(end);
+        None
+    }
+
+    /// The first in a list, from `at` on, whose time is over.
+    fn due(&self, mut at: u32, now: u64, steps: u32) -> Option<u32> {
+        for _ in 0..steps {
+            let timer = self.timers.get(at as usize)?;
+            if timer.expires <= now {
+                return Some(at);
+            }
+            at = timer.newer;
+        }
+        None
+    }
+
+    /// The bucket whose turn is next: level, number and first tick.
+    fn next(&self) -> Option<(usize, usize, u64)> {
+        // A higher bucket that has begun is spread over the lower ones first.
+        let begun = |(level, occupied): &(usize, &u64)| {
+            *level > 0 && **occupied >> number(self.tick, *level) & 1 == 1
+        };
+        let levels = || self.occupied.iter().enumerate();
+        if let Some((level, _)) = levels().rev().find(begun) {
+            return Some((level, number(self.tick, level), self.tick));
+        }
+        let (level, occupied) = levels().find(|(_, occupied)| **occupied != 0)?;
+        let bucket = occupied.trailing_zeros();
+        let below = BITS * u32::try_from(level).unwrap_or(0);
+        let above = below + BITS;
+        let start = (self.tick >> above << above) + (u64::from(bucket) << below);
+        Some((level, bucket as usize, start))
+    }
+
+    fn link(&mut self, at: u32, expires: u64) {
+        let tick = (expires >> TICK).max(self.tick);
+        let differ = tick ^ self.tick;
+        if expires == NEVER || differ >= HORIZON {
+            return;
+        }
+        let level = (differ.checked_ilog2().unwrap_or(0) / BITS) as usize;
+        let bucket = number(tick, level);
+        let Some(head) = self.heads.get_mut(level).and_then(|level| level.get_mut(bucket)) else {
+            return;
+        };
+        let newer = std::mem::replace(head, at);
+        let name = HEADS + u32::try_from(level * BUCKETS + bucket).unwrap_or(0);
+        if let Some(timer) = self.timers.get_mut(at as usize) {
+            (timer.older, timer.newer) = (name, newer);
+        }
+        if let Some(timer) = self.timers.get_mut(newer as usize) {
+            timer.older = at;
+        }
+        if let Some(occupied) = self.occupied.get_mut(level) {
+            *occupied |= 1 << bucket;
+        }
+    }
+
+    fn unlink(&mut self, at: u32) {
+        let Some(timer) = self.timers.get_mut(at as usize).filter(|timer| timer.older != NONE)
+        else {
+            return;
+        };
+        let Timer { older, newer, .. } =
+            std::mem::replace(timer, Timer { older: NONE, newer: NONE, ..*timer });
+        if let Some(timer) = self.timers.get_mut(newer as usize) {
+            timer.older = older;
+        }
+        if older < HEADS {
+            if let Some(timer) = self.timers.get_mut(older as usize) {
+                timer.newer = newer;
+            }
+            return;
+        }
+        let name = (older - HEADS) as usize;
+        let (level, bucket) = (name / BUCKETS, name % BUCKETS);
+        if let Some(head) = self.heads.get_mut(level).and_then(|level| level.get_mut(bucket)) {
+            *head = newer;
+        }
+        if newer == NONE
+            && let Some(occupied) = self.occupied.get_mut(level)
+        {
+            *occupied &= !(1 << bucket);
+        }
+    }
+}
+
+/// The number that a tick's bucket has at a level.
+fn number(tick: u64, level: usize) -> usize {
+    usize::try_from(tick >> (BITS as usize * level)).unwrap_or(0) & (BUCKETS - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn one_is_found_within_a_tick_of_its_time() {
+        for expires in [1, SECOND, 100 * SECOND, 1_000_000 * SECOND, 1_000_000_000 * SECOND] {
+            let mut wheel = Wheel::new(0);
+            wheel.set(7, expires);
+            assert_eq!(wheel.expired(expires - 1, 64), None);
+            assert_eq!(wheel.expired(expires + (1 << TICK), 64), Some(7), "{expires}");
+            wheel.set(7, NEVER);
+            assert_eq!(wheel.expired(NEVER - 1, 64), None);
+        }
+    }
+
+    #[test]
+    fn centuries_are_in_no_list() {
+        let mut wheel = Wheel::new(0);
+        wheel.set(0, NEVER - 1);
+        assert_eq!((wheel.expires(0), wheel.expires(9)), (NEVER - 1, NEVER));
+        assert_eq!(wheel.next(), None);
+    }
+
+    #[test]
+    fn no_call_moves_more_than_its_steps() {
+        let mut wheel = Wheel::new(0);
+        for at in 0..1000 {
+            wheel.set(at, 100 * SECOND + u64::from(at) * SECOND / 10);
+        }
+        let end = 99 * SECOND;
+        let mut calls = 0;
+        while wheel.next().is_some_and(|(_, _, start)| start <= end >> TICK) {
+            assert_eq!(wheel.expired(end, 8), None);
+            calls += 1;
+        }
+        assert!((40..60).contains(&calls), "{calls}");
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_a_sorted_map_finds(
+            steps in proptest::collection::vec((0_u32..50, 0_u32..48, any::<u64>()), 1..300),
+        ) {
+            let (mut wheel, mut map, mut now) = (Wheel::new(0), BTreeMap::new(), 0_u64);
+            for (at, size, number) in steps {
+                let by = number & ((1 << size) - 1);
+                if number >> 62 == 0 {
+                    now += by;
+                } else if number >> 62 == 1 {
+                    wheel.set(at, NEVER);
+                    map.remove(&at);
+                } else {
+                    wheel.set(at, now + by);
+                    map.insert(at, now + by);
+                }
+                while let Some(at) = wheel.expired(now, u32::MAX) {
+                    wheel.set(at, NEVER);
+                    let expires = map.remove(&at);
+                    prop_assert!(expires.is_some_and(|expires| expires <= now));
+                }
+                let late = map.values().find(|expires| **expires <= now);
+                prop_assert_eq!(late, None);
+                for (at, expires) in &map {
+                    prop_assert_eq!(wheel.expires(*at), *expires);
+                }
+            }
+        }
+    }
+}

@@ -4,8 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::{ConfigError, TlsError};
-use crate::tls::Tls;
+use crate::error::ConfigError;
 
 /// hyper refuses a read buffer below this.
 const LEAST_HEAD_BYTES: u64 = 8 * 1024;
@@ -14,8 +13,11 @@ const MOST_HEAD_BYTES: u64 = 1024 * 1024;
 
 /// One listener: its address, protocols, limits and timeouts.
 ///
-/// Every limit is on: there is no way to wait for ever. What is over a limit is refused with the
-/// status that RFC 9110 or RFC 6585 gives it, or the connection is closed, and it is counted.
+/// Every limit is on, so no client that stands still is waited for, with two exceptions: a
+/// response that the service takes its time for (deadlines are the service's), and a connection
+/// that was upgraded, which is the service's too. A client that goes on a byte at a time is not
+/// standing still: there is no least rate. What is over a limit is refused with the status that
+/// RFC 9110 or RFC 6585 gives it, or the connection is closed, and it is counted.
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,7 +45,8 @@ pub struct Config {
     /// it off at `net.core.somaxconn`; too few lose connections in bursts.
     pub backlog: u32,
     /// Most open connections, over all workers. Default: 10,000. One more is closed at once and
-    /// counted. Each idle one costs about 20 KiB (TLS: 60 KiB) and a file descriptor.
+    /// counted. Each idle one costs about 25 KiB after its first request (TLS: 60 KiB) and a file
+    /// descriptor.
     pub max_connections: usize,
     /// Whether small writes go out at once (`TCP_NODELAY`). Default: true. Turned off, answers
     /// can wait up to 40 ms for the client's acknowledgement.
@@ -70,7 +73,10 @@ pub struct Config {
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub keep_alive_timeout: Duration,
     /// Longest time that a write waits without sending a byte. Default: 30 s. It stops clients
-    /// that ask for much and read nothing.
+    /// that ask for much and read nothing. In HTTP/2 it is also the longest time that one response
+    /// waits while its client keeps the flow control window shut (RFC 9113 §5.2), or takes less
+    /// than 16 KiB; then its stream is reset. A response whose service has nothing to send may
+    /// take its time.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub write_stall_timeout: Duration,
     /// Most header fields of a request; more is answered with 431. Default: 100. Any other value
@@ -110,12 +116,15 @@ pub struct TlsConfig {
 pub struct Http2Config {
     /// Most requests at once on one connection (RFC 9113 §5.1.2). Default: 128.
     pub max_concurrent_streams: u32,
-    /// Most bytes of a request's fields, each counted with 32 more (RFC 9113 §6.5.2); more is
-    /// answered with 431. Default: 64 KiB, at most 1 MiB.
+    /// Most bytes of a request's fields, each counted with 32 more (RFC 9113 §6.5.2). Default:
+    /// 64 KiB, at most 1 MiB. More is answered with 431 and the stream is reset, without a word
+    /// to the service. Far more (four times as much, or a block in far more CONTINUATION frames
+    /// than it needs) ends the connection with GOAWAY.
     #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
     pub max_header_list_size: u64,
-    /// Most bytes of a response that wait for a slow client, per request. Default: 128 KiB. Times
-    /// the streams, this bounds the memory of one connection.
+    /// Most bytes of a response that wait for a slow client, per request, give or take 16 KiB.
+    /// Default: 128 KiB. Times the streams, this bounds the memory of one connection. A response
+    /// whose last bytes are here is over for the service; they wait as long as the connection.
     #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
     pub max_send_buffer: u64,
     /// How often to ask a silent client whether it is there (PING, RFC 9113 §6.7). Default: 20 s;
@@ -210,24 +219,6 @@ impl Config {
             Some((field, _)) => Err(ConfigError::Zero { field }),
             None => Ok(()),
         }
-    }
-}
-
-impl TlsConfig {
-    /// Reads the certificate and the key and refuses them as [`Server::bind`] would: when a file
-    /// cannot be read, is damaged, or the key is not the certificate's.
-    ///
-    /// It reads files, so call it from a thread that may block. That a certificate has expired or
-    /// is for another name is not looked at.
-    ///
-    /// # Errors
-    ///
-    /// See [`TlsError`]; each names the file and the fix. Without the feature `tls` it always
-    /// fails.
-    ///
-    /// [`Server::bind`]: crate::Server::bind
-    pub fn check(&self) -> Result<(), TlsError> {
-        Tls::load(self).map(drop)
     }
 }
 

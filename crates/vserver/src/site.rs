@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioTimer;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, Http2Config, TlsConfig};
+use crate::config::{Config, TlsConfig};
 use crate::conn::{HeadLimits, Rules, Times};
 use crate::error::{BindError, TlsError};
 use crate::stats::Tally;
@@ -89,7 +89,7 @@ fn rules(config: &Config, tls: Option<Tls>) -> Rules {
         },
         limits: HeadLimits { uri_bytes: size(config.max_uri_bytes), headers: config.max_headers },
         http1: http1_builder(config),
-        http2: http2_builder(&config.http2),
+        http2: config.http2.clone(),
     }
 }
 
@@ -105,19 +105,6 @@ fn http1_builder(config: &Config) -> http1::Builder {
     if config.max_headers != HYPER_HEADERS {
         builder.max_headers(config.max_headers);
     }
-    builder
-}
-
-fn http2_builder(config: &Http2Config) -> http2::Builder<TokioExecutor> {
-    let list = u32::try_from(config.max_header_list_size).unwrap_or(u32::MAX);
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(config.max_concurrent_streams)
-        .max_header_list_size(list)
-        .max_send_buf_size(size(config.max_send_buffer))
-        .keep_alive_interval(config.ping_interval)
-        .keep_alive_timeout(config.ping_timeout);
     builder
 }
 

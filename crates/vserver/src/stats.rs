@@ -25,7 +25,8 @@ pub struct Stats {
     pub http2: u64,
     /// TLS handshakes that failed or took too long.
     pub tls_failures: u64,
-    /// Connections that did not end in peace: timeouts, broken rules, lost clients.
+    /// Connections that did not end in peace: timeouts, broken rules, lost clients. Also HTTP/2
+    /// streams whose client stood still.
     pub errors: u64,
     /// Failures to accept a connection, such as for lack of file descriptors.
     pub accept_errors: u64,

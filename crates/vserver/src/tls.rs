@@ -6,6 +6,27 @@ pub(crate) use on::Tls;
 #[cfg(not(feature = "tls"))]
 pub(crate) use off::Tls;
 
+use crate::config::TlsConfig;
+use crate::error::TlsError;
+
+impl TlsConfig {
+    /// Reads the certificate and the key and refuses them as [`Server::bind`] would: when a file
+    /// cannot be read, is damaged, or the key is not the certificate's.
+    ///
+    /// It reads files, so call it from a thread that may block. That a certificate has expired or
+    /// is for another name is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// See [`TlsError`]; each names the file and the fix. Without the feature `tls` it always
+    /// fails.
+    ///
+    /// [`Server::bind`]: crate::Server::bind
+    pub fn check(&self) -> Result<(), TlsError> {
+        Tls::load(self).map(drop)
+    }
+}
+
 /// The version of HTTP that a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {

@@ -19,7 +19,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fixture::{LONG, Serving, app, config, raw, serve};
+use fixture::{LONG, Serving, app, config, raw, serve, until};
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt;
@@ -80,8 +80,13 @@ fn feed() -> (mpsc::UnboundedSender<Bytes>, Body) {
 }
 
 async fn client(server: &Serving) -> http2::SendRequest<Body> {
-    let io = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
-    let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let io = TokioIo::new(stream);
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    // The window that RFC 9113 §6.9.2 gives; hyper's own is far larger.
+    let (sender, connection) =
+        builder.initial_stream_window_size(65_535).handshake(io).await.unwrap();
     tokio::spawn(connection);
     sender
 }
@@ -101,7 +106,9 @@ async fn an_http1_body_that_stops_ends_with_an_error_and_the_connection() {
 
 #[tokio::test]
 async fn an_http2_body_that_stops_ends_its_stream_only() {
-    let server = serve(Config { body_read_timeout: SOON, ..config() }, reading(), LONG);
+    // Long enough for a body that does come, on a busy machine too.
+    let limit = Duration::from_millis(500);
+    let server = serve(Config { body_read_timeout: limit, ..config() }, reading(), LONG);
     let mut sender = client(&server).await;
     let (_open, silent) = feed();
     let request = Request::post("http://h.example/").body(silent).unwrap();
@@ -113,6 +120,36 @@ async fn an_http2_body_that_stops_ends_its_stream_only() {
     let response = sender.send_request(request).await.unwrap();
     let said = response.collect().await.unwrap().to_bytes();
     assert_eq!(said, "5 bytes, boxed: true");
+}
+
+#[tokio::test]
+async fn an_http2_stream_whose_client_takes_nothing_is_reset() {
+    let (sources, mut opened) = mpsc::unbounded_channel();
+    let large = app(move |request: Request<Body>| {
+        if request.uri().path() == "/small" {
+            return std::future::ready(Response::new(Body::from("small")));
+        }
+        let (source, body) = feed();
+        // More than the window and our own buffer take.
+        for _ in 0..8 {
+            source.send(Bytes::from(vec![b'x'; 100_000])).unwrap();
+        }
+        sources.send(source).unwrap();
+        std::future::ready(Response::new(body))
+    });
+    let server = serve(Config { write_stall_timeout: SOON, ..config() }, large, LONG);
+    let mut sender = client(&server).await;
+    let get =
+        |path: &str| Request::get(format!("http://h.example{path}")).body(Body::empty()).unwrap();
+    let shut = sender.send_request(get("/large")).await.unwrap();
+    // The body is given up, and with it what it is read from.
+    let source = opened.recv().await.unwrap();
+    tokio::time::timeout(LONG, source.closed()).await.unwrap();
+    until(|| server.running.monitor().stats().errors == 1).await;
+    assert!(shut.into_body().collect().await.is_err());
+    // The connection goes on.
+    let small = sender.send_request(get("/small")).await.unwrap();
+    assert_eq!(small.collect().await.unwrap().to_bytes(), "small");
 }
 
 #[tokio::test]

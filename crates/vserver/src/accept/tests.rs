@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Frame;
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2::{self, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -23,7 +24,7 @@ use vtask::Shutdown;
 
 use super::Acceptor;
 use crate::config::Config;
-use crate::conn::{Accepted, Hold, serve};
+use crate::conn::{Accepted, App, Hold, serve};
 use crate::site::{Checked, Site};
 use crate::stats::Tally;
 
@@ -67,7 +68,7 @@ struct Rig {
     start: Instant,
 }
 
-fn rig(config: Config, service: Answering) -> Rig {
+fn rig(config: Config, service: impl App) -> Rig {
     let address = ([127, 0, 0, 1], 1).into();
     let site = Checked::new(config).unwrap().site(address);
     let (client, io) = duplex(1024);
@@ -357,4 +358,83 @@ async fn an_http2_client_that_does_not_agree_to_the_end_is_left() {
     rig.served.await.unwrap();
     assert_eq!(rig.start.elapsed().as_secs(), 1);
     assert_eq!(rig.site.tally.stats().errors, 0);
+}
+
+/// Answers with a body that gives `chunks` of that many bytes and then waits for ever.
+#[derive(Clone, Copy)]
+struct Giving {
+    chunks: usize,
+    size: usize,
+}
+
+impl Service<Request<Body>> for Giving {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        std::future::ready(Ok(Response::new(Body::new(*self))))
+    }
+}
+
+impl http_body::Body for Giving {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.chunks == 0 {
+            return Poll::Pending;
+        }
+        self.chunks -= 1;
+        Poll::Ready(Some(Ok(Frame::data(vec![b'x'; self.size].into()))))
+    }
+}
+
+/// Asks with a small window for what `giving` gives, and takes a frame every `pause` seconds;
+/// says how many bytes came until the stream was reset, or until the first `most`.
+async fn taken(giving: Giving, pause: u64, most: usize) -> (usize, u64) {
+    let mut rig = rig(Config::default(), giving);
+    let (unused, _) = duplex(1);
+    let io = TokioIo::new(std::mem::replace(&mut rig.client, unused));
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let windows = builder.timer(TokioTimer::new()).initial_stream_window_size(16 * 1024);
+    let (mut sender, connection) = windows.handshake(io).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("http://h/").body(Empty::<Bytes>::new()).unwrap();
+    let mut body = sender.send_request(request).await.unwrap().into_body();
+    let mut length = 0;
+    while length < most {
+        sleep(Duration::from_secs(pause)).await;
+        match body.frame().await.unwrap() {
+            Ok(frame) => length += frame.into_data().unwrap().len(),
+            Err(_) => break,
+        }
+    }
+    (length, rig.site.tally.stats().errors)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_http2_client_that_takes_little_gets_everything() {
+    let large = Giving { chunks: 3, size: 128 * 1024 };
+    assert_eq!(taken(large, 20, 3 * 128 * 1024).await, (3 * 128 * 1024, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_http2_client_that_takes_nothing_for_too_long_is_reset() {
+    let (length, errors) = taken(Giving { chunks: 3, size: 128 * 1024 }, 100, usize::MAX).await;
+    assert!(length <= 16 * 1024, "{length}");
+    assert_eq!(errors, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_has_nothing_to_give_is_no_stall() {
+    let quiet = Giving { chunks: 2, size: 10 };
+    assert_eq!(taken(quiet, 1000, 20).await, (20, 0));
 }

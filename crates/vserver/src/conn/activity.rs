@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::fault::Fault;
+use crate::stats::Tally;
 use crate::tls::Protocol;
 
 /// Nothing has come yet.
@@ -48,11 +50,12 @@ pub(crate) struct Activity {
     ended: AtomicBool,
     /// Whether the next answer is the last one.
     last: AtomicBool,
+    tally: Arc<Tally>,
 }
 
 impl Activity {
     /// The state of a connection that now begins to speak `protocol`.
-    pub(crate) fn new(protocol: Protocol) -> Arc<Self> {
+    pub(crate) fn new(protocol: Protocol, tally: Arc<Tally>) -> Arc<Self> {
         let http2 = protocol == Protocol::Http2;
         Arc::new(Self {
             start: Instant::now(),
@@ -65,7 +68,13 @@ impl Activity {
             body: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             last: AtomicBool::new(false),
+            tally,
         })
+    }
+
+    /// Counts a request that failed while its connection goes on.
+    pub(crate) fn failed(&self, fault: Fault) {
+        self.tally.failed(fault);
     }
 
     /// Bytes have come from the client, or none: its end.
@@ -148,6 +157,11 @@ impl Activity {
 pub(crate) struct InFlight(Arc<Activity>);
 
 impl InFlight {
+    /// Whether the request came by HTTP/2.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.0.http2
+    }
+
     /// Whether the connection ends with this answer.
     pub(crate) fn is_last(&self) -> bool {
         self.0.last.load(Relaxed)
@@ -181,7 +195,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_state_has_its_own_limit() {
         let start = Instant::now();
-        let activity = Activity::new(Protocol::Http1);
+        let activity = Activity::new(Protocol::Http1, Arc::new(Tally::new("test")));
         let second = Duration::from_secs(1);
         assert_eq!(wait(&activity, start), Some((second, Wait::FirstByte)));
         tokio::time::advance(second).await;
@@ -198,7 +212,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn bytes_do_not_keep_an_idle_http2_connection() {
         let start = Instant::now();
-        let activity = Activity::new(Protocol::Http2);
+        let activity = Activity::new(Protocol::Http2, Arc::new(Tally::new("test")));
         tokio::time::advance(Duration::from_secs(2)).await;
         activity.read(17);
         assert_eq!(wait(&activity, start), Some((TIMES.idle, Wait::NextRequest)));

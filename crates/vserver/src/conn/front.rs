@@ -7,19 +7,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower_service::Service;
-use vhttp::{Body, BodyError, Connection, Reject};
+use vhttp::{Body, Connection, Reject};
 
 use crate::conn::activity::{Activity, InFlight};
 use crate::conn::patience::Patience;
+use crate::conn::tracked::Tracked;
 use crate::conn::upload::Upload;
-use crate::stats::Tally;
 
 /// What a request's head may be, beyond what hyper refuses by itself.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +35,6 @@ pub(crate) struct Front<S> {
     /// Longest wait for more of a request's body.
     pub(crate) body_read: Duration,
     pub(crate) activity: Arc<Activity>,
-    pub(crate) tally: Arc<Tally>,
 }
 
 impl<S> hyper::service::Service<Request<Incoming>> for Front<S>
@@ -53,7 +51,7 @@ where
             Some(refusal) => State::Refused { refusal: Some(refusal) },
             None => {
                 let patience = Patience::new(self.body_read);
-                let mut request = request.map(|body| Upload::wrap(body, patience, &self.tally));
+                let mut request = request.map(|body| Upload::wrap(body, patience, &self.activity));
                 request.extensions_mut().insert(self.connection);
                 State::Waiting { service: self.service.clone(), request: Some(request) }
             }
@@ -129,33 +127,7 @@ where
             // hyper reads this too, and closes the connection behind the answer.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Poll::Ready(Ok(response.map(|body| Tracked { body, _in_flight: in_flight })))
-    }
-}
-
-/// A response's body; the request is in flight until it is dropped.
-pub(crate) struct Tracked {
-    body: Body,
-    _in_flight: Option<InFlight>,
-}
-
-impl http_body::Body for Tracked {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        Poll::Ready(Ok(response.map(|body| Tracked::new(body, in_flight))))
     }
 }
 

@@ -8,6 +8,8 @@ mod hold;
 mod patience;
 mod sniff;
 mod stall;
+mod streams;
+mod tracked;
 mod upload;
 mod watch;
 
@@ -19,18 +21,20 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 use vhttp::{Body, Connection};
 
+use crate::config::Http2Config;
 use crate::conn::activity::Activity;
 use crate::conn::drive::{Clock, Graceful, drive, waited_out};
 use crate::conn::front::Front;
 use crate::conn::sniff::sniff;
 use crate::conn::stall::{Flow, Stall};
+use crate::conn::streams::Streams;
 use crate::conn::watch::Watch;
 use crate::fault::Fault;
 use crate::stats::Tally;
@@ -67,7 +71,7 @@ pub(crate) struct Rules {
     pub(crate) times: Times,
     pub(crate) limits: HeadLimits,
     pub(crate) http1: http1::Builder,
-    pub(crate) http2: http2::Builder<TokioExecutor>,
+    pub(crate) http2: Http2Config,
 }
 
 /// A connection that was just accepted.
@@ -152,7 +156,7 @@ impl<S: App> Session<'_, S> {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         self.tally.negotiated(protocol);
-        let activity = Activity::new(protocol);
+        let activity = Activity::new(protocol, Arc::clone(self.tally));
         let clock = Clock::new(activity.clone(), self.flow, self.rules.times);
         let io = TokioIo::new(Watch::new(io, activity.clone()));
         let front = Front {
@@ -160,8 +164,7 @@ impl<S: App> Session<'_, S> {
             connection: self.connection,
             limits: self.rules.limits,
             body_read: self.rules.body_read,
-            activity,
-            tally: Arc::clone(self.tally),
+            activity: Arc::clone(&activity),
         };
         match protocol {
             Protocol::Http1 => {
@@ -169,7 +172,9 @@ impl<S: App> Session<'_, S> {
                 drive(connection.with_upgrades(), clock, self.drain).await
             }
             Protocol::Http2 => {
-                let connection = self.rules.http2.serve_connection(io, front);
+                let connection = Streams::new(self.rules.write_stall, activity)
+                    .builder(&self.rules.http2)
+                    .serve_connection(io, front);
                 drive(connection, clock, self.drain).await
             }
         }
@@ -186,7 +191,7 @@ where
     }
 }
 
-impl<IO, S> Graceful for http2::Connection<IO, Front<S>, TokioExecutor>
+impl<IO, S> Graceful for http2::Connection<IO, Front<S>, Streams>
 where
     IO: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     S: App,

@@ -10,9 +10,9 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use vhttp::{Body, BodyError};
 
+use crate::conn::activity::Activity;
 use crate::conn::patience::Patience;
 use crate::fault::Fault;
-use crate::stats::Tally;
 
 /// What a client sends; it ends with an error once the reader has waited too long for more.
 ///
@@ -22,16 +22,16 @@ pub(crate) struct Upload {
     /// and resets an HTTP/2 stream.
     body: Option<Incoming>,
     patience: Patience,
-    tally: Arc<Tally>,
+    activity: Arc<Activity>,
 }
 
 impl Upload {
     /// The body of a request; what has no bytes needs no clock, and no box.
-    pub(crate) fn wrap(body: Incoming, patience: Patience, tally: &Arc<Tally>) -> Body {
+    pub(crate) fn wrap(body: Incoming, patience: Patience, activity: &Arc<Activity>) -> Body {
         if http_body::Body::is_end_stream(&body) {
             return Body::from(body);
         }
-        Body::new(Self { body: Some(body), patience, tally: Arc::clone(tally) })
+        Body::new(Self { body: Some(body), patience, activity: Arc::clone(activity) })
     }
 }
 
@@ -55,7 +55,7 @@ impl http_body::Body for Upload {
             return Poll::Pending;
         }
         this.body = None;
-        this.tally.failed(Fault::BodyTimeout);
+        this.activity.failed(Fault::BodyTimeout);
         let late = "the client sent no more of the request's body in time";
         let late = io::Error::new(io::ErrorKind::TimedOut, late);
         Poll::Ready(Some(Err(BodyError::new(late))))

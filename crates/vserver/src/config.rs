@@ -94,6 +94,12 @@ pub struct Config {
     /// 5 s, because endpoint lists propagate late.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub drain_delay: Duration,
+    /// Once the drain has begun, the longest time that an upgraded connection (WebSocket) may
+    /// move no byte, either way; then it is closed. Default: 5 s. There is no message of ours that
+    /// would end one, and an idle one would hold the drain until its deadline. 0 closes each as
+    /// soon as it waits.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub drain_idle: Duration,
     /// What is particular to HTTP/2.
     pub http2: Http2Config,
 }
@@ -155,6 +161,7 @@ impl Default for Config {
             max_head_bytes: 64 * 1024,
             max_uri_bytes: 16 * 1024,
             drain_delay: Duration::ZERO,
+            drain_idle: Duration::from_secs(5),
             http2: Http2Config::default(),
         }
     }

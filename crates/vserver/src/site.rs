@@ -82,6 +82,7 @@ fn rules(config: &Config, tls: Option<Tls>) -> Rules {
         handshake: config.tls_handshake_timeout,
         body_read: config.body_read_timeout,
         write_stall: config.write_stall_timeout,
+        drain_idle: config.drain_idle,
         times: Times {
             first_byte: config.first_byte_timeout,
             head: config.header_read_timeout,

@@ -12,11 +12,16 @@
 
 mod fixture;
 
-use fixture::{LONG, app, config, echo, get, http1, http2, raw, serve, until};
+use std::io;
+use std::time::Duration;
+
+use fixture::{LONG, Serving, app, config, echo, get, http1, http2, raw, serve, until};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
 use vhttp::Body;
 use vserver::Config;
 
@@ -81,35 +86,44 @@ async fn a_panic_ends_one_connection_only() {
 }
 
 /// Switches to a protocol that sends back what comes, and says goodbye at its end.
-fn upgrading() -> fixture::App {
-    app(|mut request: Request<Body>| async move {
+fn upgrading(ended: mpsc::UnboundedSender<io::Error>) -> fixture::App {
+    app(move |mut request: Request<Body>| {
         let upgrade = hyper::upgrade::on(&mut request);
+        let ended = ended.clone();
         tokio::spawn(async move {
             let mut io = TokioIo::new(upgrade.await.unwrap());
             let mut word = [0; 4];
-            io.read_exact(&mut word).await.unwrap();
+            if let Err(error) = io.read_exact(&mut word).await {
+                return ended.send(error).unwrap();
+            }
             io.write_all(&word).await.unwrap();
             io.shutdown().await.unwrap();
         });
-        Response::builder()
+        let switched = Response::builder()
             .status(StatusCode::SWITCHING_PROTOCOLS)
             .header("connection", "upgrade")
             .header("upgrade", "echo")
-            .body(Body::empty())
-            .unwrap()
+            .body(Body::empty());
+        std::future::ready(switched.unwrap())
     })
 }
 
-#[tokio::test]
-async fn an_upgraded_connection_is_the_services_and_the_drain_waits_for_it() {
-    let mut server = serve(config(), upgrading(), LONG);
+/// A connection that speaks the other protocol.
+async fn upgraded(server: &Serving) -> TokioIo<Upgraded> {
     let mut request = get("/");
     request.headers_mut().insert("connection", "upgrade".parse().unwrap());
     request.headers_mut().insert("upgrade", "echo".parse().unwrap());
     let mut sender = http1(server.address).await;
     let response = sender.send_request(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
-    let mut io = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
+    TokioIo::new(hyper::upgrade::on(response).await.unwrap())
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_is_the_services_and_the_drain_waits_for_it() {
+    let (ended, _) = mpsc::unbounded_channel();
+    let mut server = serve(config(), upgrading(ended), LONG);
+    let mut io = upgraded(&server).await;
 
     server.shutdown.begin();
     assert_eq!(server.running.monitor().stats().open, 1);
@@ -120,4 +134,16 @@ async fn an_upgraded_connection_is_the_services_and_the_drain_waits_for_it() {
     drop(io);
     assert_eq!(server.running.join().await.aborted, 0);
     assert_eq!(server.running.monitor().stats().open, 0);
+}
+
+#[tokio::test]
+async fn an_idle_upgraded_connection_does_not_hold_the_drain() {
+    let (ended, mut ends) = mpsc::unbounded_channel();
+    let config = Config { drain_idle: Duration::from_millis(20), ..config() };
+    let mut server = serve(config, upgrading(ended), LONG);
+    let mut io = upgraded(&server).await;
+    server.shutdown.begin();
+    assert_eq!(server.running.join().await.aborted, 0);
+    assert_eq!(ends.recv().await.unwrap().kind(), io::ErrorKind::ConnectionAborted);
+    assert_eq!(io.read(&mut [0; 1]).await.unwrap_or(0), 0);
 }

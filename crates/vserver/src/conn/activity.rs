@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::conn::stall::Flow;
 use crate::fault::Fault;
 use crate::stats::Tally;
 use crate::tls::Protocol;
@@ -50,12 +51,13 @@ pub(crate) struct Activity {
     ended: AtomicBool,
     /// Whether the next answer is the last one.
     last: AtomicBool,
+    flow: Flow,
     tally: Arc<Tally>,
 }
 
 impl Activity {
     /// The state of a connection that now begins to speak `protocol`.
-    pub(crate) fn new(protocol: Protocol, tally: Arc<Tally>) -> Arc<Self> {
+    pub(crate) fn new(protocol: Protocol, flow: Flow, tally: Arc<Tally>) -> Arc<Self> {
         let http2 = protocol == Protocol::Http2;
         Arc::new(Self {
             start: Instant::now(),
@@ -68,6 +70,7 @@ impl Activity {
             body: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             last: AtomicBool::new(false),
+            flow,
             tally,
         })
     }
@@ -162,6 +165,14 @@ impl InFlight {
         self.0.http2
     }
 
+    /// Behind the answer, an HTTP/1 connection is the service's. To be said before hyper hands it
+    /// over: its first read has to know.
+    pub(crate) fn upgrade(&self) {
+        if !self.0.http2 {
+            self.0.flow.upgrade();
+        }
+    }
+
     /// Whether the connection ends with this answer.
     pub(crate) fn is_last(&self) -> bool {
         self.0.last.load(Relaxed)
@@ -187,6 +198,10 @@ mod tests {
         idle: Duration::from_secs(3),
     };
 
+    fn activity(protocol: Protocol) -> Arc<Activity> {
+        Activity::new(protocol, Flow::default(), Arc::new(Tally::new("test")))
+    }
+
     fn wait(activity: &Activity, since: Instant) -> Option<(Duration, Wait)> {
         let due = activity.due(&TIMES, since);
         due.map(|(at, wait)| (at - since, wait))
@@ -195,7 +210,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_state_has_its_own_limit() {
         let start = Instant::now();
-        let activity = Activity::new(Protocol::Http1, Arc::new(Tally::new("test")));
+        let activity = activity(Protocol::Http1);
         let second = Duration::from_secs(1);
         assert_eq!(wait(&activity, start), Some((second, Wait::FirstByte)));
         tokio::time::advance(second).await;
@@ -212,7 +227,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn bytes_do_not_keep_an_idle_http2_connection() {
         let start = Instant::now();
-        let activity = Activity::new(Protocol::Http2, Arc::new(Tally::new("test")));
+        let activity = activity(Protocol::Http2);
         tokio::time::advance(Duration::from_secs(2)).await;
         activity.read(17);
         assert_eq!(wait(&activity, start), Some((TIMES.idle, Wait::NextRequest)));

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -47,6 +47,7 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let in_flight = self.activity.begin(!request.body().is_end_stream());
+        let connect = request.method() == Method::CONNECT;
         let state = match self.limits.check(&request) {
             Some(refusal) => State::Refused { refusal: Some(refusal) },
             None => {
@@ -56,7 +57,7 @@ where
                 State::Waiting { service: self.service.clone(), request: Some(request) }
             }
         };
-        Answer { state, in_flight: Some(in_flight) }
+        Answer { state, connect, in_flight: Some(in_flight) }
     }
 }
 
@@ -84,6 +85,7 @@ pin_project! {
     pub(crate) struct Answer<S, F> {
         #[pin]
         state: State<S, F>,
+        connect: bool,
         in_flight: Option<InFlight>,
     }
 }
@@ -122,10 +124,16 @@ where
             }
         };
         let in_flight = this.in_flight.take();
-        let ends = response.status() != StatusCode::SWITCHING_PROTOCOLS;
-        if ends && in_flight.as_ref().is_some_and(InFlight::is_last) {
-            // hyper reads this too, and closes the connection behind the answer.
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        let status = response.status();
+        let switches = status == StatusCode::SWITCHING_PROTOCOLS;
+        if let Some(in_flight) = &in_flight {
+            if switches || *this.connect && status.is_success() {
+                in_flight.upgrade();
+            }
+            if in_flight.is_last() && !switches {
+                // hyper reads this too, and closes the connection behind the answer.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
         }
         Poll::Ready(Ok(response.map(|body| Tracked::new(body, in_flight))))
     }

@@ -10,6 +10,7 @@ mod sniff;
 mod stall;
 mod streams;
 mod tracked;
+mod tunnel;
 mod upload;
 mod watch;
 
@@ -33,7 +34,7 @@ use crate::conn::activity::Activity;
 use crate::conn::drive::{Clock, Graceful, drive, waited_out};
 use crate::conn::front::Front;
 use crate::conn::sniff::sniff;
-use crate::conn::stall::{Flow, Stall};
+use crate::conn::stall::{Flow, Last, Stall};
 use crate::conn::streams::Streams;
 use crate::conn::watch::Watch;
 use crate::fault::Fault;
@@ -68,6 +69,7 @@ pub(crate) struct Rules {
     pub(crate) handshake: Duration,
     pub(crate) body_read: Duration,
     pub(crate) write_stall: Duration,
+    pub(crate) drain_idle: Duration,
     pub(crate) times: Times,
     pub(crate) limits: HeadLimits,
     pub(crate) http1: http1::Builder,
@@ -95,7 +97,8 @@ pub(crate) async fn serve<IO, S>(
 {
     let peer = accepted.peer;
     let Accepted { io, hold, local, .. } = accepted;
-    let (io, flow) = Stall::new(io, rules.write_stall, hold);
+    let last = Last { drain: drain.clone(), idle: rules.drain_idle };
+    let (io, flow) = Stall::new(io, rules.write_stall, last, hold);
     let session = Session {
         service,
         connection: Connection::new(peer, local, rules.tls.is_some()),
@@ -156,7 +159,7 @@ impl<S: App> Session<'_, S> {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         self.tally.negotiated(protocol);
-        let activity = Activity::new(protocol, Arc::clone(self.tally));
+        let activity = Activity::new(protocol, self.flow.clone(), Arc::clone(self.tally));
         let clock = Clock::new(activity.clone(), self.flow, self.rules.times);
         let io = TokioIo::new(Watch::new(io, activity.clone()));
         let front = Front {

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{JoinError, JoinSet, unconstrained};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -64,7 +64,9 @@ impl<S: App> Loop<S> {
         self.accept(listener).await;
         drop(listening);
         let (site, watcher, kill) = (self.site.clone(), self.watcher.clone(), self.kill.clone());
-        nobody_accepts(&site, &watcher, &kill).await;
+        // At once when it is so already: a turn of the other tasks in between would let requests
+        // be answered as if there was no drain.
+        unconstrained(nobody_accepts(&site, &watcher, &kill)).await;
         self.drain.cancel();
         drop(guard);
         self.finish().await
@@ -89,7 +91,10 @@ impl<S: App> Loop<S> {
             }
         }
         // Whoever is in the queue by now would get a reset.
-        while let Some((stream, peer)) = acceptor.waiting().await {
+        for _ in 0..self.site.backlog {
+            let Some((stream, peer)) = unconstrained(acceptor.waiting()).await else {
+                break;
+            };
             self.start(stream, peer);
         }
     }

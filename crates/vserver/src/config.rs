@@ -13,10 +13,12 @@ const MOST_HEAD_BYTES: u64 = 1024 * 1024;
 
 /// One listener: its address, protocols, limits and timeouts.
 ///
-/// Every limit is on, so no client that stands still is waited for, with two exceptions: a
-/// response that the service takes its time for (deadlines are the service's), and a connection
-/// that was upgraded, which is the service's too. A client that goes on a byte at a time is not
-/// standing still: there is no least rate. What is over a limit is refused with the status that
+/// Every limit is on, so no client that stands still is waited for, with three exceptions: a
+/// response that the service takes its time for (deadlines are the service's), a connection that
+/// was upgraded, which is the service's too, and a vanished HTTP/2 client when
+/// [`Http2Config::ping_interval`] is none. A client that goes on a little at a time is not
+/// standing still: there is no least rate but that of
+/// [`write_stall_timeout`](Self::write_stall_timeout) in HTTP/2. What is over a limit is refused with the status that
 /// RFC 9110 or RFC 6585 gives it, or the connection is closed, and it is counted.
 ///
 /// ```

@@ -24,6 +24,8 @@ pub(crate) struct Site {
     pub(crate) rules: Rules,
     pub(crate) tally: Arc<Tally>,
     pub(crate) max_connections: usize,
+    /// Most connections that can wait to be accepted.
+    pub(crate) backlog: u32,
     pub(crate) tcp_nodelay: bool,
     pub(crate) drain_delay: Duration,
     /// Holds a token of every socket that still accepts.
@@ -53,6 +55,7 @@ impl Checked {
             rules: rules(&config, tls),
             tally: Arc::new(Tally::new(&local.to_string())),
             max_connections: config.max_connections,
+            backlog: config.backlog,
             tcp_nodelay: config.tcp_nodelay,
             drain_delay: config.drain_delay,
             listening: TaskTracker::new(),

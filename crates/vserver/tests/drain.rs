@@ -83,6 +83,7 @@ async fn a_request_on_its_way_to_an_idle_connection_is_still_answered() {
     }
     for connection in [&mut idle, &mut fresh] {
         answer.notify_one();
+        connection.ready().await.unwrap();
         let response = connection.send_request(get("/")).await.unwrap();
         assert_eq!(response.headers()["connection"], "close");
         response.collect().await.unwrap();

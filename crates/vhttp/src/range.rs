@@ -149,12 +149,12 @@ mod tests {
 
     use super::*;
 
-    fn headers(name: http::HeaderName, lines: &[&str]) -> HeaderMap {
+    fn headers(name: &http::HeaderName, lines: &[&str]) -> HeaderMap {
         lines.iter().map(|line| (name.clone(), HeaderValue::from_str(line).unwrap())).collect()
     }
 
     fn ranges(lines: &[&str]) -> Option<Vec<ByteRange>> {
-        ByteRanges::parse(&headers(RANGE, lines), 3).map(|ranges| ranges.0)
+        ByteRanges::parse(&headers(&RANGE, lines), 3).map(|ranges| ranges.0)
     }
 
     #[test]
@@ -201,10 +201,13 @@ mod tests {
             ("lines 0-4/10", None),
             ("bytes 0-18446744073709551615/*", None),
         ] {
-            let found = ContentRange::of(&headers(CONTENT_RANGE, &[line]));
+            let found = ContentRange::of(&headers(&CONTENT_RANGE, &[line]));
             assert_eq!(found, expected, "{line}");
         }
-        assert_eq!(ContentRange::of(&headers(CONTENT_RANGE, &["bytes 0-4/9", "bytes 0-4/9"])), None);
+        assert_eq!(
+            ContentRange::of(&headers(&CONTENT_RANGE, &["bytes 0-4/9", "bytes 0-4/9"])),
+            None
+        );
     }
 
     proptest! {

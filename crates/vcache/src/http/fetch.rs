@@ -3,22 +3,26 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, IF_MODIFIED_SINCE, IF_NONE_MATCH, PRAGMA};
+use http::header::{CACHE_CONTROL, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, PRAGMA, RANGE};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tower_service::Service;
-use vhttp::{Body, BoxError, CacheVerdict, Timeline};
+use vhttp::{Body, BoxError, CacheVerdict, Reason, Timeline};
 
 use crate::http::collapse::Lead;
 use crate::http::engine::{Engine, Lookup};
 use crate::http::freshness::Exchange;
-use crate::http::inquiry::{Inquiry, fallback};
+use crate::http::head::learn_from_head;
+use crate::http::inquiry::{Inquiry, fallback, refuge};
 use crate::http::keep::{Asked, confirm, pass};
 use crate::http::key::Key;
-use crate::http::policy::invalidate;
+use crate::http::policy::{invalidate, is_for_client};
+use crate::http::ranges::{self, Completion};
 use crate::http::status::{Forward, Status};
+use crate::http::stored::Stored;
 use crate::http::wait::{Waited, wait};
 
 /// Passes a request on that is not for the cache, and drops what it made invalid (RFC 9111 §4.4).
@@ -83,7 +87,7 @@ pub(crate) async fn refresh<S, ReqB, ResB>(
     inquiry.timeline = None;
     inquiry.parts.extensions.remove::<Timeline>();
     inquiry.parts.method = Method::GET;
-    for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, CACHE_CONTROL, PRAGMA] {
+    for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE, CACHE_CONTROL, PRAGMA] {
         inquiry.parts.headers.remove(name);
     }
     if let Ok(response) = exchange(service, &inquiry, &lookup, Some(lead)).await {
@@ -109,40 +113,115 @@ where
     let is_get = inquiry.parts.method == Method::GET;
     let validated = lookup.stored.as_ref();
     let mut validated = validated.filter(|stored| is_get && stored.has_validator());
+    let mut completion = Completion::plan(inquiry, lookup);
     loop {
         let ticket = engine.ticket(&inquiry.key);
-        let request = Request::from_parts(inquiry.to_send(validated), ReqB::default());
+        let mut parts = inquiry.to_send(validated);
+        completion.iter().for_each(|completion| completion.ask(&mut parts.headers));
         let requested = engine.now();
-        let result = ask(&mut service.clone(), request).await;
+        let result = ask(&mut service.clone(), Request::from_parts(parts, ReqB::default())).await;
         let received = engine.now();
-        let stale = fallback(lookup, received);
-        let response = match (result, stale) {
-            (Err(_), Some(stored)) => return Ok(inquiry.answer_stale(stored, lookup.why, None)),
-            (Err(error), None) => return Err(error),
-            (Ok(response), Some(stored)) if is_outage(response.status()) => {
-                let status = Some(response.status());
-                return Ok(inquiry.answer_stale(stored, lookup.why, status));
-            }
-            (Ok(response), _) => response,
+        let response = match result {
+            Ok(response) => response.map(Body::new),
+            Err(error) => match refuge(lookup, received) {
+                Some(stored) => return Ok(inquiry.answer_stale(stored, lookup.why, None)),
+                None => return Err(error),
+            },
         };
-        let exchange = Exchange { requested, received };
-        let asked = Asked { ticket, exchange };
+        if let Some(stored) = in_place_of(&response, lookup, received) {
+            let status = Some(response.status());
+            return Ok(inquiry.answer_stale(stored, lookup.why, status));
+        }
+        let asked = Asked { ticket, exchange: Exchange { requested, received } };
         if response.status() == StatusCode::NOT_MODIFIED
             && let Some(stored) = validated.take()
         {
-            let (update, _) = response.into_parts();
-            let Some((response, end)) = confirm(inquiry, lookup.why, (stored, &update), asked)
-            else {
+            match not_modified((inquiry, lookup), stored, response, asked, &mut lead) {
+                Some(response) => return Ok(response),
                 // The 304 is about something else: ask for the whole.
-                continue;
-            };
-            if let Some(lead) = lead.take() {
-                lead.end(end);
+                None => continue,
             }
-            return Ok(response);
         }
-        return Ok(pass(inquiry, lookup.why, response, asked, lead));
+        let Some(response) = Completion::join(completion.take(), response) else {
+            // The rest is not of what is stored: ask for the whole.
+            continue;
+        };
+        return Ok(keep(inquiry, lookup, response, asked, lead));
     }
+}
+
+/// The answer to a client after a 304 to the validators of `stored`; `None` when the 304 is about
+/// neither that nor what the client has.
+fn not_modified(
+    (inquiry, lookup): (&Inquiry, &Lookup),
+    stored: &Arc<Stored>,
+    response: Response<Body>,
+    asked: Asked,
+    lead: &mut Option<Lead>,
+) -> Option<Response<Body>> {
+    let (update, body) = response.into_parts();
+    if let Some((response, end)) = confirm(inquiry, lookup.why, (stored, &update), asked) {
+        if let Some(lead) = lead.take() {
+            lead.end(end);
+        }
+        return Some(response);
+    }
+    if !is_for_client(&inquiry.parts.headers, &update.headers) {
+        return None;
+    }
+    // The next of those who wait leads: this answer is nobody else's.
+    drop(lead.take());
+    let response = Response::from_parts(update, body);
+    Some(pass(inquiry, lookup.why, response, asked, None))
+}
+
+/// Keeps of an answer what can be kept: the whole, a part, or what a head says of the stored one.
+fn keep(
+    inquiry: &Inquiry,
+    lookup: &Lookup,
+    response: Response<Body>,
+    asked: Asked,
+    lead: Option<Lead>,
+) -> Response<Body> {
+    let status = response.status();
+    if status == StatusCode::PARTIAL_CONTENT && inquiry.parts.method == Method::GET {
+        return ranges::keep(inquiry, lookup.why, response, asked);
+    }
+    if status == StatusCode::OK && inquiry.parts.method == Method::HEAD {
+        learn_from_head(inquiry, lookup, response.headers(), asked);
+    }
+    pass(inquiry, lookup.why, response, asked, lead)
+}
+
+/// The stored response that is answered in place of an outage, where one may be: of the origin,
+/// or of the way to it, of which our own side tells.
+fn in_place_of<'a>(
+    response: &Response<Body>,
+    lookup: &'a Lookup,
+    now: SystemTime,
+) -> Option<&'a Arc<Stored>> {
+    if !is_outage(response.status()) {
+        return None;
+    }
+    match response.extensions().get::<Reason>() {
+        Some(_) => refuge(lookup, now),
+        None => fallback(lookup, now),
+    }
+}
+
+/// Asks the origin for this request alone, without waiting for others.
+pub(crate) async fn fetch_alone<S, ReqB, ResB>(
+    service: S,
+    inquiry: Inquiry,
+    lookup: Lookup,
+) -> Result<Response<Body>, S::Error>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
+    ReqB: Default,
+    ResB: HttpBody<Data = Bytes> + Send + 'static,
+    ResB::Error: Into<BoxError>,
+{
+    exchange(service, &inquiry, &lookup, None).await
 }
 
 /// Waits until the service is ready, and asks it.

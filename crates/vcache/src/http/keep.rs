@@ -18,7 +18,7 @@ use crate::http::policy::{admit, merge_304};
 use crate::http::status::{Forward, Status};
 use crate::http::stored::{Head, Stored};
 use crate::http::terms::Terms;
-use crate::http::vary::{self, VaryKey};
+use crate::http::vary;
 
 /// When the origin was asked, and what was purged by then.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +70,7 @@ fn admitted(inquiry: &Inquiry, parts: &response::Parts, exchange: Exchange) -> O
     let engine = &inquiry.engine;
     let request = (&inquiry.parts.method, &inquiry.parts.headers);
     let response = (parts.status, &parts.headers);
-    let terms = admit(request, response, engine.rules, exchange).ok()?;
+    let terms = admit(request, response, &engine.rules, exchange).ok()?;
     let max = engine.config.max_object_size;
     if content_length(&parts.headers).is_some_and(|length| length > max) {
         return None;
@@ -89,7 +89,7 @@ fn head(
     Head {
         status,
         headers,
-        vary: VaryKey::new(terms.vary(), &inquiry.parts.headers),
+        vary: terms.variant(&inquiry.parts.headers),
         terms,
         received: exchange.received,
         keep: inquiry.engine.config.keep_stale,
@@ -108,7 +108,7 @@ pub(crate) fn confirm(
     let (merged, cookies) = merge(inquiry, stored, &update.headers, asked.exchange)?;
     let request = (&Method::GET, &inquiry.parts.headers);
     let response = (stored.status, &merged);
-    let admitted = admit(request, response, engine.rules, asked.exchange);
+    let admitted = admit(request, response, &engine.rules, asked.exchange);
     let is_admitted = admitted.is_ok();
     let terms = admitted.unwrap_or_else(|_| stored.terms.clone());
     let confirmed = head(inquiry, stored.status, merged, terms, asked.exchange);
@@ -147,7 +147,7 @@ fn merge(
         merged.insert(DATE, date);
     }
     let mut cookies = Vec::new();
-    if inquiry.engine.config.set_cookie != SetCookie::Store {
+    if inquiry.engine.rules.set_cookie != SetCookie::Store {
         merged.remove(SET_COOKIE);
         cookies.extend(update.get_all(SET_COOKIE).iter().cloned());
     }

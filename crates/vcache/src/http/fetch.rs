@@ -1,7 +1,6 @@
 //! The way to the origin: ask, validate, fall back.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -9,15 +8,18 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, PRAGMA, RANGE};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tower_service::Service;
-use vhttp::{Body, BoxError, CacheVerdict, Reason, Timeline};
+use vhttp::{Body, BoxError, CacheVerdict, Reason, Reject, Timeline};
 
+use crate::http::background::Background;
 use crate::http::collapse::Lead;
 use crate::http::engine::{Engine, Lookup};
 use crate::http::freshness::Exchange;
 use crate::http::head::learn_from_head;
 use crate::http::inquiry::{Inquiry, fallback, refuge};
-use crate::http::keep::{Asked, confirm, pass};
+use crate::http::keep::{Asked, Fetched, confirm, pass};
 use crate::http::key::Key;
 use crate::http::policy::{invalidate, is_for_client};
 use crate::http::ranges::{self, Completion};
@@ -43,9 +45,11 @@ where
     let (mut parts, body) = response.into_parts();
     if let Some(key) = key {
         for key in invalidate(&method, &key, (parts.status, &parts.headers)) {
-            engine.purge(&key);
+            engine.invalidate(&key);
         }
+        engine.invalidate_groups(&method, &key, &parts.headers);
     }
+    engine.tags.strip(&mut parts.headers);
     if !parts.status.is_informational() {
         let status = Status::forwarded(why, Some(parts.status));
         engine.mark(&mut parts.headers, status);
@@ -58,17 +62,75 @@ pub(crate) async fn fetch<S, ReqB, ResB>(
     service: S,
     inquiry: Inquiry,
     lookup: Lookup,
+    background: Arc<Background>,
 ) -> Result<Response<Body>, S::Error>
 where
-    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
-    ReqB: Default,
+    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    ReqB: Default + Send + 'static,
     ResB: HttpBody<Data = Bytes> + Send + 'static,
     ResB::Error: Into<BoxError>,
 {
-    match wait(&inquiry, lookup).await {
+    let waited = match ranges::is_own(&inquiry, &lookup) {
+        true => Waited::Ask(None, lookup),
+        false => wait(&inquiry, lookup).await,
+    };
+    match waited {
         Waited::Answer(response) => Ok(response),
-        Waited::Ask(lead, lookup) => exchange(service, &inquiry, &lookup, lead).await,
+        Waited::Ask(Some(lead), lookup) if Handle::try_current().is_ok() => {
+            lead_on(service, inquiry, lookup, lead, &background).await
+        }
+        Waited::Ask(lead, lookup) => {
+            let fetched = exchange(service, &inquiry, &lookup, lead).await?;
+            if let Some(pump) = fetched.pump {
+                background.spawn(pump.audience().clone(), pump.run());
+            }
+            Ok(fetched.response)
+        }
     }
+}
+
+/// Fetches for all who follow: the fetch goes on if this request goes away.
+async fn lead_on<S, ReqB, ResB>(
+    service: S,
+    inquiry: Inquiry,
+    lookup: Lookup,
+    lead: Lead,
+    background: &Background,
+) -> Result<Response<Body>, S::Error>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    ReqB: Default + Send + 'static,
+    ResB: HttpBody<Data = Bytes> + Send + 'static,
+    ResB::Error: Into<BoxError>,
+{
+    let (send, answer) = oneshot::channel();
+    let audience = lead.audience().clone();
+    let _seat = audience.seat();
+    let work = async move {
+        match exchange(service, &inquiry, &lookup, Some(lead)).await {
+            Ok(Fetched { response, pump }) => {
+                // Whoever asked may have left; the followers have not.
+                let _ = send.send(Ok(response));
+                if let Some(pump) = pump {
+                    pump.run().await;
+                }
+            }
+            Err(error) => {
+                let _ = send.send(Err(error));
+            }
+        }
+    };
+    background.spawn(audience, work);
+    answer.await.unwrap_or_else(|_| Ok(fetch_ended()))
+}
+
+/// The answer when a fetch panicked, or ended with its runtime.
+fn fetch_ended() -> Response<Body> {
+    Reject::new(StatusCode::INTERNAL_SERVER_ERROR, "fetch-ended").into_response()
 }
 
 /// Asks the origin behind a stale answer, and reads the answer to its end.
@@ -90,9 +152,12 @@ pub(crate) async fn refresh<S, ReqB, ResB>(
     for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE, CACHE_CONTROL, PRAGMA] {
         inquiry.parts.headers.remove(name);
     }
-    if let Ok(response) = exchange(service, &inquiry, &lookup, Some(lead)).await {
-        let mut body = pin!(response.into_body());
-        while let Some(Ok(_)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {}
+    if let Ok(Fetched { response, pump }) = exchange(service, &inquiry, &lookup, Some(lead)).await {
+        // Nobody reads this one; the pump does not need it.
+        drop(response);
+        if let Some(pump) = pump {
+            pump.run().await;
+        }
     }
 }
 
@@ -102,7 +167,7 @@ async fn exchange<S, ReqB, ResB>(
     inquiry: &Inquiry,
     lookup: &Lookup,
     mut lead: Option<Lead>,
-) -> Result<Response<Body>, S::Error>
+) -> Result<Fetched, S::Error>
 where
     S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
     ReqB: Default,
@@ -124,25 +189,25 @@ where
         let response = match result {
             Ok(response) => response.map(Body::new),
             Err(error) => match refuge(lookup, received) {
-                Some(stored) => return Ok(inquiry.answer_stale(stored, lookup.why, None)),
+                Some(stored) => return Ok(inquiry.answer_stale(stored, lookup.why, None).into()),
                 None => return Err(error),
             },
         };
         if let Some(stored) = in_place_of(&response, lookup, received) {
             let status = Some(response.status());
-            return Ok(inquiry.answer_stale(stored, lookup.why, status));
+            return Ok(inquiry.answer_stale(stored, lookup.why, status).into());
         }
         let asked = Asked { ticket, exchange: Exchange { requested, received } };
         if response.status() == StatusCode::NOT_MODIFIED
             && let Some(stored) = validated.take()
         {
             match not_modified((inquiry, lookup), stored, response, asked, &mut lead) {
-                Some(response) => return Ok(response),
+                Some(fetched) => return Ok(fetched),
                 // The 304 is about something else: ask for the whole.
                 None => continue,
             }
         }
-        let Some(response) = Completion::join(completion.take(), response) else {
+        let Some(response) = Completion::join(completion.take(), engine, response) else {
             // The rest is not of what is stored: ask for the whole.
             continue;
         };
@@ -158,13 +223,13 @@ fn not_modified(
     response: Response<Body>,
     asked: Asked,
     lead: &mut Option<Lead>,
-) -> Option<Response<Body>> {
+) -> Option<Fetched> {
     let (update, body) = response.into_parts();
     if let Some((response, end)) = confirm(inquiry, lookup.why, (stored, &update), asked) {
         if let Some(lead) = lead.take() {
             lead.end(end);
         }
-        return Some(response);
+        return Some(response.into());
     }
     if !is_for_client(&inquiry.parts.headers, &update.headers) {
         return None;
@@ -182,10 +247,10 @@ fn keep(
     response: Response<Body>,
     asked: Asked,
     lead: Option<Lead>,
-) -> Response<Body> {
+) -> Fetched {
     let status = response.status();
     if status == StatusCode::PARTIAL_CONTENT && inquiry.parts.method == Method::GET {
-        return ranges::keep(inquiry, lookup.why, response, asked);
+        return ranges::keep(inquiry, lookup.why, response, asked).into();
     }
     if status == StatusCode::OK && inquiry.parts.method == Method::HEAD {
         learn_from_head(inquiry, lookup, response.headers(), asked);
@@ -207,21 +272,6 @@ fn in_place_of<'a>(
         Some(_) => refuge(lookup, now),
         None => fallback(lookup, now),
     }
-}
-
-/// Asks the origin for this request alone, without waiting for others.
-pub(crate) async fn fetch_alone<S, ReqB, ResB>(
-    service: S,
-    inquiry: Inquiry,
-    lookup: Lookup,
-) -> Result<Response<Body>, S::Error>
-where
-    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
-    ReqB: Default,
-    ResB: HttpBody<Data = Bytes> + Send + 'static,
-    ResB::Error: Into<BoxError>,
-{
-    exchange(service, &inquiry, &lookup, None).await
 }
 
 /// Waits until the service is ready, and asks it.

@@ -7,9 +7,8 @@ use http::{HeaderMap, Method};
 
 use crate::http::engine::Lookup;
 use crate::http::inquiry::Inquiry;
-use crate::http::keep::Asked;
+use crate::http::keep::{self, Asked, tags};
 use crate::http::policy::{admit, merge_head};
-use crate::http::stored::Head;
 
 /// Updates the stored response that would have answered, or takes it out of the store when the
 /// head is of another representation.
@@ -29,14 +28,9 @@ pub(crate) fn learn_from_head(inquiry: &Inquiry, lookup: &Lookup, head: &HeaderM
         let request = (&Method::GET, &inquiry.parts.headers);
         let response = (stored.status, &merged);
         let terms = admit(request, response, &engine.rules, asked.exchange).ok()?;
-        Some(Head {
-            status: stored.status,
-            headers: merged,
-            vary: terms.variant(&inquiry.parts.headers),
-            terms,
-            received: asked.exchange.received,
-            keep: engine.config.keep_stale,
-        })
+        engine.tags.restore(&mut merged, head, &stored.tags);
+        let tags = tags(inquiry, &merged)?;
+        Some(keep::head(inquiry, (stored.status, merged, tags), terms, asked.exchange))
     });
     match confirmed {
         Some(head) => {

@@ -16,7 +16,7 @@ use crate::http::cache::HttpCache;
 use crate::http::collapse::Turn;
 use crate::http::encodings::Encode;
 use crate::http::engine::{Lookup, gateway_timeout};
-use crate::http::fetch::{fetch, fetch_alone, forward, refresh};
+use crate::http::fetch::{fetch, forward, refresh};
 use crate::http::future::ResponseFuture;
 use crate::http::inquiry::Inquiry;
 use crate::http::key::Key;
@@ -114,6 +114,7 @@ impl<S> Cache<S> {
         let (parts, _) = request.into_parts();
         let inquiry = Inquiry {
             engine: Arc::clone(engine),
+            background: Arc::downgrade(&self.cache.background),
             encode: self.encode.clone(),
             timeline: parts.extensions.get::<Timeline>().cloned(),
             wish: Wish::new(&parts.headers, engine.config.request_directives),
@@ -129,11 +130,8 @@ impl<S> Cache<S> {
             return ResponseFuture::answer(gateway_timeout(engine));
         }
         let Some((stored, status, verdict)) = lookup.hit(engine.now()) else {
-            if ranges::is_own(&inquiry, &lookup) {
-                let fetch = fetch_alone(self.inner.clone(), inquiry, lookup);
-                return ResponseFuture::fetch(Box::pin(fetch));
-            }
-            let fetch = fetch(self.inner.clone(), inquiry, lookup);
+            let background = Arc::clone(&self.cache.background);
+            let fetch = fetch(self.inner.clone(), inquiry, lookup, background);
             return ResponseFuture::fetch(Box::pin(fetch));
         };
         let response = inquiry.answer(&stored, status, verdict);
@@ -155,9 +153,10 @@ impl<S> Cache<S> {
     {
         let engine = &inquiry.engine;
         let flight = engine.flight_key(&inquiry.key, &lookup, &inquiry.parts.headers);
-        if let Turn::Lead(lead) = engine.flights.join(flight, true) {
+        if let Turn::Lead(lead) = engine.join(flight, true) {
+            let audience = lead.audience().clone();
             let refresh = refresh(self.inner.clone(), inquiry, lookup, lead);
-            self.cache.refreshes.spawn(refresh);
+            self.cache.background.spawn(audience, refresh);
         }
     }
 }

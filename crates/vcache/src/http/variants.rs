@@ -6,8 +6,10 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, HeaderName};
 
 use crate::http::policy::select;
+use crate::http::purge::Fate;
 use crate::http::ranges::Partial;
 use crate::http::stored::Stored;
+use crate::http::tags::Tag;
 use crate::http::vary::VaryKey;
 
 /// The variants of a key; a change makes a new value, so that readers need no lock.
@@ -78,8 +80,42 @@ impl Variants {
     pub(crate) fn without(&self, stored: &Arc<Stored>) -> Option<Self> {
         let mut rest = self.clone();
         rest.list.retain(|other| !Arc::ptr_eq(other, stored));
-        let is_empty = rest.list.is_empty() && rest.parts.is_empty();
-        (!is_empty || rest.hit_for_miss.is_some()).then_some(rest)
+        rest.is_of_use().then_some(rest)
+    }
+
+    fn is_of_use(&self) -> bool {
+        !self.list.is_empty() || !self.parts.is_empty() || self.hit_for_miss.is_some()
+    }
+
+    /// What is left of the variants after a purge of those that `takes` means, and how many those
+    /// were.
+    pub(crate) fn purged(
+        &self,
+        fate: Fate,
+        takes: impl Fn(&[Tag]) -> bool,
+    ) -> (Option<Self>, usize) {
+        let (mut rest, mut count) = (self.clone(), 0);
+        // A part has nothing that would be worth to keep.
+        rest.parts.retain(|part| !takes(part.tags()));
+        count += self.parts.len() - rest.parts.len();
+        rest.list = Vec::with_capacity(self.list.len());
+        for stored in &self.list {
+            if !takes(&stored.tags) {
+                rest.list.push(Arc::clone(stored));
+                continue;
+            }
+            count += 1;
+            if let Fate::Stale { now, keep } = fate {
+                rest.list.extend(stored.expired(now, keep).map(Arc::new));
+            }
+        }
+        (rest.is_of_use().then_some(rest), count)
+    }
+
+    /// Whether any variant has `tag`.
+    pub(crate) fn has_tag(&self, tag: &Tag) -> bool {
+        self.list.iter().any(|stored| stored.tags.contains(tag))
+            || self.parts.iter().any(|part| part.tags().contains(tag))
     }
 
     /// Notes that answers cannot be shared until `end`.

@@ -11,7 +11,7 @@ use http::{Method, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use vhttp::{Body, BodyError, ContentRange};
 
-use crate::http::engine::Lookup;
+use crate::http::engine::{Engine, Lookup};
 use crate::http::inquiry::Inquiry;
 use crate::http::policy::{Decision, merge_part};
 use crate::http::ranges::partial::Partial;
@@ -52,6 +52,7 @@ impl Completion {
     /// whoever wants the whole. `None` when it is not: a rest of something else.
     pub(crate) fn join(
         completion: Option<Self>,
+        engine: &Engine,
         response: Response<Body>,
     ) -> Option<Response<Body>> {
         let Some(Self { partial, from }) = completion else {
@@ -72,6 +73,7 @@ impl Completion {
                 headers.append(name, value.clone());
             }
         }
+        engine.tags.restore(&mut headers, &parts.headers, partial.tags());
         headers.remove(CONTENT_RANGE);
         headers.insert(CONTENT_LENGTH, HeaderValue::from(complete));
         parts.status = StatusCode::OK;

@@ -13,7 +13,7 @@ use crate::http::encodings::Encodings;
 use crate::http::engine::Engine;
 use crate::http::generation::Ticket;
 use crate::http::inquiry::Inquiry;
-use crate::http::keep::Asked;
+use crate::http::keep::{Asked, head, tags};
 use crate::http::key::Key;
 use crate::http::policy::admit_part;
 use crate::http::ranges::partial::Partial;
@@ -35,6 +35,7 @@ pub(crate) fn keep(
     if let Some(copy) = copy {
         body = copy.begin(body);
     }
+    engine.tags.strip(&mut parts.headers);
     engine.mark(&mut parts.headers, Status::passed(why, parts.status, is_kept));
     Response::from_parts(parts, body)
 }
@@ -52,14 +53,9 @@ fn copy(inquiry: &Inquiry, parts: &response::Parts, asked: Asked) -> Option<Copy
     let length = range.end.checked_sub(range.start)?;
     let length =
         usize::try_from(length).ok().filter(|_| length <= engine.config.max_object_size)?;
-    let head = Head {
-        status: parts.status,
-        headers: parts.headers.clone(),
-        vary: terms.variant(&inquiry.parts.headers),
-        terms,
-        received: asked.exchange.received,
-        keep: engine.config.keep_stale,
-    };
+    let headers = parts.headers.clone();
+    let tags = tags(inquiry, &headers)?;
+    let head = head(inquiry, (parts.status, headers, tags), terms, asked.exchange);
     let key = inquiry.key.clone();
     Some(Copy { engine, key, ticket: asked.ticket, head, place, length, bytes: Vec::new() })
 }

@@ -1,6 +1,7 @@
 //! Parts of one representation, put together as they come: RFC 9111 §3.3, §3.4.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -11,7 +12,8 @@ use vhttp::{ContentRange, EntityTag};
 use crate::http::policy::merge_part;
 use crate::http::ranges::body::Pieces;
 use crate::http::ranges::cut::slice;
-use crate::http::stored::{Head, OVERHEAD, prepare, size_of_fields};
+use crate::http::stored::{Head, OVERHEAD, size_of_fields};
+use crate::http::tags::{self, Tag};
 use crate::http::terms::Terms;
 use crate::http::vary::VaryKey;
 
@@ -25,6 +27,7 @@ pub(crate) struct Partial {
     headers: HeaderMap,
     terms: Terms,
     vary: VaryKey,
+    tags: Arc<[Tag]>,
     complete: Option<u64>,
     /// In order; they do not overlap, and none is empty.
     pieces: Vec<(u64, Bytes)>,
@@ -33,20 +36,15 @@ pub(crate) struct Partial {
 }
 
 impl Partial {
-    /// The part `place`, of which `bytes` is the content; `None` when that is not of its length.
+    /// The part `place` with a head as it is stored, of which `bytes` is the content; `None` when that is not of its length.
     pub(super) fn new(head: Head, place: &ContentRange, bytes: Bytes) -> Option<Self> {
         let range = place.range.clone()?;
         if as_u64(bytes.len()) != range.end.checked_sub(range.start)? {
             return None;
         }
         Some(Self {
-            headers: without_place(prepare(
-                head.headers,
-                &head.terms,
-                StatusCode::PARTIAL_CONTENT,
-                bytes.len(),
-                head.received,
-            )),
+            headers: without_place(head.headers),
+            tags: head.tags,
             terms: head.terms,
             vary: head.vary,
             complete: place.complete,
@@ -80,6 +78,10 @@ impl Partial {
 
     pub(crate) const fn vary(&self) -> &VaryKey {
         &self.vary
+    }
+
+    pub(crate) fn tags(&self) -> &[Tag] {
+        &self.tags
     }
 
     pub(super) const fn terms(&self) -> &Terms {
@@ -146,6 +148,7 @@ impl Partial {
             headers: self.headers,
             terms: self.terms,
             vary: self.vary,
+            tags: self.tags,
             received: self.received,
             keep: self.keep,
         };
@@ -161,7 +164,8 @@ impl Partial {
     /// Bytes on the cache's account.
     pub(crate) fn weight(&self) -> usize {
         let content: usize = self.pieces.iter().map(|(_, bytes)| bytes.len() + 64).sum();
-        OVERHEAD + size_of_fields(&self.headers) + self.vary.size() + content
+        let fields = size_of_fields(&self.headers);
+        OVERHEAD + fields + self.vary.size() + tags::weight(&self.tags) + content
     }
 }
 

@@ -23,7 +23,8 @@ fn partial(tag: &'static str, range: Range<u64>) -> Partial {
     let (terms, place) = admit_part(request, response, &Rules::default(), exchange).unwrap();
     let vary = terms.variant(&HeaderMap::new());
     let status = StatusCode::PARTIAL_CONTENT;
-    let head = Head { status, headers, terms, vary, received: now, keep: Duration::ZERO };
+    let tags = Arc::default();
+    let head = Head { status, headers, terms, vary, tags, received: now, keep: Duration::ZERO };
     let bytes = slice(&Bytes::from_static(CONTENT), &range);
     Partial::new(head, &place, bytes).unwrap()
 }

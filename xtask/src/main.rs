@@ -8,6 +8,7 @@ mod deny;
 mod doc;
 mod failure;
 mod features;
+mod fuzz;
 mod needs;
 mod run;
 mod steps;
@@ -37,6 +38,7 @@ enum Command {
     Tidy(tidy::Tidy),
     Doc(doc::Doc),
     Bench(bench::Bench),
+    Fuzz(fuzz::Fuzz),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Command::Tidy(tidy) => tidy.run(),
         Command::Doc(doc) => doc.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::http::tags::TagRules;
+
 /// Settings of an [`HttpCache`](super::HttpCache).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
@@ -15,7 +17,7 @@ pub struct Config {
     #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
     pub max_size: u64,
     /// Bytes that the body of one stored response may have; larger ones pass through. Default:
-    /// 8 MiB. While a response is on its way, a copy of up to this size is held for each miss.
+    /// 8 MiB. While a response is on its way, up to this much of it is held, whoever reads it.
     #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
     pub max_object_size: u64,
     /// Variants (RFC 9111 §4.1) kept for one URL; above it the least recently used leaves.
@@ -37,6 +39,17 @@ pub struct Config {
     /// What to do with a response that sets cookies and has an explicit lifetime. Default:
     /// `bypass`.
     pub set_cookie: SetCookie,
+    /// Response fields that tag what is stored, to be purged by tag: words between commas or
+    /// spaces. Default: `surrogate-key` and `cache-tag`.
+    pub tag_fields: Vec<String>,
+    /// Whether clients get those fields. Default: false, they do; a cache in front may want them.
+    pub strip_tags: bool,
+    /// Tags of one response, its cache groups included; a response with more is not stored,
+    /// because a purge could miss it. Default: 128.
+    pub max_tags: u32,
+    /// Whether `Cache-Groups` and `Cache-Group-Invalidation` count (RFC 9875): what an origin
+    /// grouped it can invalidate together, by its answer to an unsafe request. Default: true.
+    pub cache_groups: bool,
     /// How long a response that can be validated is kept past its lifetime. Default: 1 hour.
     /// Longer saves bodies that did not change, and costs memory.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
@@ -47,20 +60,24 @@ pub struct Config {
     /// Whether answers carry `Cache-Status` (RFC 9211). Default: true. It says `stored` only of
     /// what is stored by then, or announced its length.
     pub cache_status: bool,
-    /// Whether concurrent misses of one key share one request to the origin. Default: true.
+    /// Whether concurrent misses of one key share one request to the origin, and its answer while
+    /// it arrives. Default: true.
     pub collapse: bool,
-    /// Longest wait for another request's answer; after it a request goes to the origin by
-    /// itself. Default: 5 s. Zero, and times that no clock reaches, mean not to wait.
+    /// Longest wait for the head of another request's answer; after it a request goes to the
+    /// origin by itself. Default: 5 s. Zero, and times that no clock reaches, mean not to wait.
+    /// Of several who read a body that is too large to be stored, one that holds up the others
+    /// for as long is cut off.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub collapse_timeout: Duration,
     /// How long requests of a key do not wait for each other after an answer that they could not
     /// share. Default: 2 minutes. An answer that can be stored ends it early.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub hit_for_miss: Duration,
-    /// Background refreshes (RFC 5861 §3) under way at one time; above it stale answers are
-    /// served without one. Default: 64.
+    /// Fetches under way at one time that nobody waits for: background refreshes (RFC 5861 §3),
+    /// and fills whose clients have all left. Above it stale answers are served without a refresh,
+    /// and such fills are given up. Default: 64.
     pub max_refreshes: u32,
-    /// Longest time of a background refresh, the body included. Default: 30 s.
+    /// Longest time of such a fetch, the body included. Default: 30 s.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub refresh_timeout: Duration,
 }
@@ -75,6 +92,10 @@ impl Default for Config {
             max_key_size: 8 << 10,
             default_ttl: None,
             set_cookie: SetCookie::Bypass,
+            tag_fields: vec!["surrogate-key".to_owned(), "cache-tag".to_owned()],
+            strip_tags: false,
+            max_tags: 128,
+            cache_groups: true,
             keep_stale: Duration::from_secs(3600),
             request_directives: true,
             cache_status: true,
@@ -122,6 +143,9 @@ pub enum BuildError {
     /// The cache is too small to hold anything.
     #[error("max_size is {0} bytes, which holds nothing")]
     TooSmall(u64),
+    /// Not the name of a field.
+    #[error("`{0}` in tag_fields is not the name of a field")]
+    TagField(String),
     /// A limit is zero where at least one is needed.
     #[error("{0} is 0, but must be at least 1")]
     Zero(&'static str),
@@ -145,6 +169,7 @@ impl Config {
                 all: self.max_size,
             });
         }
+        TagRules::new(self)?;
         if self.max_variants == 0 {
             return Err(BuildError::Zero("max_variants"));
         }

@@ -1,21 +1,23 @@
 //! The way to the origin: ask, validate, fall back.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, IF_MODIFIED_SINCE, IF_NONE_MATCH, PRAGMA};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tower_service::Service;
-use vhttp::{Body, BoxError, CacheVerdict, Timeline};
+use vhttp::{Body, BoxError, CacheVerdict, Reject, Timeline};
 
+use crate::http::background::Background;
 use crate::http::collapse::Lead;
 use crate::http::engine::{Engine, Lookup};
 use crate::http::freshness::Exchange;
 use crate::http::inquiry::{Inquiry, fallback};
-use crate::http::keep::{Asked, confirm, pass};
+use crate::http::keep::{Asked, Fetched, confirm, pass};
 use crate::http::key::Key;
 use crate::http::policy::invalidate;
 use crate::http::status::{Forward, Status};
@@ -39,9 +41,11 @@ where
     let (mut parts, body) = response.into_parts();
     if let Some(key) = key {
         for key in invalidate(&method, &key, (parts.status, &parts.headers)) {
-            engine.purge(&key);
+            engine.invalidate(&key);
         }
+        engine.invalidate_groups(&method, &key, &parts.headers);
     }
+    engine.tags.strip(&mut parts.headers);
     if !parts.status.is_informational() {
         let status = Status::forwarded(why, Some(parts.status));
         engine.mark(&mut parts.headers, status);
@@ -54,17 +58,71 @@ pub(crate) async fn fetch<S, ReqB, ResB>(
     service: S,
     inquiry: Inquiry,
     lookup: Lookup,
+    background: Arc<Background>,
 ) -> Result<Response<Body>, S::Error>
 where
-    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
-    ReqB: Default,
+    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    ReqB: Default + Send + 'static,
     ResB: HttpBody<Data = Bytes> + Send + 'static,
     ResB::Error: Into<BoxError>,
 {
     match wait(&inquiry, lookup).await {
         Waited::Answer(response) => Ok(response),
-        Waited::Ask(lead, lookup) => exchange(service, &inquiry, &lookup, lead).await,
+        Waited::Ask(Some(lead), lookup) if Handle::try_current().is_ok() => {
+            lead_on(service, inquiry, lookup, lead, &background).await
+        }
+        Waited::Ask(lead, lookup) => {
+            let fetched = exchange(service, &inquiry, &lookup, lead).await?;
+            if let Some(pump) = fetched.pump {
+                background.spawn(pump.audience().clone(), pump.run());
+            }
+            Ok(fetched.response)
+        }
     }
+}
+
+/// Fetches for all who follow: the fetch goes on if this request goes away.
+async fn lead_on<S, ReqB, ResB>(
+    service: S,
+    inquiry: Inquiry,
+    lookup: Lookup,
+    lead: Lead,
+    background: &Background,
+) -> Result<Response<Body>, S::Error>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    ReqB: Default + Send + 'static,
+    ResB: HttpBody<Data = Bytes> + Send + 'static,
+    ResB::Error: Into<BoxError>,
+{
+    let (send, answer) = oneshot::channel();
+    let audience = lead.audience().clone();
+    let _seat = audience.seat();
+    let work = async move {
+        match exchange(service, &inquiry, &lookup, Some(lead)).await {
+            Ok(Fetched { response, pump }) => {
+                // Whoever asked may have left; the followers have not.
+                let _ = send.send(Ok(response));
+                if let Some(pump) = pump {
+                    pump.run().await;
+                }
+            }
+            Err(error) => {
+                let _ = send.send(Err(error));
+            }
+        }
+    };
+    background.spawn(audience, work);
+    answer.await.unwrap_or_else(|_| Ok(fetch_ended()))
+}
+
+/// The answer when a fetch panicked, or ended with its runtime.
+fn fetch_ended() -> Response<Body> {
+    Reject::new(StatusCode::INTERNAL_SERVER_ERROR, "fetch-ended").into_response()
 }
 
 /// Asks the origin behind a stale answer, and reads the answer to its end.
@@ -86,9 +144,12 @@ pub(crate) async fn refresh<S, ReqB, ResB>(
     for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, CACHE_CONTROL, PRAGMA] {
         inquiry.parts.headers.remove(name);
     }
-    if let Ok(response) = exchange(service, &inquiry, &lookup, Some(lead)).await {
-        let mut body = pin!(response.into_body());
-        while let Some(Ok(_)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {}
+    if let Ok(Fetched { response, pump }) = exchange(service, &inquiry, &lookup, Some(lead)).await {
+        // Nobody reads this one; the pump does not need it.
+        drop(response);
+        if let Some(pump) = pump {
+            pump.run().await;
+        }
     }
 }
 
@@ -98,7 +159,7 @@ async fn exchange<S, ReqB, ResB>(
     inquiry: &Inquiry,
     lookup: &Lookup,
     mut lead: Option<Lead>,
-) -> Result<Response<Body>, S::Error>
+) -> Result<Fetched, S::Error>
 where
     S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
     ReqB: Default,
@@ -117,11 +178,13 @@ where
         let received = engine.now();
         let stale = fallback(lookup, received);
         let response = match (result, stale) {
-            (Err(_), Some(stored)) => return Ok(inquiry.answer_stale(stored, lookup.why, None)),
+            (Err(_), Some(stored)) => {
+                return Ok(inquiry.answer_stale(stored, lookup.why, None).into());
+            }
             (Err(error), None) => return Err(error),
             (Ok(response), Some(stored)) if is_outage(response.status()) => {
                 let status = Some(response.status());
-                return Ok(inquiry.answer_stale(stored, lookup.why, status));
+                return Ok(inquiry.answer_stale(stored, lookup.why, status).into());
             }
             (Ok(response), _) => response,
         };
@@ -139,7 +202,7 @@ where
             if let Some(lead) = lead.take() {
                 lead.end(end);
             }
-            return Ok(response);
+            return Ok(response.into());
         }
         return Ok(pass(inquiry, lookup.why, response, asked, lead));
     }

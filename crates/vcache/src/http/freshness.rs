@@ -52,6 +52,13 @@ impl Freshness {
         self.initial_age.saturating_add(resident)
     }
 
+    /// The same with a lifetime that ends at `now`, unless it ended before.
+    #[must_use]
+    pub fn expired(mut self, now: SystemTime) -> Self {
+        self.lifetime = self.lifetime.min(self.age(now));
+        self
+    }
+
     /// Whether the lifetime is longer than the age.
     #[must_use]
     pub fn is_fresh(&self, now: SystemTime) -> bool {

@@ -1,6 +1,6 @@
 //! One request to the cache, apart from the service that could answer it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
@@ -8,6 +8,7 @@ use http::{Response, StatusCode, request};
 use vhttp::{Body, CacheVerdict, Timeline};
 
 use crate::http::answer::Asker;
+use crate::http::background::Background;
 use crate::http::encodings::Encode;
 use crate::http::engine::{Engine, Lookup};
 use crate::http::key::Key;
@@ -18,6 +19,8 @@ use crate::http::stored::Stored;
 /// A request whose answer may come from the store.
 pub(crate) struct Inquiry {
     pub(crate) engine: Arc<Engine>,
+    /// Not owned, because what it runs owns inquiries.
+    pub(crate) background: Weak<Background>,
     pub(crate) encode: Option<Arc<dyn Encode>>,
     pub(crate) timeline: Option<Timeline>,
     pub(crate) wish: Wish,

@@ -113,6 +113,7 @@ impl<S> Cache<S> {
         let (parts, _) = request.into_parts();
         let inquiry = Inquiry {
             engine: Arc::clone(engine),
+            background: Arc::downgrade(&self.cache.background),
             encode: self.encode.clone(),
             timeline: parts.extensions.get::<Timeline>().cloned(),
             wish: Wish::new(&parts.headers, engine.config.request_directives),
@@ -125,7 +126,8 @@ impl<S> Cache<S> {
             return ResponseFuture::answer(gateway_timeout(engine));
         }
         let Some((stored, status, verdict)) = lookup.hit(engine.now()) else {
-            let fetch = fetch(self.inner.clone(), inquiry, lookup);
+            let background = Arc::clone(&self.cache.background);
+            let fetch = fetch(self.inner.clone(), inquiry, lookup, background);
             return ResponseFuture::fetch(Box::pin(fetch));
         };
         let response = inquiry.answer(&stored, status, verdict);
@@ -147,9 +149,10 @@ impl<S> Cache<S> {
     {
         let engine = &inquiry.engine;
         let flight = engine.flight_key(&inquiry.key, &lookup, &inquiry.parts.headers);
-        if let Turn::Lead(lead) = engine.flights.join(flight, true) {
+        if let Turn::Lead(lead) = engine.join(flight, true) {
+            let audience = lead.audience().clone();
             let refresh = refresh(self.inner.clone(), inquiry, lookup, lead);
-            self.cache.refreshes.spawn(refresh);
+            self.cache.background.spawn(audience, refresh);
         }
     }
 }

@@ -26,6 +26,12 @@ impl Terms {
         &self.freshness
     }
 
+    /// The same terms, stale from `now` on: what a soft purge leaves.
+    #[must_use]
+    pub fn expired(&self, now: SystemTime) -> Self {
+        Self { freshness: self.freshness.expired(now), ..self.clone() }
+    }
+
     /// Whether the response may be used without asking the origin.
     #[must_use]
     pub fn is_fresh(&self, now: SystemTime) -> bool {

@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, HeaderName};
 
 use crate::http::policy::select;
+use crate::http::purge::Fate;
 use crate::http::stored::Stored;
+use crate::http::tags::Tag;
 
 /// The variants of a key; a change makes a new value, so that readers need no lock.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +52,34 @@ impl Variants {
         let mut rest = self.clone();
         rest.list.retain(|other| !Arc::ptr_eq(other, stored));
         (!rest.list.is_empty() || rest.hit_for_miss.is_some()).then_some(rest)
+    }
+
+    /// What is left of the variants after a purge of those that `takes` means, and how many those
+    /// were.
+    pub(crate) fn purged(
+        &self,
+        fate: Fate,
+        takes: impl Fn(&Stored) -> bool,
+    ) -> (Option<Self>, usize) {
+        let (mut rest, mut count) = (self.clone(), 0);
+        rest.list = Vec::with_capacity(self.list.len());
+        for stored in &self.list {
+            if !takes(stored) {
+                rest.list.push(Arc::clone(stored));
+                continue;
+            }
+            count += 1;
+            if let Fate::Stale { now, keep } = fate {
+                rest.list.extend(stored.expired(now, keep).map(Arc::new));
+            }
+        }
+        let is_left = !rest.list.is_empty() || rest.hit_for_miss.is_some();
+        (is_left.then_some(rest), count)
+    }
+
+    /// Whether any variant has `tag`.
+    pub(crate) fn has_tag(&self, tag: &Tag) -> bool {
+        self.list.iter().any(|stored| stored.tags.contains(tag))
     }
 
     /// Notes that answers cannot be shared until `end`.

@@ -57,6 +57,9 @@ pub struct Config {
     /// share. Default: 2 minutes. An answer that can be stored ends it early.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub hit_for_miss: Duration,
+    /// Keys that are watched to tell how often a cache of another size would hit. Default: 2,048,
+    /// exact to some two points; 0 for none. Each takes some 100 bytes beside `max_size`.
+    pub curve_keys: usize,
     /// Background refreshes (RFC 5861 §3) under way at one time; above it stale answers are
     /// served without one. Default: 64.
     pub max_refreshes: u32,
@@ -81,6 +84,7 @@ impl Default for Config {
             collapse: true,
             collapse_timeout: Duration::from_secs(5),
             hit_for_miss: Duration::from_secs(120),
+            curve_keys: 2048,
             max_refreshes: 64,
             refresh_timeout: Duration::from_secs(30),
         }

@@ -27,6 +27,7 @@ impl Number {
         self.0.with(|number| unsafe { *number })
     }
 
+    #[expect(clippy::needless_pass_by_ref_mut, reason = "what a writer may do and no reader")]
     fn add(&mut self) {
         // SAFETY: as above, for readers and writers.
         #[expect(unsafe_code, reason = "the access that loom watches")]

@@ -6,5 +6,5 @@ pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
 pub(super) use loom::thread::yield_now;
 pub(super) use std::sync::PoisonError;
 
-/// To bed at once: looking again is one more order for each look.
-pub(super) const LOOKS: u32 = 1;
+/// To bed soon: looking again is one more order for each look.
+pub(super) const LOOKS: u32 = 2;

@@ -279,7 +279,7 @@ mod tests {
                 })
                 .collect();
             while lock.word.load(Ordering::Relaxed) & ASLEEP == 0 {
-                thread::yield_now();
+                yield_now();
             }
             drop(held);
             for waiter in waiting {

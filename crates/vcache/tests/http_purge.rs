@@ -119,8 +119,9 @@ async fn a_soft_purge_lets_stale_answers_be_refreshed_behind() {
 
 #[tokio::test(start_paused = true)]
 async fn a_soft_purge_removes_what_is_of_no_use_when_stale() {
+    let config = Config { stale_if_unreachable: Duration::ZERO, ..Config::default() };
     let (cache, log, handle) =
-        stack(Config::default(), |_, _| now(ok(&[("cache-control", "max-age=60")], "x")));
+        stack(config, |_, _| now(ok(&[("cache-control", "max-age=60")], "x")));
     fetch(&cache, "/").await;
     assert_eq!(handle.purge(&Purge::everything()).await.unwrap().responses, 1);
     assert_eq!(handle.stats().keys, 0);

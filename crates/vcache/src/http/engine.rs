@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use vhttp::{CacheVerdict, Timeline};
 
 use crate::clock::TokioClock;
@@ -16,6 +16,7 @@ use crate::http::generation::{Generations, Ticket};
 use crate::http::key::Key;
 use crate::http::metrics::Meters;
 use crate::http::policy::{Decision, Rules, Wish, decide};
+use crate::http::ranges::Partial;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Stored;
 use crate::http::tag_index::TagIndex;
@@ -97,11 +98,13 @@ impl Engine {
         let stored = variants.as_ref().and_then(|v| v.select(request, now));
         let decision = decide(wish, stored.as_ref().map(|s| &s.terms), now);
         let several = variants.as_ref().is_some_and(|v| v.len() > 0);
+        let has_part = variants.as_ref().is_some_and(|v| v.part(request).is_some());
         let why = match decision {
             // Stale it is, whatever the request wants (RFC 9211 §2.2).
             Decision::Validate { .. } if stored.as_ref().is_none_or(|s| !s.terms.is_fresh(now)) => {
                 Forward::Stale
             }
+            Decision::Miss if stored.is_none() && has_part => Forward::Partial,
             Decision::Miss if stored.is_none() && several => Forward::VaryMiss,
             Decision::Miss if stored.is_none() => Forward::UriMiss,
             _ => Forward::Request,
@@ -154,6 +157,10 @@ impl Engine {
 
     /// Adds our member to `Cache-Status`, after those of caches nearer to the origin.
     pub(crate) fn mark(&self, headers: &mut HeaderMap, status: Status) {
+        if self.config.x_cache {
+            let verdict = if status.is_hit() { "HIT" } else { "MISS" };
+            headers.insert(X_CACHE, HeaderValue::from_static(verdict));
+        }
         if self.config.cache_status
             && let Some(value) = status.value(&self.config.name)
         {
@@ -202,6 +209,20 @@ impl Engine {
             // Purged meanwhile: the next one asks for what is there now.
             None => End::Failed,
         }
+    }
+
+    /// What is stored of the same variant as `part`.
+    pub(crate) fn stored_part(&self, key: &Key, part: &Partial) -> Option<Arc<Partial>> {
+        self.store.get(key.as_str())?.part_of(part.vary()).map(Arc::clone)
+    }
+
+    /// Stores a part of a response.
+    pub(crate) fn store_part(&self, key: &Key, ticket: Ticket, part: &Arc<Partial>) {
+        let max = usize::try_from(self.config.max_variants).unwrap_or(usize::MAX);
+        let now = self.now();
+        self.change(key, ticket, Some(part.tags()), |before| {
+            Some(before.with_part(Arc::clone(part), max, now))
+        });
     }
 
     /// Takes a variant out that the origin has disowned.
@@ -263,6 +284,7 @@ impl Engine {
     }
 }
 
+const X_CACHE: http::HeaderName = http::HeaderName::from_static("x-cache");
 const CACHE_STATUS: http::HeaderName = http::HeaderName::from_static("cache-status");
 
 fn weight(key: &Key, variants: &Variants) -> u64 {

@@ -2,25 +2,29 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, IF_MODIFIED_SINCE, IF_NONE_MATCH, PRAGMA};
+use http::header::{CACHE_CONTROL, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, PRAGMA, RANGE};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tower_service::Service;
-use vhttp::{Body, BoxError, CacheVerdict, Reject, Timeline};
+use vhttp::{Body, BoxError, CacheVerdict, Reason, Reject, Timeline};
 
 use crate::http::background::Background;
 use crate::http::collapse::Lead;
 use crate::http::engine::{Engine, Lookup};
 use crate::http::freshness::Exchange;
-use crate::http::inquiry::{Inquiry, fallback};
+use crate::http::head::learn_from_head;
+use crate::http::inquiry::{Inquiry, fallback, refuge};
 use crate::http::keep::{Asked, Fetched, confirm, pass};
 use crate::http::key::Key;
-use crate::http::policy::invalidate;
+use crate::http::policy::{invalidate, is_for_client};
+use crate::http::ranges::{self, Completion};
 use crate::http::status::{Forward, Status};
+use crate::http::stored::Stored;
 use crate::http::wait::{Waited, wait};
 
 /// Passes a request on that is not for the cache, and drops what it made invalid (RFC 9111 §4.4).
@@ -68,7 +72,11 @@ where
     ResB: HttpBody<Data = Bytes> + Send + 'static,
     ResB::Error: Into<BoxError>,
 {
-    match wait(&inquiry, lookup).await {
+    let waited = match ranges::is_own(&inquiry, &lookup) {
+        true => Waited::Ask(None, lookup),
+        false => wait(&inquiry, lookup).await,
+    };
+    match waited {
         Waited::Answer(response) => Ok(response),
         Waited::Ask(Some(lead), lookup) if Handle::try_current().is_ok() => {
             lead_on(service, inquiry, lookup, lead, &background).await
@@ -141,7 +149,7 @@ pub(crate) async fn refresh<S, ReqB, ResB>(
     inquiry.timeline = None;
     inquiry.parts.extensions.remove::<Timeline>();
     inquiry.parts.method = Method::GET;
-    for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, CACHE_CONTROL, PRAGMA] {
+    for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE, CACHE_CONTROL, PRAGMA] {
         inquiry.parts.headers.remove(name);
     }
     if let Ok(Fetched { response, pump }) = exchange(service, &inquiry, &lookup, Some(lead)).await {
@@ -170,41 +178,99 @@ where
     let is_get = inquiry.parts.method == Method::GET;
     let validated = lookup.stored.as_ref();
     let mut validated = validated.filter(|stored| is_get && stored.has_validator());
+    let mut completion = Completion::plan(inquiry, lookup);
     loop {
         let ticket = engine.ticket(&inquiry.key);
-        let request = Request::from_parts(inquiry.to_send(validated), ReqB::default());
+        let mut parts = inquiry.to_send(validated);
+        completion.iter().for_each(|completion| completion.ask(&mut parts.headers));
         let requested = engine.now();
-        let result = ask(&mut service.clone(), request).await;
+        let result = ask(&mut service.clone(), Request::from_parts(parts, ReqB::default())).await;
         let received = engine.now();
-        let stale = fallback(lookup, received);
-        let response = match (result, stale) {
-            (Err(_), Some(stored)) => {
-                return Ok(inquiry.answer_stale(stored, lookup.why, None).into());
-            }
-            (Err(error), None) => return Err(error),
-            (Ok(response), Some(stored)) if is_outage(response.status()) => {
-                let status = Some(response.status());
-                return Ok(inquiry.answer_stale(stored, lookup.why, status).into());
-            }
-            (Ok(response), _) => response,
+        let response = match result {
+            Ok(response) => response.map(Body::new),
+            Err(error) => match refuge(lookup, received) {
+                Some(stored) => return Ok(inquiry.answer_stale(stored, lookup.why, None).into()),
+                None => return Err(error),
+            },
         };
-        let exchange = Exchange { requested, received };
-        let asked = Asked { ticket, exchange };
+        if let Some(stored) = in_place_of(&response, lookup, received) {
+            let status = Some(response.status());
+            return Ok(inquiry.answer_stale(stored, lookup.why, status).into());
+        }
+        let asked = Asked { ticket, exchange: Exchange { requested, received } };
         if response.status() == StatusCode::NOT_MODIFIED
             && let Some(stored) = validated.take()
         {
-            let (update, _) = response.into_parts();
-            let Some((response, end)) = confirm(inquiry, lookup.why, (stored, &update), asked)
-            else {
+            match not_modified((inquiry, lookup), stored, response, asked, &mut lead) {
+                Some(fetched) => return Ok(fetched),
                 // The 304 is about something else: ask for the whole.
-                continue;
-            };
-            if let Some(lead) = lead.take() {
-                lead.end(end);
+                None => continue,
             }
-            return Ok(response.into());
         }
-        return Ok(pass(inquiry, lookup.why, response, asked, lead));
+        let Some(response) = Completion::join(completion.take(), engine, response) else {
+            // The rest is not of what is stored: ask for the whole.
+            continue;
+        };
+        return Ok(keep(inquiry, lookup, response, asked, lead));
+    }
+}
+
+/// The answer to a client after a 304 to the validators of `stored`; `None` when the 304 is about
+/// neither that nor what the client has.
+fn not_modified(
+    (inquiry, lookup): (&Inquiry, &Lookup),
+    stored: &Arc<Stored>,
+    response: Response<Body>,
+    asked: Asked,
+    lead: &mut Option<Lead>,
+) -> Option<Fetched> {
+    let (update, body) = response.into_parts();
+    if let Some((response, end)) = confirm(inquiry, lookup.why, (stored, &update), asked) {
+        if let Some(lead) = lead.take() {
+            lead.end(end);
+        }
+        return Some(response.into());
+    }
+    if !is_for_client(&inquiry.parts.headers, &update.headers) {
+        return None;
+    }
+    // The next of those who wait leads: this answer is nobody else's.
+    drop(lead.take());
+    let response = Response::from_parts(update, body);
+    Some(pass(inquiry, lookup.why, response, asked, None))
+}
+
+/// Keeps of an answer what can be kept: the whole, a part, or what a head says of the stored one.
+fn keep(
+    inquiry: &Inquiry,
+    lookup: &Lookup,
+    response: Response<Body>,
+    asked: Asked,
+    lead: Option<Lead>,
+) -> Fetched {
+    let status = response.status();
+    if status == StatusCode::PARTIAL_CONTENT && inquiry.parts.method == Method::GET {
+        return ranges::keep(inquiry, lookup.why, response, asked).into();
+    }
+    if status == StatusCode::OK && inquiry.parts.method == Method::HEAD {
+        learn_from_head(inquiry, lookup, response.headers(), asked);
+    }
+    pass(inquiry, lookup.why, response, asked, lead)
+}
+
+/// The stored response that is answered in place of an outage, where one may be: of the origin,
+/// or of the way to it, of which our own side tells.
+fn in_place_of<'a>(
+    response: &Response<Body>,
+    lookup: &'a Lookup,
+    now: SystemTime,
+) -> Option<&'a Arc<Stored>> {
+    if !is_outage(response.status()) {
+        return None;
+    }
+    match response.extensions().get::<Reason>() {
+        Some(_) => refuge(lookup, now),
+        None => fallback(lookup, now),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::http::status::{Forward, Status};
 use crate::http::stored::{Head, Stored};
 use crate::http::tags::Tag;
 use crate::http::terms::Terms;
-use crate::http::vary::{self, VaryKey};
+use crate::http::vary;
 
 /// When the origin was asked, and what was purged by then.
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +84,7 @@ fn admitted(inquiry: &Inquiry, parts: &response::Parts, exchange: Exchange) -> O
     let engine = &inquiry.engine;
     let request = (&inquiry.parts.method, &inquiry.parts.headers);
     let response = (parts.status, &parts.headers);
-    let terms = admit(request, response, engine.rules, exchange).ok()?;
+    let terms = admit(request, response, &engine.rules, exchange).ok()?;
     let max = engine.config.max_object_size;
     if content_length(&parts.headers).is_some_and(|length| length > max) {
         return None;
@@ -95,13 +95,13 @@ fn admitted(inquiry: &Inquiry, parts: &response::Parts, exchange: Exchange) -> O
 }
 
 /// What a response is tagged with; `None` when that is more than is kept.
-fn tags(inquiry: &Inquiry, headers: &HeaderMap) -> Option<Arc<[Tag]>> {
+pub(crate) fn tags(inquiry: &Inquiry, headers: &HeaderMap) -> Option<Arc<[Tag]>> {
     let (origin, _) = inquiry.key.split_origin();
     inquiry.engine.tags.read(headers, origin).ok().map(Into::into)
 }
 
 /// The head as it is stored.
-fn head(
+pub(crate) fn head(
     inquiry: &Inquiry,
     (status, headers, tags): (StatusCode, HeaderMap, Arc<[Tag]>),
     terms: Terms,
@@ -111,7 +111,7 @@ fn head(
     let head = Head {
         status,
         headers,
-        vary: VaryKey::new(terms.vary(), &inquiry.parts.headers),
+        vary: terms.variant(&inquiry.parts.headers),
         terms,
         received: exchange.received,
         tags,
@@ -132,7 +132,7 @@ pub(crate) fn confirm(
     let (mut merged, cookies) = merge(inquiry, stored, &update.headers, asked.exchange)?;
     let request = (&Method::GET, &inquiry.parts.headers);
     let response = (stored.status, &merged);
-    let admitted = admit(request, response, engine.rules, asked.exchange);
+    let admitted = admit(request, response, &engine.rules, asked.exchange);
     engine.tags.restore(&mut merged, &update.headers, &stored.tags);
     let tags = tags(inquiry, &merged);
     let is_admitted = admitted.is_ok() && tags.is_some();
@@ -174,7 +174,7 @@ fn merge(
         merged.insert(DATE, date);
     }
     let mut cookies = Vec::new();
-    if inquiry.engine.config.set_cookie != SetCookie::Store {
+    if inquiry.engine.rules.set_cookie != SetCookie::Store {
         merged.remove(SET_COOKIE);
         cookies.extend(update.get_all(SET_COOKIE).iter().cloned());
     }

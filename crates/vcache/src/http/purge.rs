@@ -3,7 +3,6 @@
 use std::time::SystemTime;
 
 use crate::http::key::Key;
-use crate::http::stored::Stored;
 use crate::http::tags::Tag;
 
 /// What is to be purged; see [`HttpCache::purge`](super::HttpCache::purge).
@@ -181,10 +180,10 @@ impl Pattern {
         }
     }
 
-    /// Whether a response under a key that is meant is itself.
-    pub(crate) fn takes(&self, stored: &Stored) -> bool {
+    /// Whether a response with `tags` under a key that is meant is itself.
+    pub(crate) fn takes(&self, tags: &[Tag]) -> bool {
         match self {
-            Self::Tag(tag) => stored.tags.contains(tag),
+            Self::Tag(tag) => tags.contains(tag),
             _ => true,
         }
     }

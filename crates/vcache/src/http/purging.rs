@@ -72,7 +72,7 @@ impl Engine {
         let Some(before) = self.memory().peek(key.as_str()) else {
             return 0;
         };
-        let (after, count) = before.purged(fate, |stored| pattern.takes(stored));
+        let (after, count) = before.purged(fate, |tags| pattern.takes(tags));
         if let Pattern::Key(_) = pattern
             && fate == Fate::Gone
         {

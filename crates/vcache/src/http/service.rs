@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{IF_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, UPGRADE};
+use http::header::{IF_MATCH, IF_UNMODIFIED_SINCE, UPGRADE};
 use http::{Method, Request, Response};
 use http_body::Body as HttpBody;
 use tokio::time::Instant;
@@ -21,6 +21,7 @@ use crate::http::future::ResponseFuture;
 use crate::http::inquiry::Inquiry;
 use crate::http::key::Key;
 use crate::http::policy::{Decision, Wish};
+use crate::http::ranges;
 use crate::http::status::Forward;
 
 /// A service behind a shared HTTP cache (RFC 9111); made by [`CacheLayer`](super::CacheLayer).
@@ -30,7 +31,7 @@ use crate::http::status::Forward;
 ///
 /// Requests to the inner service carry the body they came with, or `ReqB::default()`, which must
 /// be empty, where the cache asks by itself: for a miss, a validation, a refresh. GET and HEAD
-/// with content, `Range`, `If-Range`, `If-Match`, `If-Unmodified-Since` or an upgrade bypass it.
+/// with content, `If-Match`, `If-Unmodified-Since` or an upgrade bypass it.
 #[derive(Clone)]
 pub struct Cache<S> {
     inner: S,
@@ -121,6 +122,9 @@ impl<S> Cache<S> {
             parts,
         };
         let lookup = inquiry.look_up();
+        if let Some(response) = ranges::answer(&inquiry, &lookup) {
+            return ResponseFuture::answer(response);
+        }
         if lookup.decision == Decision::GatewayTimeout {
             engine.count(CacheVerdict::Miss, inquiry.timeline.as_ref());
             return ResponseFuture::answer(gateway_timeout(engine));
@@ -162,7 +166,7 @@ fn classify<B: HttpBody>(request: &Request<B>) -> Option<Forward> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return Some(Forward::Method);
     }
-    let not_for_us = [RANGE, IF_RANGE, IF_MATCH, IF_UNMODIFIED_SINCE];
+    let not_for_us = [IF_MATCH, IF_UNMODIFIED_SINCE];
     let headers = request.headers();
     let bypass = !request.body().is_end_stream()
         || not_for_us.iter().any(|name| headers.contains_key(name))

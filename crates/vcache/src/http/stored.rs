@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{AGE, CONTENT_LENGTH, DATE, ETAG, LAST_MODIFIED};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use vhttp::hop;
 
 use crate::http::encodings::{Encodings, may_encode};
@@ -16,7 +16,7 @@ use crate::http::terms::Terms;
 use crate::http::vary::{self, VaryKey};
 
 /// Bytes that a stored response takes beside its texts, about.
-const OVERHEAD: usize = 512;
+pub(crate) const OVERHEAD: usize = 512;
 /// Bytes that one field takes beside its texts, about.
 const FIELD_OVERHEAD: usize = 80;
 
@@ -129,12 +129,8 @@ impl Stored {
 
     /// Bytes on the cache's account.
     pub(crate) fn weight(&self) -> usize {
-        let fields: usize = self
-            .headers
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD)
-            .sum();
         let content = self.body.len() + self.encodings.size();
+        let fields = size_of_fields(&self.headers);
         OVERHEAD + fields + content + self.vary.size() + tags::weight(&self.tags)
     }
 
@@ -145,6 +141,14 @@ impl Stored {
     pub(crate) fn last_used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }
+}
+
+/// Bytes that fields take on the cache's account.
+pub(crate) fn size_of_fields(headers: &HeaderMap) -> usize {
+    let size = |(name, value): (&HeaderName, &HeaderValue)| {
+        name.as_str().len() + value.len() + FIELD_OVERHEAD
+    };
+    headers.iter().map(size).sum()
 }
 
 /// The fields as they are stored (RFC 9111 §3.1): without what is of one hop or of one exchange,

@@ -108,6 +108,7 @@ mod purge;
 mod purging;
 mod ranges;
 mod service;
+mod stamp;
 mod status;
 mod stored;
 mod tag_index;

@@ -9,6 +9,7 @@ mod doc;
 mod failure;
 mod features;
 mod fuzz;
+mod loom;
 mod needs;
 mod run;
 mod steps;
@@ -37,6 +38,7 @@ enum Command {
     Ci(ci::Ci),
     Tidy(tidy::Tidy),
     Doc(doc::Doc),
+    Loom(loom::Loom),
     Bench(bench::Bench),
     Fuzz(fuzz::Fuzz),
 }
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Ci(ci) => ci.run(),
         Command::Tidy(tidy) => tidy.run(),
         Command::Doc(doc) => doc.run(),
+        Command::Loom(loom) => loom.run(),
         Command::Bench(bench) => bench.run(),
         Command::Fuzz(fuzz) => fuzz.run(),
     };

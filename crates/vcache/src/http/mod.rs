@@ -120,6 +120,7 @@ mod purging;
 mod ranges;
 mod service;
 mod siblings;
+mod stamp;
 mod status;
 mod stored;
 mod tag_index;

@@ -23,6 +23,7 @@ use crate::http::keep::{Asked, Fetched, confirm, pass};
 use crate::http::key::Key;
 use crate::http::policy::{invalidate, is_for_client};
 use crate::http::ranges::{self, Completion};
+use crate::http::siblings::update_siblings;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Stored;
 use crate::http::wait::{Waited, wait};
@@ -225,6 +226,7 @@ fn not_modified(
     lead: &mut Option<Lead>,
 ) -> Option<Fetched> {
     let (update, body) = response.into_parts();
+    update_siblings(inquiry, stored, &update.headers, asked);
     if let Some((response, end)) = confirm(inquiry, lookup.why, (stored, &update), asked) {
         if let Some(lead) = lead.take() {
             lead.end(end);

@@ -79,13 +79,7 @@ impl Shared {
             tunnels: tunnels(config, old),
             upstreams: make("upstreams", &config.upstreams, groups, faults, group),
             caches: make("caches", &config.caches, caches, faults, |name, config, _| {
-                let config = cache::http::Config {
-                    name: named(name, config),
-                    // Behind a gateway many applications meet that do not know of each other.
-                    set_cookie: config.set_cookie.or(Some(SetCookie::Bypass)),
-                    ..config.clone()
-                };
-                HttpCache::new(config).map_err(|e| chain(&e))
+                cache(name, config).map_err(|e| chain(&e))
             }),
             rate_limits: make(
                 "rate_limits",
@@ -150,6 +144,16 @@ fn group(name: &str, config: &balance::Config, old: Option<&Group>) -> Result<Gr
     };
     let upstream = builder.build().map_err(|error| chain(&error))?;
     Ok(Group { upstream, checks: Mutex::new(None) })
+}
+
+/// A cache with the gateway's own defaults.
+fn cache(name: &str, config: &cache::http::Config) -> Result<HttpCache, cache::http::BuildError> {
+    HttpCache::new(cache::http::Config {
+        name: named(name, config),
+        // Behind a gateway many applications meet that do not know of each other.
+        set_cookie: config.set_cookie.or(Some(SetCookie::Bypass)),
+        ..config.clone()
+    })
 }
 
 /// The cache's name in `Cache-Status`, unless the file gives one.

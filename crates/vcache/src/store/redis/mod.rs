@@ -31,7 +31,7 @@ mod tls;
 mod walk;
 
 pub use config::{RedisConfig, RedisSentinel, RedisTls};
-pub(crate) use dial::{Dedicated, Dialer};
+pub(crate) use dial::Dialer;
 pub use entry::RedisEntry;
 use envelope::Head;
 pub use error::RedisBuildError;
@@ -135,11 +135,6 @@ impl RedisStore {
     /// What every key of this store begins with.
     pub(crate) fn prefix(&self) -> &str {
         self.inner.keys.prefix()
-    }
-
-    /// The key that Redis has for `key`.
-    pub(crate) fn redis_key(&self, key: &str) -> String {
-        self.inner.keys.entry(key)
     }
 
     /// The key that Redis has as `redis_key`; `None` of what is no entry of this store.

@@ -280,7 +280,7 @@ fn set(entry: &str, bytes: &[u8], ttl: Option<Duration>) -> Cmd {
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("prefix", &self.inner.keys.prefix())
+            .field("prefix", &self.prefix())
             .field("ttl", &self.inner.ttl)
             .field("stats", &self.stats())
             .finish_non_exhaustive()

@@ -12,6 +12,7 @@ use super::lock::Lock;
 use super::shard::Shard;
 use super::slab::Slab;
 use super::stats::Stats;
+use super::stripes::Stripes;
 use super::ticks::Ticks;
 use super::tuner::Tuner;
 use super::wheel::NEVER;
@@ -32,6 +33,7 @@ pub(super) const fn overhead<K, V>() -> u64 {
 pub(super) struct Engine<K, V> {
     pub(super) cells: Box<[Cell<K, V>]>,
     hasher: foldhash::fast::RandomState,
+    stripes: Stripes,
     pub(super) tuner: Tuner,
     pub(super) max_weight: u64,
     pub(super) ttl: Option<Duration>,
@@ -82,8 +84,10 @@ impl<K, V> Engine<K, V> {
         meters: Meters,
     ) -> Self {
         let share = max_weight / u64::try_from(shards).unwrap_or(u64::MAX);
+        let stripes = Stripes::new();
+        let shard = || Shard::new(share, overhead::<K, V>(), weigher.is_some());
         let cell = |_| Cell {
-            shard: Lock::new(Shard::new(share, overhead::<K, V>(), weigher.is_some())),
+            shard: Lock::new(shard(), stripes.clone()),
             misses: AtomicU64::new(0),
             weight: AtomicU64::new(0),
             entries: AtomicUsize::new(0),
@@ -91,6 +95,7 @@ impl<K, V> Engine<K, V> {
         Self {
             cells: (0..shards).map(cell).collect(),
             hasher: foldhash::fast::RandomState::default(),
+            stripes,
             tuner: Tuner::new(),
             max_weight,
             ttl,
@@ -130,6 +135,8 @@ impl<K, V> Engine<K, V> {
     pub(super) fn stats(&self) -> Stats {
         let mut stats =
             Stats { max_weight: self.max_weight, weight: self.weight(), ..Stats::default() };
+        stats.hits = self.stripes.hits();
+        stats.misses = self.stripes.misses();
         for cell in &self.cells {
             stats.hits += cell.shard.hits();
             stats.misses += cell.misses.load(Ordering::Relaxed);
@@ -230,28 +237,35 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
     {
         let hash = self.hash(key);
         let (_, cell) = self.cell(hash);
-        // What is hot enough to be in every miniature tells them nothing.
-        let mut telling = true;
-        let found = {
-            let mut shard = cell.shard.read();
-            let live = shard.find(hash, key).and_then(|(at, entry)| {
-                let left = self.live::<EXACT>(shard.expires(at)).ok()?;
-                telling = entry.meta.touch();
-                Some(read(&entry.value, left))
-            });
-            if live.is_some() {
-                shard.hit();
+        let mut shard = cell.shard.read();
+        if let Some((at, entry)) = shard.find(hash, key)
+            && let Ok(left) = self.live::<EXACT>(shard.expires(at))
+        {
+            // What is hot enough to be in every miniature tells them nothing.
+            let telling = entry.meta.touch();
+            let value = read(&entry.value, left);
+            shard.hit();
+            drop(shard);
+            if telling && self.tuner.samples(hash.part) {
+                self.sample(hash, true);
             }
-            live
-        };
-        if found.is_none() {
+            self.meters.looked_up(true);
+            return Some(value);
+        }
+        drop(shard);
+        self.missed(cell, hash);
+        None
+    }
+
+    #[inline]
+    fn missed(&self, cell: &Cell<K, V>, hash: Hash) {
+        if !self.stripes.miss() {
             cell.misses.fetch_add(1, Ordering::Relaxed);
         }
-        if telling && self.tuner.samples(hash.part) {
-            self.sample(hash, found.is_some());
+        if self.tuner.samples(hash.part) {
+            self.sample(hash, false);
         }
-        self.meters.looked_up(found.is_some());
-        found
+        self.meters.looked_up(false);
     }
 
     /// The same, but neither a use nor in the statistics.

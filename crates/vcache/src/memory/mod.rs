@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hashbrown::Equivalent;
 
+mod barrier;
 mod builder;
 mod engine;
 mod history;
@@ -20,8 +21,10 @@ mod policy;
 mod shard;
 mod slab;
 mod stats;
+mod stripes;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod ticks;
 mod tuner;
 mod wheel;

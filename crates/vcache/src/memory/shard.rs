@@ -94,6 +94,12 @@ impl<K, V> Shard<K, V> {
         Some((at, found?))
     }
 
+    /// Brings near what an arrival will look at.
+    #[inline]
+    pub(super) fn expect(&self, hash: Hash) {
+        self.policy.fetch(hash.upper);
+    }
+
     /// When an entry expires, or [`NEVER`].
     #[inline]
     pub(super) fn expires(&self, at: u32) -> u64 {
@@ -220,6 +226,9 @@ impl<K, V> Shard<K, V> {
         let cause = if now < self.expires(at) { Left::Room } else { Left::Expired };
         let gone = self.take(at)?;
         self.policy.evicted(&gone.meta);
+        if let Some(next) = self.policy.look_ahead(&self.slab) {
+            self.index.fetch(next);
+        }
         Some((gone, cause))
     }
 

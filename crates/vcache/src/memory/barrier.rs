@@ -5,12 +5,27 @@
 //! As far as the memory model goes both sides are sequentially consistent fences; where the
 //! system cannot do the one, [`is_there`] says no and nobody relies on the other.
 
-#[cfg(all(target_os = "linux", not(any(miri, loom))))]
+use super::sync::{AtomicUsize, Ordering};
+
+#[cfg(all(target_os = "linux", not(miri)))]
 pub(super) use linux::{heavy, is_there, light};
-#[cfg(not(all(target_os = "linux", not(any(miri, loom)))))]
+#[cfg(not(all(target_os = "linux", not(miri))))]
 pub(super) use plain::{heavy, is_there, light};
 
-#[cfg(all(target_os = "linux", not(any(miri, loom))))]
+/// Announces where a reader is. Who does this and then loads a word with `SeqCst`, and who changes
+/// that word with `SeqCst`, calls [`looks`] and loads the announcement with `SeqCst`: one of them
+/// sees the other.
+#[inline]
+pub(super) fn announce(slot: &AtomicUsize, address: usize) {
+    slot.swap(address, Ordering::SeqCst);
+}
+
+/// Between the change and the look: nothing, as both are in the one order of all `SeqCst`. The
+/// models, to whose checker that order is unknown, have fences.
+#[inline]
+pub(super) const fn looks() {}
+
+#[cfg(all(target_os = "linux", not(miri)))]
 mod linux {
     use std::sync::OnceLock;
     use std::sync::atomic::{Ordering, compiler_fence, fence};
@@ -49,13 +64,13 @@ mod linux {
     }
 }
 
-#[cfg(not(all(target_os = "linux", not(any(miri, loom)))))]
+#[cfg(not(all(target_os = "linux", not(miri))))]
 mod plain {
     use std::sync::atomic::{Ordering, fence};
 
     /// Under a checker of the memory model the pair is two fences; elsewhere it is not used.
     pub(crate) const fn is_there() -> bool {
-        cfg!(any(miri, loom))
+        cfg!(miri)
     }
 
     #[inline]
@@ -71,7 +86,7 @@ mod plain {
 #[cfg(test)]
 mod tests {
     use std::sync::Barrier;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::AtomicBool;
     use std::thread;
 
     use super::*;

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use hashbrown::Equivalent;
 
+use super::account::Account;
+use super::curve::Curve;
 use super::index::Hash;
 use super::keep::Life;
 use super::listener::Listener;
 use super::lock::Lock;
+use super::sampler::Sampler;
 use super::shard::Shard;
 use super::slab::Slab;
 use super::stats::Stats;
@@ -38,8 +41,6 @@ pub(super) struct Engine<K, V> {
     hasher: foldhash::fast::RandomState,
     stripes: Stripes,
     pub(super) tuner: Tuner,
-    /// What all entries together may weigh.
-    pub(super) bound: AtomicU64,
     /// How long an entry lives if its insertion does not say.
     pub(super) life: Life,
     /// By which part at most a TTL is shortened at random.
@@ -47,6 +48,7 @@ pub(super) struct Engine<K, V> {
     random: Random,
     pub(super) weigher: Weigher<K, V>,
     pub(super) listener: Option<Listener<K, V>>,
+    sampler: Option<Box<Sampler>>,
     /// Whether anything was ever pinned.
     pins: AtomicBool,
     clock: Arc<dyn Clock>,
@@ -56,7 +58,7 @@ pub(super) struct Engine<K, V> {
     pub(super) timed: AtomicBool,
     /// Where the next search for room in other shards begins, so that none is drained first.
     pub(super) turn: AtomicUsize,
-    account: Account,
+    pub(super) account: Account,
 }
 
 /// What an engine is made of.
@@ -67,15 +69,8 @@ pub(super) struct Blueprint<K, V> {
     pub(super) jitter: f64,
     pub(super) weigher: Weigher<K, V>,
     pub(super) listener: Option<Listener<K, V>>,
+    pub(super) sampler: Option<Box<Sampler>>,
     pub(super) clock: Arc<dyn Clock>,
-}
-
-/// Apart from what every look-up reads.
-#[repr(align(128))]
-struct Account {
-    /// What all entries weigh, those included that a writer is about to add or has just removed.
-    /// Never above the bound: room is reserved before it is used.
-    used: AtomicU64,
 }
 
 /// A shard with what is read and written beside it, apart from its neighbours' cache lines.
@@ -98,7 +93,8 @@ impl<K, V> Cell<K, V> {
 
 impl<K, V> Engine<K, V> {
     pub(super) fn new(plan: Blueprint<K, V>, meters: Meters) -> Self {
-        let Blueprint { shards, max_weight, life, jitter, weigher, listener, clock } = plan;
+        let Blueprint { shards, max_weight, life, jitter, weigher, listener, sampler, clock } =
+            plan;
         let share = max_weight / u64::try_from(shards).unwrap_or(u64::MAX);
         let weighed = weigher.is_some();
         let stripes = Stripes::new();
@@ -114,51 +110,32 @@ impl<K, V> Engine<K, V> {
             hasher: foldhash::fast::RandomState::default(),
             stripes,
             tuner: Tuner::new(),
-            bound: AtomicU64::new(max_weight),
             life,
             jitter,
             random: Random::new(),
             weigher,
             listener,
+            sampler,
             pins: AtomicBool::new(false),
             ticks: Ticks::new(clock.is_system(), || nanos(clock.now())),
             clock,
             meters,
             timed: AtomicBool::new(false),
             turn: AtomicUsize::new(0),
-            account: Account { used: AtomicU64::new(0) },
+            account: Account::new(max_weight),
         }
     }
 
     /// Reserves room for `weight` if there is any.
     #[inline]
     pub(super) fn reserve(&self, weight: u64) -> bool {
-        if weight == 0 {
-            return true;
-        }
-        let fits = |sum: &u64| *sum <= self.max_weight();
-        let room = |used: u64| used.checked_add(weight).filter(fits);
-        let used = self.account.used.fetch_update(Ordering::AcqRel, Ordering::Relaxed, room);
-        let Ok(used) = used else {
-            return false;
-        };
-        // The bound may have been lowered meanwhile by one who has not seen this reservation.
-        let kept = fits(&used.saturating_add(weight));
-        if !kept {
-            self.release(weight);
-        }
-        kept
+        self.account.reserve(weight)
     }
 
     /// The bound on the weight.
     #[inline]
     pub(super) fn max_weight(&self) -> u64 {
-        self.bound.load(Ordering::Relaxed)
-    }
-
-    /// The weight, read such that who reserves later sees what was done before.
-    pub(super) fn settled_weight(&self) -> u64 {
-        self.account.used.fetch_add(0, Ordering::AcqRel)
+        self.account.bound()
     }
 
     /// Whether anything was ever pinned.
@@ -188,12 +165,12 @@ impl<K, V> Engine<K, V> {
     }
 
     pub(super) fn release(&self, weight: u64) {
-        self.account.used.fetch_sub(weight, Ordering::Relaxed);
+        self.account.release(weight);
     }
 
     #[inline]
     pub(super) fn weight(&self) -> u64 {
-        self.account.used.load(Ordering::Relaxed)
+        self.account.used()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -234,6 +211,16 @@ impl<K, V> Engine<K, V> {
     /// The time if any entry could expire, else the beginning.
     pub(super) fn now_if_timed(&self) -> u64 {
         if self.timed.load(Ordering::Relaxed) { self.now() } else { 0 }
+    }
+
+    /// The same for a writer of what lives for so long at least, with whom it may be some
+    /// milliseconds ago.
+    #[inline]
+    pub(super) fn lately_if_timed(&self, least: u64) -> u64 {
+        if !self.timed.load(Ordering::Relaxed) {
+            return 0;
+        }
+        self.ticks.lately(least).unwrap_or_else(|| self.now())
     }
 
     /// The time left to a live entry (`None` for ever), `Err` for one that has expired. The
@@ -291,6 +278,33 @@ impl<K, V> Engine<K, V> {
         (home, cell)
     }
 
+    /// All look-ups ever.
+    fn lookups(&self) -> u64 {
+        let each = |cell: &Cell<K, V>| cell.shard.hits() + cell.misses.load(Ordering::Relaxed);
+        let counted: u64 = self.cells.iter().map(each).sum();
+        counted + self.stripes.hits() + self.stripes.misses()
+    }
+
+    pub(super) fn curve(&self) -> Option<Curve> {
+        self.sampler.as_ref()?.curve(self.lookups())
+    }
+
+    /// Shows the curve a look-up, if there is one and the key is in its sample.
+    #[inline]
+    fn trace(&self, hash: Hash) {
+        if let Some(sampler) = self.sampler.as_ref().filter(|sampler| sampler.samples(hash)) {
+            sampler.looked_up(hash, overhead::<K, V>(), || self.lookups());
+        }
+    }
+
+    /// Tells the curve what a key weighs.
+    #[inline]
+    pub(super) fn trace_weight(&self, hash: Hash, weight: u64) {
+        if let Some(sampler) = self.sampler.as_ref().filter(|sampler| sampler.samples(hash)) {
+            sampler.weigh(hash, weight);
+        }
+    }
+
     /// Shows the policy a look-up of a sampled key.
     #[cold]
     fn sample(&self, hash: Hash, hit: bool) {
@@ -342,6 +356,7 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
             if telling && self.tuner.samples(hash.part) {
                 self.sample(hash, true);
             }
+            self.trace(hash);
             self.meters.looked_up(true);
             return Some(value);
         }
@@ -358,6 +373,7 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         if self.tuner.samples(hash.part) {
             self.sample(hash, false);
         }
+        self.trace(hash);
         self.meters.looked_up(false);
     }
 

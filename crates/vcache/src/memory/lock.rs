@@ -13,12 +13,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use super::barrier;
 use super::stripes::{Stripe, Stripes};
+use super::sync::{
+    AtomicBool, AtomicU64, CALM, Condvar, LOOKS, Mutex, MutexGuard, Ordering, PoisonError, nap,
+    spin_loop, yield_now,
+};
 
 /// One reader inside: 16 bits of them.
 const READER: u64 = 1;
@@ -34,14 +35,7 @@ const QUIET: u64 = 1 << 19;
 /// One hit. They take the upper bits and wrap after 2^44.
 const HIT: u64 = 1 << HIT_SHIFT;
 const HIT_SHIFT: u32 = 20;
-/// Looks at the word before going to sleep.
-const LOOKS: u32 = 64;
-/// How long a writer sleeps between its looks at readers that wake nobody.
-const NAP: Duration = Duration::from_micros(50);
-/// Readers look whether anybody wrote once in so many hits. A writer that finds it quiet pays as
-/// much as some hundred hits have saved.
-const CALM: u64 = 2048;
-/// When that is, in the count of hits.
+/// When readers look whether anybody wrote, in the count of hits.
 const MILESTONE: u64 = CALM / 2 * HIT;
 const MILESTONES: u64 = (CALM - 1) * HIT;
 
@@ -62,7 +56,7 @@ unsafe impl<T: Send> Send for Lock<T> {}
 unsafe impl<T: Send + Sync> Sync for Lock<T> {}
 
 impl<T> Lock<T> {
-    pub(super) const fn new(value: T, stripes: Stripes) -> Self {
+    pub(super) fn new(value: T, stripes: Stripes) -> Self {
         Self {
             word: AtomicU64::new(0),
             quiet: AtomicBool::new(false),
@@ -77,6 +71,11 @@ impl<T> Lock<T> {
     pub(super) fn hits(&self) -> u64 {
         // Readers on their way in or out may count for a moment.
         self.word.load(Ordering::Relaxed) >> HIT_SHIFT
+    }
+
+    /// Whether readers announce themselves.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & QUIET != 0
     }
 
     #[inline]
@@ -120,8 +119,8 @@ impl<T> Lock<T> {
             // wrote is seen.
             self.word.load(Ordering::Acquire) ^ QUIET
         } else if few {
-            // The same with the writer's setting of its bit, which precedes its look.
-            stripe.inside.swap(self.address(), Ordering::SeqCst);
+            // From here to the writer's `looks`: the same.
+            barrier::announce(&stripe.inside, self.address());
             self.word.load(Ordering::SeqCst) & WRITER
         } else {
             return None;
@@ -186,6 +185,7 @@ impl<T> Lock<T> {
     #[inline]
     pub(super) fn write(&self) -> Writing<'_, T> {
         let mut before = self.word.fetch_or(WRITER, Ordering::SeqCst);
+        barrier::looks();
         if before & (WRITER | READERS | QUIET) != 0 || self.few_announced() {
             before = self.write_later(before);
         }
@@ -205,6 +205,7 @@ impl<T> Lock<T> {
         while before & WRITER != 0 {
             self.wait(|word| word & WRITER == 0);
             before = self.word.fetch_or(WRITER, Ordering::SeqCst);
+            barrier::looks();
         }
         if before & QUIET != 0 {
             self.end_quiet();
@@ -216,7 +217,7 @@ impl<T> Lock<T> {
                 spin(looks);
                 looks += 1;
             } else {
-                std::thread::sleep(NAP);
+                nap();
             }
         }
         self.wait(|word| word & READERS == 0);
@@ -232,6 +233,7 @@ impl<T> Lock<T> {
         self.word
             .compare_exchange(word, word | WRITER, Ordering::SeqCst, Ordering::Relaxed)
             .ok()?;
+        barrier::looks();
         let writing = self.writing(word);
         if word & QUIET != 0 {
             self.end_quiet();
@@ -274,7 +276,8 @@ fn lock(bed: &Mutex<()>) -> MutexGuard<'_, ()> {
 
 impl<T> fmt::Debug for Lock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lock").field("hits", &self.hits()).finish_non_exhaustive()
+        let (hits, quiet) = (self.hits(), self.is_quiet());
+        f.debug_struct("Lock").field("hits", &hits).field("quiet", &quiet).finish_non_exhaustive()
     }
 }
 
@@ -367,9 +370,9 @@ impl<T> Drop for Writing<'_, T> {
 /// Passes a moment; longer the more often it was tried.
 fn spin(look: u32) {
     if look < LOOKS / 2 {
-        std::hint::spin_loop();
+        spin_loop();
     } else {
-        std::thread::yield_now();
+        yield_now();
     }
 }
 
@@ -455,13 +458,13 @@ mod tests {
                 let hits = lock.hits() + lock.stripes.hits();
                 let mut both = lock.write();
                 both.0 += 1;
-                thread::yield_now();
+                yield_now();
                 both.1 += 1;
                 drop(both);
                 // Until it is quiet again, or the readers have seen all.
                 let calm = hits + 2 * CALM;
                 while turn < 199 && lock.hits() + lock.stripes.hits() < calm {
-                    thread::yield_now();
+                    yield_now();
                 }
             }
         });
@@ -496,7 +499,7 @@ mod tests {
                 })
                 .collect();
             while lock.word.load(Ordering::Relaxed) & ASLEEP == 0 {
-                thread::yield_now();
+                yield_now();
             }
             drop(held);
             for waiter in waiting {

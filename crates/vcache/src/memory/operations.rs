@@ -159,7 +159,8 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         if pinned {
             self.any_pins();
         }
-        let now = self.now_if_timed();
+        self.trace_weight(hash, weight);
+        let now = self.lately_if_timed(ttl.min(tti));
         let expires = if ttl == NEVER { NEVER } else { now.saturating_add(self.spread(ttl)) };
         (Item { key, value, hash, weight, expires, tti, pinned }, now)
     }

@@ -115,6 +115,12 @@ impl<K, V> Shard<K, V> {
         self.slab.end()
     }
 
+    /// How hot an entry is, 0 to 63.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn heat(&self, at: u32) -> Option<u8> {
+        Some(self.slab.get(at)?.meta.heat(self.policy.epoch()))
+    }
+
     /// Pins an entry, or lets it go.
     pub(super) fn set_pinned(&mut self, at: u32, pinned: bool) {
         self.policy.set_pinned(at, pinned, &mut self.slab);
@@ -262,7 +268,7 @@ impl<K, V> Shard<K, V> {
         }
         self.weight = self.weight.saturating_sub(weight);
         if let Some(wheel) = &mut self.wheel {
-            wheel.set(at, NEVER);
+            wheel.clear(at);
         }
         Some(Gone { key, value, weight, meta })
     }
@@ -283,6 +289,8 @@ impl<K, V> Shard<K, V> {
     pub(super) fn reclaim(&mut self, now: u64) -> Option<(Gone<K, V>, Cause)> {
         let at = self.wheel.as_mut()?.expired(now, TURNED)?;
         let cause = self.cause(at, now, Cause::Expired);
+        // Or the wheel would come across it once more.
+        self.wheel.as_mut()?.set(at, NEVER);
         Some((self.remove(at)?, cause))
     }
 }

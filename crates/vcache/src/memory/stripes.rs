@@ -1,16 +1,13 @@
 //! What each thread keeps for itself in a cache: where it reads, and how often it hit and missed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::barrier;
+use super::sync::{AtomicU64, AtomicUsize, FEW, Ordering};
 use super::threads;
 
 /// Stripes for each processor; threads beyond share what the locks count.
 const PER_CORE: usize = 4;
-/// The first stripes, at which every writer looks: their threads may announce themselves even
-/// where much is written.
-const FEW: usize = 4;
 
 /// One thread's part, apart from the others' cache lines. Only its thread writes to it.
 #[derive(Debug, Default)]
@@ -48,9 +45,13 @@ pub(super) struct Stripes {
 impl Stripes {
     pub(super) fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let stripes = (PER_CORE * cores).clamp(FEW, threads::MOST);
+        Self::of(PER_CORE * cores)
+    }
+
+    /// So many; a few at least.
+    pub(super) fn of(stripes: usize) -> Self {
         Self {
-            all: (0..stripes).map(|_| Stripe::default()).collect(),
+            all: (0..stripes.clamp(FEW, threads::MOST)).map(|_| Stripe::default()).collect(),
             announce: barrier::is_there(),
         }
     }

@@ -130,6 +130,11 @@ impl Variants {
         self.hit_for_miss.is_some_and(|end| now < end)
     }
 
+    /// The variants, most recent first.
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Arc<Stored>> {
+        self.list.iter()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.list.len()
     }

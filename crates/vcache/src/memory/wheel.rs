@@ -322,6 +322,43 @@ mod tests {
     }
 
     proptest! {
+        /// What is used stands too early in the wheel, and is moved on when the wheel meets it.
+        #[test]
+        fn finds_the_idle_and_not_the_used(
+            steps in proptest::collection::vec((0_u32..20, 0_u32..44, any::<u64>()), 1..300),
+        ) {
+            let (mut wheel, mut now) = (Wheel::new(0), 0_u64);
+            let mut map = BTreeMap::<u32, (u64, u64, u64)>::new();
+            let due = |entry: &(u64, u64, u64), now| (entry.0 + entry.1).min(entry.2) <= now;
+            for (at, size, number) in steps {
+                let by = 1 + (number & ((1 << size) - 1));
+                match number >> 62 {
+                    0 => now += by,
+                    1 => {
+                        let end = if by % 2 == 0 { NEVER } else { now + 3 * by };
+                        wheel.set(at, end);
+                        wheel.set_idle(at, by, now);
+                        map.insert(at, (now, by, end));
+                    }
+                    _ => if let Some(entry) = map.get_mut(&at) {
+                        wheel.idle(at).unwrap().touch(now);
+                        entry.0 = now;
+                    }
+                }
+                while let Some(at) = wheel.expired(now, u32::MAX) {
+                    wheel.set(at, NEVER);
+                    let gone = map.remove(&at);
+                    prop_assert!(gone.is_some_and(|entry| due(&entry, now)));
+                }
+                prop_assert!(!map.values().any(|entry| due(entry, now)));
+                for (at, (used, tti, end)) in &map {
+                    prop_assert_eq!(wheel.expires(*at), (used + tti).min(*end));
+                }
+            }
+        }
+    }
+
+    proptest! {
         #[test]
         fn finds_what_a_sorted_map_finds(
             steps in proptest::collection::vec((0_u32..50, 0_u32..48, any::<u64>()), 1..300),

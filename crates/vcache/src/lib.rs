@@ -3,7 +3,9 @@
 
 mod builder;
 mod cache;
+mod cause;
 mod clock;
+mod coarse;
 mod config;
 mod error;
 #[cfg(feature = "http")]
@@ -16,6 +18,8 @@ mod metrics;
 mod prefix;
 mod random;
 mod shelf;
+#[cfg(feature = "snapshot")]
+mod snapshot;
 #[cfg(feature = "disk")]
 mod sqlite;
 mod store;
@@ -28,9 +32,12 @@ mod write;
 
 pub use builder::CacheBuilder;
 pub use cache::Cache;
+pub use cause::Cause;
 #[cfg(feature = "tokio")]
 pub use clock::TokioClock;
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, CoarseClock, ManualClock, SystemClock};
+#[cfg(feature = "tokio")]
+pub use config::Leader;
 pub use config::{Config, Loading};
 pub use error::LoadError;
 pub use hashbrown::Equivalent;
@@ -38,20 +45,31 @@ pub use load::account::LoadStats;
 pub use load::early::recompute_early;
 pub use load::flight::{Flight, Ticket};
 pub use load::loaded::Loaded;
-pub use memory::{BuildError, Memory, MemoryBuilder, Stats};
+pub use memory::{BuildError, Curve, Entry, Iter, Keep, Memory, MemoryBuilder, Op, Outcome, Stats};
+#[cfg(feature = "snapshot")]
+pub use snapshot::{Restored, Saved, SnapshotError};
 #[cfg(feature = "disk")]
 pub use sqlite::failure::OpenError;
 #[cfg(feature = "disk")]
 pub use sqlite::file::{Durability, OnCorrupt};
 #[cfg(feature = "json")]
 pub use store::codec::Json;
+#[cfg(feature = "postcard")]
+pub use store::codec::Postcard;
 pub use store::codec::{Codec, Raw};
+#[cfg(feature = "zstd")]
+pub use store::compressed::Compressed;
 #[cfg(feature = "disk")]
 pub use store::disk::{DiskConfig, DiskStats, DiskStore};
-pub use store::memory::MemoryStore;
+pub use store::lease::{Acquired, Lease, LeaseStore, Released};
+pub use store::memory::{MemoryEntry, MemoryStore};
 #[cfg(feature = "redis")]
-pub use store::redis::{RedisBuildError, RedisConfig, RedisStore};
-pub use store::{ScanStore, Store, StoreError, Stored};
+pub use store::redis::{
+    RedisBuildError, RedisConfig, RedisEntry, RedisSentinel, RedisStats, RedisStore, RedisTls,
+};
+pub use store::{Keeping, Moment, ScanStore, Store, StoreError, Stored, TagStore};
+#[cfg(feature = "tokio")]
+pub use tiered::Fleet;
 pub use tiered::{Tiered, TieredBuilder};
 #[cfg(feature = "write-behind")]
 pub use write::behind::{WriteBehind, WriteReport};

@@ -23,5 +23,5 @@ pub use forwarded::{ClientAddr, TrustedProxies};
 pub use forwarding::Forwarding;
 pub use network::{Network, NetworkError};
 pub use reject::{Reason, Reject};
-pub use timeline::{CacheVerdict, LimitVerdict, Phase, Record, Timeline};
+pub use timeline::{CacheVerdict, LimitVerdict, Phase, Record, ReplayVerdict, Timeline};
 pub use weighted::Weighted;

@@ -5,6 +5,7 @@
 //! | a tower or axum service | [`HttpCache`] and [`CacheLayer`] |
 //! | a proxy of your own, and only the rules are missing | [`policy`] |
 //! | a compressor for stored responses | [`Encode`] |
+//! | orders that must not be carried out twice | [`idempotency`] |
 //!
 //! ```
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -81,6 +82,7 @@ mod fill;
 mod freshness;
 mod future;
 mod generation;
+pub mod idempotency;
 mod inquiry;
 mod keep;
 mod key;

@@ -30,6 +30,7 @@ pub(crate) fn status(state: &State, monitor: &Monitor, file: Option<&Path>) -> S
         "upstreams": upstreams(&graph),
         "pools": pools(&graph),
         "caches": caches(&graph),
+        "idempotency": idempotency(&graph),
         "rate_limits": rate_limits(&graph),
         "in_flight": in_flight(&graph),
         "tunnels": graph.shared().open_tunnels(),
@@ -62,6 +63,7 @@ fn routes(graph: &Graph) -> Value {
             "rate_limit": route.rate_limit,
             "in_flight": route.in_flight,
             "compress": route.compress.is_some(),
+            "idempotency": route.idempotency.is_some(),
         })
     });
     routes.collect()
@@ -128,6 +130,26 @@ fn caches(graph: &Graph) -> Value {
         (name.clone(), figures)
     });
     Value::Object(caches.collect::<Map<_, _>>())
+}
+
+fn idempotency(graph: &Graph) -> Value {
+    let routes = graph.shared().idempotency.iter().map(|(route, idempotency)| {
+        let stats = idempotency.made().stats();
+        let figures = json!({
+            "ran": stats.ran,
+            "replayed": stats.replayed,
+            "conflicts": stats.conflicts,
+            "mismatches": stats.mismatches,
+            "refused": stats.refused,
+            "unprotected": stats.unprotected,
+            "unavailable": stats.unavailable,
+            "store_errors": stats.store_errors,
+            "running": stats.running,
+            "waiting": stats.waiting,
+        });
+        (route.clone(), figures)
+    });
+    Value::Object(routes.collect::<Map<_, _>>())
 }
 
 fn rate_limits(graph: &Graph) -> Value {

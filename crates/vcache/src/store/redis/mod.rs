@@ -98,8 +98,18 @@ impl RedisStore {
         self.inner.foreign.load(Ordering::Relaxed)
     }
 
-    fn key(&self, key: &str) -> String {
+    /// The key that Redis has for ours.
+    pub(crate) fn key(&self, key: &str) -> String {
         format!("{}{key}", self.inner.prefix)
+    }
+
+    /// Sends a command, which must be harmless to repeat.
+    #[cfg(feature = "http")]
+    pub(crate) async fn call<T: ::redis::FromRedisValue>(
+        &self,
+        command: &Cmd,
+    ) -> Result<T, StoreError> {
+        self.inner.link.call(command).await
     }
 
     fn opened(&self, bytes: Option<Vec<u8>>) -> Option<Stored> {

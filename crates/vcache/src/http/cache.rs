@@ -68,7 +68,8 @@ impl HttpCache {
     /// is no absolute URL names nothing: 0.
     #[must_use = "0 says that nothing was stored under this URL"]
     pub fn purge_url(&self, url: &str) -> usize {
-        Key::of_url(url).map_or(0, |key| self.engine.purge(&key))
+        let key = Key::of_url(url).map(|key| self.engine.query.apply(key));
+        key.map_or(0, |key| self.engine.purge(&key))
     }
 
     /// Removes everything, and what is on its way.

@@ -16,6 +16,7 @@ use crate::http::generation::{Generations, Ticket};
 use crate::http::key::Key;
 use crate::http::metrics::Meters;
 use crate::http::policy::{Decision, Rules, Wish, decide};
+use crate::http::query::QueryRules;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Stored;
 use crate::http::variants::Variants;
@@ -26,6 +27,7 @@ use crate::memory::Memory;
 pub(crate) struct Engine {
     pub(crate) config: Config,
     pub(crate) rules: Rules,
+    pub(crate) query: QueryRules,
     pub(crate) flights: Arc<Flights>,
     store: Memory<Key, Arc<Variants>>,
     generations: Generations,
@@ -65,6 +67,7 @@ impl Engine {
             .map_err(|_| BuildError::TooSmall(config.max_size))?;
         Ok(Self {
             rules: Rules::from(&config),
+            query: QueryRules::new(&config),
             flights: Arc::new(Flights::default()),
             store,
             generations: Generations::new(),
@@ -87,7 +90,18 @@ impl Engine {
         wish: &Wish,
         now: SystemTime,
     ) -> Lookup {
-        let variants = self.store.get(key.as_str());
+        self.decide_on(self.store.get(key.as_str()), request, wish, now)
+    }
+
+    /// Decides on a request with what is under its key.
+    #[expect(clippy::unused_self, reason = "the settings are the engine's")]
+    pub(crate) fn decide_on(
+        &self,
+        variants: Option<Arc<Variants>>,
+        request: &HeaderMap,
+        wish: &Wish,
+        now: SystemTime,
+    ) -> Lookup {
         let stored = variants.as_ref().and_then(|v| v.select(request, now));
         let decision = decide(wish, stored.as_ref().map(|s| &s.terms), now);
         let several = variants.as_ref().is_some_and(|v| v.len() > 0);

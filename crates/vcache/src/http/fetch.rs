@@ -39,7 +39,7 @@ where
     let (mut parts, body) = response.into_parts();
     if let Some(key) = key {
         for key in invalidate(&method, &key, (parts.status, &parts.headers)) {
-            engine.purge(&key);
+            engine.purge(&engine.query.apply(key));
         }
     }
     if !parts.status.is_informational() {

@@ -6,6 +6,7 @@
 //! | a proxy of your own, and only the rules are missing | [`policy`] |
 //! | a compressor for stored responses | [`Encode`] |
 //! | orders that must not be carried out twice | [`idempotency`] |
+//! | an application that should say how long its answers hold | [`headers`] |
 //!
 //! ```
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -77,11 +78,13 @@ mod collapse;
 mod config;
 mod encodings;
 mod engine;
+pub mod explain;
 mod fetch;
 mod fill;
 mod freshness;
 mod future;
 mod generation;
+pub mod headers;
 pub mod idempotency;
 mod inquiry;
 mod keep;
@@ -89,6 +92,7 @@ mod key;
 mod layer;
 mod metrics;
 pub mod policy;
+mod query;
 mod refresh;
 mod service;
 mod status;

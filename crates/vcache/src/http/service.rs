@@ -90,6 +90,7 @@ impl<S> Cache<S> {
     {
         let engine = &self.cache.engine;
         let key = Key::of(request.uri(), request.headers(), request.extensions())
+            .map(|key| engine.query.apply(key))
             .filter(|key| as_u64(key.as_str().len()) <= engine.config.max_key_size);
         let (key, why) = match (key, classify(&request)) {
             (Some(key), None) => return self.look_up(key, request),
@@ -155,7 +156,7 @@ impl<S> Cache<S> {
 }
 
 /// Why a request is not one for the cache; `None` when it is.
-fn classify<B: HttpBody>(request: &Request<B>) -> Option<Forward> {
+pub(crate) fn classify<B: HttpBody>(request: &Request<B>) -> Option<Forward> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return Some(Forward::Method);
     }

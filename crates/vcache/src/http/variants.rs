@@ -64,6 +64,10 @@ impl Variants {
         self.hit_for_miss.is_some_and(|end| now < end)
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Stored>> {
+        self.list.iter()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.list.len()
     }

@@ -1,0 +1,156 @@
+//! The answer as a text for people, in columns.
+
+use serde_json::Value;
+
+/// Writes an answer.
+pub(crate) fn text(answer: &Value) -> String {
+    let mut out = format!("{} {}\n", plain(&answer["method"]), plain(&answer["url"]));
+    if answer["running"] == false {
+        out.push_str("\nNo gateway answers: what it has stored is not known.\n");
+    }
+    let refused = &answer["refused"];
+    if !refused.is_null() {
+        let (status, reason) = (plain(&refused["status"]), plain(&refused["reason"]));
+        out.push_str(&format!("\nrefused with {status}: {reason}\n"));
+        return out;
+    }
+    let route = &answer["route"];
+    if route.is_null() {
+        out.push_str("\nno route takes this host and path: 404\n");
+        return out;
+    }
+    out.push('\n');
+    columns(&route_rows(route), "", &mut out);
+    let cache = &answer["cache"];
+    if !cache.is_null() {
+        rules(cache, &mut out);
+    }
+    out
+}
+
+fn route_rows(route: &Value) -> Vec<Vec<String>> {
+    let hosts: Vec<String> = list(&route["hosts"]).iter().map(plain).collect();
+    let hosts = if hosts.is_empty() { "any".to_owned() } else { hosts.join(", ") };
+    let mut rows = vec![
+        vec!["route".to_owned(), plain(&route["name"])],
+        vec!["hosts".to_owned(), hosts],
+        vec!["path".to_owned(), plain(&route["path"])],
+    ];
+    for key in ["upstream", "cache", "rate_limit", "in_flight"] {
+        if !route[key].is_null() {
+            rows.push(vec![key.to_owned(), plain(&route[key])]);
+        }
+    }
+    for key in ["compress", "idempotency"] {
+        if route[key] == true {
+            rows.push(vec![key.to_owned(), "on".to_owned()]);
+        }
+    }
+    rows
+}
+
+fn rules(cache: &Value, out: &mut String) {
+    out.push('\n');
+    let steps = list(&cache["steps"]);
+    let cells = |step: &Value| ["section", "rule", "finding"].map(|key| plain(&step[key])).into();
+    columns(&steps.iter().map(cells).collect::<Vec<_>>(), "", out);
+    out.push('\n');
+    let mut rows = vec![vec!["decision".to_owned(), plain(&cache["decision"])]];
+    if !cache["cache_status"].is_null() {
+        rows.push(vec!["Cache-Status".to_owned(), plain(&cache["cache_status"])]);
+    }
+    columns(&rows, "", out);
+    let stored = list(&cache["stored"]);
+    out.push_str(&format!("\nstored under this key: {}\n", stored.len()));
+    stored.iter().for_each(|stored| variant(stored, out));
+}
+
+fn variant(stored: &Value, out: &mut String) {
+    let mark = if stored["selected"] == true { "* " } else { "  " };
+    let (status, bytes) = (plain(&stored["status"]), plain(&stored["bytes"]));
+    let state = if stored["fresh"] == true { "fresh" } else { "stale" };
+    let (age, lifetime) = (plain(&stored["age"]), plain(&stored["lifetime"]));
+    out.push_str(&format!("{mark}{status}, {bytes} bytes, {state}: age {age} s of {lifetime} s\n"));
+    let mut rows = Vec::new();
+    for (name, value) in stored["vary"].as_object().into_iter().flatten() {
+        let value = if value.is_null() { "(absent)".to_owned() } else { plain(value) };
+        rows.push(vec![format!("vary {name}"), value]);
+    }
+    for (key, name) in [("etag", "etag"), ("last_modified", "last-modified")] {
+        if !stored[key].is_null() {
+            rows.push(vec![name.to_owned(), plain(&stored[key])]);
+        }
+    }
+    let windows = [
+        ("stale_while_revalidate", "stale-while-revalidate"),
+        ("stale_if_error", "stale-if-error"),
+        ("kept_for", "of use for"),
+    ];
+    for (key, name) in windows {
+        if stored[key].as_u64().is_some_and(|seconds| seconds > 0) {
+            rows.push(vec![name.to_owned(), format!("{} s", plain(&stored[key]))]);
+        }
+    }
+    for (key, words) in [
+        ("forbids_stale", "never used stale"),
+        ("always_validate", "validated before every use"),
+        ("assumed", "the lifetime is default_ttl"),
+    ] {
+        if stored[key] == true {
+            rows.push(vec!["terms".to_owned(), words.to_owned()]);
+        }
+    }
+    columns(&rows, "    ", out);
+}
+
+/// Writes rows with every column but the last as wide as its widest cell.
+fn columns(rows: &[Vec<String>], indent: &str, out: &mut String) {
+    let most = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..most)
+        .map(|at| rows.iter().filter_map(|row| Some(row.get(at)?.chars().count())).max())
+        .map(Option::unwrap_or_default)
+        .collect();
+    for row in rows {
+        let mut line = indent.to_owned();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!("{cell:width$}  "));
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A value without quotes, and without what could make a terminal do something.
+fn plain(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn columns_stand_under_each_other() {
+        let mut out = String::new();
+        let row = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
+        columns(&[row("§", "one"), row("long", "two")], " ", &mut out);
+        assert_eq!(out, " §     one\n long  two\n");
+    }
+
+    #[test]
+    fn a_refusal_and_a_missing_route_are_said() {
+        let refused = json!({ "status": 400, "reason": "host-invalid" });
+        let answer = json!({ "method": "GET", "url": "http://a/", "refused": refused });
+        assert_eq!(text(&answer), "GET http://a/\n\nrefused with 400: host-invalid\n");
+        let answer = json!({ "method": "GET", "url": "http://a/\u{1b}[2J" });
+        let expected = "GET http://a/\u{fffd}[2J\n\nno route takes this host and path: 404\n";
+        assert_eq!(text(&answer), expected);
+    }
+}

@@ -196,12 +196,12 @@ async fn who_waits_hears_of_a_change(store: &Arc<impl ReplayStore>) {
 
 #[tokio::test(start_paused = true)]
 async fn the_store_in_memory_conforms() {
-    conforms(MemoryReplays::new(8 << 20, 1000).unwrap()).await;
+    conforms(MemoryReplays::new("test", 8 << 20, 1000).unwrap()).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn held_keys_are_bounded_and_those_given_up_make_room() {
-    let store = MemoryReplays::new(8 << 20, 2).unwrap();
+    let store = MemoryReplays::new("test", 8 << 20, 2).unwrap();
     let a = Token::unique();
     assert_eq!(claim(&store, "1", a, SHORT).await, Claim::Won);
     assert_eq!(claim(&store, "2", a, LONG).await, Claim::Won);

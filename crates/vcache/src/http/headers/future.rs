@@ -98,9 +98,8 @@ impl Reading {
     /// Reads on; whether all of the content was read and can be tagged.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         loop {
-            let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-                None => return Poll::Ready(true),
-                Some(frame) => frame,
+            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
+                return Poll::Ready(true);
             };
             let goes_on = self.take(&frame);
             self.read.push(frame);

@@ -67,10 +67,9 @@ impl Conditions {
     /// Steps 1 and 2: by strong comparison (§13.1.1), or by the date.
     fn holds(&self, tag: Option<&EntityTag>, changed: Option<SystemTime>) -> bool {
         match (&self.matches, self.unmodified) {
-            (Some(EntityTags::Any), _) => true,
+            (Some(EntityTags::Any), _) | (None, None) => true,
             (Some(tags), _) => tag.is_some_and(|tag| tags.strong_match(tag)),
             (None, Some(since)) => changed.is_none_or(|changed| changed <= since),
-            (None, None) => true,
         }
     }
 }

@@ -75,7 +75,7 @@ impl HttpBody for Rejoined {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = self.rest.as_ref().map_or(SizeHint::with_exact(0), HttpBody::size_hint);
+        let rest = self.rest.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint);
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower().saturating_add(self.bytes));
         if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(self.bytes)) {

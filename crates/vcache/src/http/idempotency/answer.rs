@@ -28,7 +28,7 @@ const MAX_PIECES: usize = 1 << 16;
 /// What is kept of a request that was carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kept {
-    Answer(Answer),
+    Answer(Box<Answer>),
     TooLarge,
 }
 
@@ -67,7 +67,7 @@ impl Kept {
                 let status = StatusCode::from_u16(bytes.try_get_u16().ok()?).ok()?;
                 let headers = get_fields(&mut bytes)?.unwrap_or_default();
                 let trailers = get_fields(&mut bytes)?;
-                Some(Self::Answer(Answer { status, headers, trailers, content: bytes }))
+                Some(Self::Answer(Box::new(Answer { status, headers, trailers, content: bytes })))
             }
             _ => None,
         }
@@ -195,12 +195,12 @@ impl Recorder {
         if length.is_some_and(|length| length != self.content.len().to_string().as_bytes()) {
             self.headers.remove(CONTENT_LENGTH);
         }
-        Kept::Answer(Answer {
+        Kept::Answer(Box::new(Answer {
             status: self.status,
             headers: self.headers,
             trailers: self.trailers,
             content: self.content.freeze(),
-        })
+        }))
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Config {
     /// Whether POST and PATCH without a key are answered 400. Default: false.
     pub required: bool,
     /// Whether POST and PATCH without a key count as the same when method, target, content and
-    /// caller are. Default: false. Danger: whoever means to order the same twice within `ttl` gets
+    /// caller are. Default: false. Not together with `required`. Danger: whoever means to order the same twice within `ttl` gets
     /// one order. Contents without a length, and those above `max_body`, pass without protection.
     pub digest: bool,
     /// What tells callers apart: names of request fields, and `cookie:NAME`. Default:
@@ -60,7 +60,8 @@ pub struct Config {
     pub on_error: OnError,
     /// The address of a page on keys, sent as `Link` with 400, 409 and 422. Default: none.
     pub documentation: Option<String>,
-    /// Keeps keys and answers in Redis, for all that share it. Default: none, in memory.
+    /// Keeps keys and answers in Redis, for all that share it. Default: none, in memory. Its
+    /// `ttl` does not count here.
     #[cfg(feature = "redis")]
     pub redis: Option<RedisConfig>,
     /// How often Redis is asked by one that waits. Default: 50 ms. Shorter answers sooner and
@@ -119,6 +120,9 @@ pub enum BuildError {
     /// A setting is zero where at least one is needed.
     #[error("{0} is 0, but must be more")]
     Zero(&'static str),
+    /// Requests without a key would be refused and protected.
+    #[error("required and digest contradict each other: one refuses what the other protects")]
+    RequiredAndDigest,
     /// `documentation` cannot stand in a field.
     #[error("documentation: `{0}` is no address")]
     Documentation(String),
@@ -145,6 +149,9 @@ impl Config {
     pub fn check(&self) -> Result<(), BuildError> {
         self.sources()?;
         self.link()?;
+        if self.required && self.digest {
+            return Err(BuildError::RequiredAndDigest);
+        }
         let numbers = [
             ("max_key_length", u64::from(self.max_key_length)),
             ("max_size", self.max_size),
@@ -211,6 +218,7 @@ mod tests {
         };
         refused(|c| c.caller.push("a b".to_owned()), "`a b`");
         refused(|c| c.documentation = Some("a>b".to_owned()), "`a>b`");
+        refused(|c| (c.required, c.digest) = (true, true), "contradict");
         refused(|c| c.ttl = Duration::ZERO, "ttl is 0");
         refused(|c| c.lease = Duration::ZERO, "lease is 0");
         refused(|c| c.max_running = 0, "max_running is 0");

@@ -68,7 +68,7 @@ impl Idempotency {
         // Those that wait hold no key.
         let most = usize::try_from(config.max_running).unwrap_or(usize::MAX);
         let most = most.saturating_mul(2);
-        let store = MemoryReplays::new(config.max_size, most);
+        let store = MemoryReplays::new(&config.name, config.max_size, most);
         let store = store.map_err(|_| BuildError::Zero("max_size"))?;
         Self::build(config, Box::new(store))
     }

@@ -15,6 +15,8 @@ use crate::store::StoreError;
 
 /// How often an answer is tried to be kept.
 const TRIES: u32 = 3;
+/// The shortest pause between two renewals.
+const LEAST: Duration = Duration::from_millis(10);
 /// The pause before the second try; the next one is twice as long.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -75,7 +77,7 @@ impl Lead {
         async move {
             let lease = shared.config.lease;
             loop {
-                sleep(lease / 3).await;
+                sleep((lease / 3).max(LEAST)).await;
                 if let Err(error) = shared.store.renew(&key, token, lease).await {
                     shared.store_failed(&error);
                 }

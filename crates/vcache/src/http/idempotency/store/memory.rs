@@ -48,14 +48,15 @@ impl Held {
 }
 
 impl MemoryReplays {
-    /// Keeps answers of `max_size` bytes in all, and at most `most` held keys.
+    /// Keeps answers of `max_size` bytes in all, and at most `most` held keys; `name` stands in
+    /// metrics, one of few.
     ///
     /// # Errors
     ///
     /// Fails when `max_size` holds nothing.
-    pub fn new(max_size: u64, most: usize) -> Result<Self, BuildError> {
+    pub fn new(name: &str, max_size: u64, most: usize) -> Result<Self, BuildError> {
         let done = Memory::builder()
-            .name("idempotency")
+            .name(format!("idempotency-{name}"))
             .max_weight(max_size)
             .clock(TokioClock::new())
             .weigher(|_: &Digest, done: &Done| u64::try_from(done.answer.len()).unwrap_or(u64::MAX))

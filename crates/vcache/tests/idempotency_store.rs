@@ -230,12 +230,14 @@ async fn foreign_bytes_in_redis_are_an_error_and_stay() {
     let store = RedisReplays::new(redis.store(), Duration::from_millis(5));
     let mut raw = redis.raw().await;
     let (key, print, token) = (digest("k"), digest("print"), Token::unique());
-    let name = format!("{}idempotency:{key}", redis.config().prefix);
+    store.claim(&key, &print, token, LONG).await.unwrap();
+    let names: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut raw).await.unwrap();
+    let [name] = names.as_slice() else { panic!("{names:?}") };
     for foreign in ["x", "vi2R and much more than the head of a record is, for certain", ""] {
-        redis::Cmd::set(&name, foreign).exec_async(&mut raw).await.unwrap();
+        redis::Cmd::set(name, foreign).exec_async(&mut raw).await.unwrap();
         assert!(store.claim(&key, &print, token, LONG).await.is_err(), "{foreign}");
         assert!(!store.release(&key, token).await.unwrap());
-        let there: String = redis::Cmd::get(&name).query_async(&mut raw).await.unwrap();
+        let there: String = redis::Cmd::get(name).query_async(&mut raw).await.unwrap();
         assert_eq!(there, foreign);
     }
 }

@@ -62,7 +62,8 @@ impl Idempotency {
         config.check()?;
         #[cfg(feature = "redis")]
         if let Some(redis) = &config.redis {
-            let store = RedisReplays::new(RedisStore::new(redis)?, config.poll);
+            let name = format!("idempotency-{}", config.name);
+            let store = RedisReplays::new(RedisStore::named(&name, redis)?, config.poll);
             return Self::build(config, Box::new(store));
         }
         // Those that wait hold no key.

@@ -4,15 +4,15 @@
 //! fingerprint (32 bytes), and the answer. Every step is one script, which Redis runs alone.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::Cmd;
 use bytes::Bytes;
 
 use crate::http::idempotency::digest::Digest;
 use crate::http::idempotency::store::{Claim, ReplayStore, Token};
 use crate::store::StoreError;
-use crate::store::redis::RedisStore;
+use crate::store::redis::{RedisStore, Script};
 
 const HELD: &[u8; 4] = b"vi1R";
 const DONE: &[u8; 4] = b"vi1D";
@@ -49,26 +49,42 @@ return redis.call('DEL', KEYS[1])";
 
 /// Keeps keys and answers in Redis or Valkey, over the connection of a [`RedisStore`].
 ///
-/// Its keys begin with the store's prefix and `idempotency:`; clearing the store clears them.
-/// Every call ends within the store's timeout. Leases and lifetimes run on the server's clock.
+/// Its keys begin with the store's prefix; clearing the store clears them. Every call ends within
+/// the store's limits. Leases and lifetimes run on the server's clock.
 #[derive(Clone)]
 pub struct RedisReplays {
     store: RedisStore,
     poll: Duration,
+    scripts: Arc<Scripts>,
+}
+
+struct Scripts {
+    claim: Script,
+    renew: Script,
+    complete: Script,
+    release: Script,
 }
 
 impl RedisReplays {
     /// Keeps them where `store` keeps its values; who waits asks every `poll`.
     #[must_use]
-    pub const fn new(store: RedisStore, poll: Duration) -> Self {
-        Self { store, poll }
+    pub fn new(store: RedisStore, poll: Duration) -> Self {
+        let scripts = Scripts {
+            claim: Script::new(CLAIM),
+            renew: Script::new(RENEW),
+            complete: Script::new(COMPLETE),
+            release: Script::new(RELEASE),
+        };
+        Self { store, poll, scripts: Arc::new(scripts) }
     }
 
-    fn script(&self, script: &str, key: &Digest) -> Cmd {
-        let mut command = Cmd::new();
-        let key = self.store.key(&format!("idempotency:{key}"));
-        command.arg("EVAL").arg(script).arg(1).arg(key);
-        command
+    async fn run<T: ::redis::FromRedisValue>(
+        &self,
+        script: &Script,
+        key: &Digest,
+        args: &[&[u8]],
+    ) -> Result<T, StoreError> {
+        self.store.run(script, (&key.to_string(), "idempotency"), args).await
     }
 }
 
@@ -76,8 +92,8 @@ fn owner(state: &[u8; 4], token: Token) -> Vec<u8> {
     [state.as_slice(), token.as_bytes()].concat()
 }
 
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.min(LONGEST).as_millis()).unwrap_or(u64::MAX).max(1)
+fn millis(time: Duration) -> Vec<u8> {
+    time.min(LONGEST).as_millis().max(1).to_string().into_bytes()
 }
 
 /// What another left; an error for bytes that nothing of ours wrote.
@@ -103,17 +119,15 @@ impl ReplayStore for RedisReplays {
         token: Token,
         lease: Duration,
     ) -> Result<Claim, StoreError> {
-        let mut command = self.script(CLAIM, key);
         let claim = [owner(HELD, token).as_slice(), fingerprint.as_bytes()].concat();
-        command.arg(claim).arg(millis(lease));
-        let there: Option<Vec<u8>> = self.store.call(&command).await?;
+        let args: [&[u8]; 2] = [&claim, &millis(lease)];
+        let there: Option<Vec<u8>> = self.run(&self.scripts.claim, key, &args).await?;
         there.map_or(Ok(Claim::Won), read)
     }
 
     async fn renew(&self, key: &Digest, token: Token, lease: Duration) -> Result<bool, StoreError> {
-        let mut command = self.script(RENEW, key);
-        command.arg(owner(HELD, token)).arg(millis(lease));
-        self.store.call(&command).await
+        let args: [&[u8]; 2] = [&owner(HELD, token), &millis(lease)];
+        self.run(&self.scripts.renew, key, &args).await
     }
 
     async fn complete(
@@ -124,16 +138,13 @@ impl ReplayStore for RedisReplays {
         answer: Bytes,
         ttl: Duration,
     ) -> Result<bool, StoreError> {
-        let mut command = self.script(COMPLETE, key);
         let done = [owner(DONE, token).as_slice(), fingerprint.as_bytes(), &answer].concat();
-        command.arg(done).arg(millis(ttl));
-        self.store.call(&command).await
+        let args: [&[u8]; 2] = [&done, &millis(ttl)];
+        self.run(&self.scripts.complete, key, &args).await
     }
 
     async fn release(&self, key: &Digest, token: Token) -> Result<bool, StoreError> {
-        let mut command = self.script(RELEASE, key);
-        command.arg(owner(HELD, token));
-        self.store.call(&command).await
+        self.run(&self.scripts.release, key, &[&owner(HELD, token)]).await
     }
 
     async fn changed(&self, _: &Digest) {

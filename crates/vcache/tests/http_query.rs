@@ -1,4 +1,4 @@
-//! Query parameters that the operator says do not count.
+//! What counts in a key, and requests of which the key does not tell everything.
 #![cfg(feature = "http")]
 #![allow(
     clippy::unwrap_used,
@@ -68,6 +68,23 @@ async fn by_default_every_byte_counts() {
         ask(&cache, &seen, "GET", target).await;
     }
     assert_eq!((cache.stats().misses, cache.stats().hits), (4, 0));
+}
+
+#[tokio::test]
+async fn a_get_that_names_another_method_is_not_for_others() {
+    let (cache, seen) = (HttpCache::new(Config::default()).unwrap(), Seen::default());
+    for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
+        let origin = service_fn(|_: Request<Body>| async {
+            let page = Response::builder().header("cache-control", "max-age=60");
+            Ok::<_, Infallible>(page.body(Body::full("deleted")).unwrap())
+        });
+        let request = Request::get("http://a.test/x").header(name, "DELETE");
+        let request = request.body(Body::empty()).unwrap();
+        let service = CacheLayer::new(cache.clone()).layer(origin);
+        service.oneshot(request).await.unwrap().into_body().collect().await.unwrap();
+    }
+    ask(&cache, &seen, "GET", "/x").await;
+    assert_eq!((cache.stats().bypassed, cache.stats().misses), (3, 1));
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ use crate::http::policy::{Decision, Wish, not_modified};
 use crate::http::service::classify;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Stored;
+use crate::http::unkeyed::OVERRIDES;
 
 /// What the cache would do with a request, and why; made by [`HttpCache::explain`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,7 +191,8 @@ impl Telling<'_> {
             }
             Some(_) => {
                 let fields = [IF_MATCH, IF_UNMODIFIED_SINCE, IF_RANGE, RANGE, UPGRADE];
-                let there = fields.iter().filter(|name| headers.contains_key(*name));
+                let there =
+                    fields.iter().chain(&OVERRIDES).filter(|name| headers.contains_key(*name));
                 let mut there: Vec<&str> = there.map(HeaderName::as_str).collect();
                 if content {
                     there.push("content");

@@ -98,6 +98,7 @@ mod service;
 mod status;
 mod stored;
 mod terms;
+mod unkeyed;
 mod variants;
 mod vary;
 mod wait;

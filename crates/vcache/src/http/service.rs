@@ -22,6 +22,7 @@ use crate::http::inquiry::Inquiry;
 use crate::http::key::Key;
 use crate::http::policy::{Decision, Wish};
 use crate::http::status::Forward;
+use crate::http::unkeyed::overrides_method;
 
 /// A service behind a shared HTTP cache (RFC 9111); made by [`CacheLayer`](super::CacheLayer).
 ///
@@ -30,7 +31,8 @@ use crate::http::status::Forward;
 ///
 /// Requests to the inner service carry the body they came with, or `ReqB::default()`, which must
 /// be empty, where the cache asks by itself: for a miss, a validation, a refresh. GET and HEAD
-/// with content, `Range`, `If-Range`, `If-Match`, `If-Unmodified-Since` or an upgrade bypass it.
+/// with content, `Range`, `If-Range`, `If-Match`, `If-Unmodified-Since`, an upgrade or a field that
+/// names another method (`X-HTTP-Method-Override`) bypass it.
 #[derive(Clone)]
 pub struct Cache<S> {
     inner: S,
@@ -164,7 +166,8 @@ pub(crate) fn classify<B: HttpBody>(request: &Request<B>) -> Option<Forward> {
     let headers = request.headers();
     let bypass = !request.body().is_end_stream()
         || not_for_us.iter().any(|name| headers.contains_key(name))
-        || headers.contains_key(UPGRADE);
+        || headers.contains_key(UPGRADE)
+        || overrides_method(headers);
     bypass.then_some(Forward::Bypass)
 }
 

@@ -9,14 +9,19 @@ use std::time::Duration;
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Config {
     /// Most bytes that all entries together may weigh, their own overhead included. Default:
-    /// 64 MiB. Tables that grow by doubling may hold as much again in unused room, of the
-    /// overhead only.
+    /// 64 MiB. Zero stores nothing: loads are shared, and that is all. Tables that grow by doubling
+    /// may hold as much again in unused room, of the overhead only.
     #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
     pub max_size: u64,
     /// How long a value lives if nobody says otherwise. Default: none, until it is evicted. Zero
     /// stores nothing at all. Too long shows outdated values, too short loads more often.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration::option"))]
     pub ttl: Option<Duration>,
+    /// How long a value stays since it was last returned, if nobody says otherwise. Default: none.
+    /// Zero stores nothing at all. A hit then asks the clock, which costs it as much again, and an
+    /// entry weighs 24 bytes more.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration::option"))]
+    pub tti: Option<Duration>,
     /// By how many percent at most a TTL is shortened, each time at random, so that what was
     /// stored together does not expire together. Default: 0. Above 100 counts as 100. Never
     /// lengthens a TTL; does not touch what `update` stores.
@@ -48,6 +53,7 @@ impl Default for Config {
         Self {
             max_size: 64 << 20,
             ttl: None,
+            tti: None,
             ttl_jitter_percent: 0,
             max_loads: 65_536,
             #[cfg(feature = "tokio")]

@@ -3,7 +3,9 @@
 
 mod builder;
 mod cache;
+mod cause;
 mod clock;
+mod coarse;
 mod config;
 mod error;
 #[cfg(feature = "http")]
@@ -28,9 +30,10 @@ mod write;
 
 pub use builder::CacheBuilder;
 pub use cache::Cache;
+pub use cause::Cause;
 #[cfg(feature = "tokio")]
 pub use clock::TokioClock;
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, CoarseClock, ManualClock, SystemClock};
 pub use config::{Config, Loading};
 pub use error::LoadError;
 pub use hashbrown::Equivalent;
@@ -38,7 +41,7 @@ pub use load::account::LoadStats;
 pub use load::early::recompute_early;
 pub use load::flight::{Flight, Ticket};
 pub use load::loaded::Loaded;
-pub use memory::{BuildError, Memory, MemoryBuilder, Stats};
+pub use memory::{BuildError, Entry, Iter, Keep, Memory, MemoryBuilder, Op, Outcome, Stats};
 #[cfg(feature = "disk")]
 pub use sqlite::failure::OpenError;
 #[cfg(feature = "disk")]

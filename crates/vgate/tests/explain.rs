@@ -16,8 +16,7 @@ use std::sync::atomic::Ordering;
 use fixture::{Gateway, Origin, vgate};
 use serde_json::Value;
 
-const PAGE: &str =
-    "Cache-Control: max-age=60, stale-if-error=600\r\nVary: Accept\r\nETag: \"v\"\r\n";
+const PAGE: &str = "Cache-Control: max-age=60, stale-if-error=600\r\nVary: Accept\r\nSurrogate-Key: a b\r\nETag: \"v\"\r\n";
 
 fn explain(admin: SocketAddr, rest: &[&str]) -> String {
     let out = vgate().args(["explain", "--admin", &admin.to_string()]).args(rest).output().unwrap();
@@ -53,6 +52,7 @@ fn what_is_stored_and_what_would_be_done_is_told() {
         "stored under this key: 2",
         "vary accept     text/html",
         "stale-if-error  600 s",
+        "tags            a, b",
     ] {
         assert!(text.contains(words), "no `{words}` in:\n{text}");
     }

@@ -4,21 +4,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use vhttp::{CacheVerdict, Timeline};
 
 use crate::clock::TokioClock;
 use crate::http::answer::{Answer, Asker, answer};
 use crate::http::clock::WallClock;
-use crate::http::collapse::{End, FlightKey, Flights};
+use crate::http::collapse::{End, Flight, FlightKey, Flights, News, Turn};
 use crate::http::config::{BuildError, Config};
 use crate::http::generation::{Generations, Ticket};
 use crate::http::key::Key;
 use crate::http::metrics::Meters;
 use crate::http::policy::{Decision, Rules, Wish, decide};
 use crate::http::query::QueryRules;
+use crate::http::ranges::Partial;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Stored;
+use crate::http::tag_index::TagIndex;
+use crate::http::tags::{Tag, TagRules};
 use crate::http::variants::Variants;
 use crate::http::vary::VaryKey;
 use crate::memory::Memory;
@@ -29,8 +32,10 @@ pub(crate) struct Engine {
     pub(crate) rules: Rules,
     pub(crate) query: QueryRules,
     pub(crate) flights: Arc<Flights>,
+    pub(crate) tags: TagRules,
+    pub(crate) tagged: TagIndex,
+    pub(crate) generations: Generations,
     store: Memory<Key, Arc<Variants>>,
-    generations: Generations,
     clock: WallClock,
     meters: Meters,
     verdicts: [AtomicU64; VERDICTS.len()],
@@ -69,6 +74,8 @@ impl Engine {
             rules: Rules::from(&config),
             query: QueryRules::new(&config),
             flights: Arc::new(Flights::default()),
+            tags: TagRules::new(&config)?,
+            tagged: TagIndex::new(),
             store,
             generations: Generations::new(),
             clock: WallClock::new(),
@@ -90,43 +97,28 @@ impl Engine {
         wish: &Wish,
         now: SystemTime,
     ) -> Lookup {
-        self.decide_on(self.store.get(key.as_str()), request, wish, now)
-    }
-
-    /// Decides on a request with what is under its key.
-    #[expect(clippy::unused_self, reason = "the settings are the engine's")]
-    pub(crate) fn decide_on(
-        &self,
-        variants: Option<Arc<Variants>>,
-        request: &HeaderMap,
-        wish: &Wish,
-        now: SystemTime,
-    ) -> Lookup {
-        let stored = variants.as_ref().and_then(|v| v.select(request, now));
-        let decision = decide(wish, stored.as_ref().map(|s| &s.terms), now);
-        let several = variants.as_ref().is_some_and(|v| v.len() > 0);
-        let why = match decision {
-            // Stale it is, whatever the request wants (RFC 9211 §2.2).
-            Decision::Validate { .. } if stored.as_ref().is_none_or(|s| !s.terms.is_fresh(now)) => {
-                Forward::Stale
-            }
-            Decision::Miss if stored.is_none() && several => Forward::VaryMiss,
-            Decision::Miss if stored.is_none() => Forward::UriMiss,
-            _ => Forward::Request,
-        };
-        Lookup {
-            variants,
-            // What is not for this request must not be validated for it either.
-            stored: stored.filter(|_| decision != Decision::Miss),
-            decision,
-            why,
-        }
+        Lookup::of(self.store.get(key.as_str()), request, wish, now)
     }
 
     /// What a fetch after `lookup` is for.
     pub(crate) fn flight_key(&self, key: &Key, lookup: &Lookup, request: &HeaderMap) -> FlightKey {
         let names = lookup.variants.as_ref().map_or(&[][..], |v| v.vary_names());
         FlightKey { key: key.clone(), vary: VaryKey::new(names, request) }
+    }
+
+    /// Joins the fetch for `flight`, or leads a new one if the request may. A fetch that asked
+    /// before a purge is not for who comes after it.
+    pub(crate) fn join(&self, flight: FlightKey, may_lead: bool) -> Turn {
+        let key = flight.key.clone();
+        let is_current = |flight: &Flight| {
+            let news = flight.news();
+            let tags = match &news {
+                News::Shared(filling) => Some(&*filling.preview.tags),
+                News::Waiting | News::Over(_) => None,
+            };
+            self.generations.is_current(flight.ticket(), &key, tags)
+        };
+        self.flights.join(flight, may_lead, || self.ticket(&key), is_current)
     }
 
     /// Answers from the store, and says so.
@@ -147,6 +139,10 @@ impl Engine {
 
     /// Adds our member to `Cache-Status`, after those of caches nearer to the origin.
     pub(crate) fn mark(&self, headers: &mut HeaderMap, status: Status) {
+        if self.config.x_cache {
+            let verdict = if status.is_hit() { "HIT" } else { "MISS" };
+            headers.insert(X_CACHE, HeaderValue::from_static(verdict));
+        }
         if self.config.cache_status
             && let Some(value) = status.value(&self.config.name)
         {
@@ -182,8 +178,12 @@ impl Engine {
     pub(crate) fn store(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) -> End {
         let max = usize::try_from(self.config.max_variants).unwrap_or(usize::MAX);
         let now = self.now();
-        let done =
-            self.change(key, ticket, |before| Some(before.with(Arc::clone(stored), max, now)));
+        let done = self.change(key, ticket, Some(&stored.tags), |before| {
+            Some(before.with(Arc::clone(stored), max, now))
+        });
+        self.tagged.prune(|key, tag| {
+            self.store.peek(key.as_str()).is_some_and(|variants| variants.has_tag(tag))
+        });
         match done {
             Some(true) => End::Stored,
             // Too heavy, or over before it was complete: the next one will be as well.
@@ -193,61 +193,72 @@ impl Engine {
         }
     }
 
+    /// What is stored of the same variant as `part`.
+    pub(crate) fn stored_part(&self, key: &Key, part: &Partial) -> Option<Arc<Partial>> {
+        self.store.get(key.as_str())?.part_of(part.vary()).map(Arc::clone)
+    }
+
+    /// Stores a part of a response.
+    pub(crate) fn store_part(&self, key: &Key, ticket: Ticket, part: &Arc<Partial>) {
+        let max = usize::try_from(self.config.max_variants).unwrap_or(usize::MAX);
+        let now = self.now();
+        self.change(key, ticket, Some(part.tags()), |before| {
+            Some(before.with_part(Arc::clone(part), max, now))
+        });
+    }
+
     /// Takes a variant out that the origin has disowned.
     pub(crate) fn forget(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) {
-        self.change(key, ticket, |before| before.without(stored));
+        self.change(key, ticket, Some(&stored.tags), |before| before.without(stored));
     }
 
     /// Notes that answers for `key` cannot be shared, for a while.
     pub(crate) fn mark_hit_for_miss(&self, key: &Key, ticket: Ticket) {
         let end = self.now().checked_add(self.config.hit_for_miss);
         if let Some(end) = end.filter(|_| !self.config.hit_for_miss.is_zero()) {
-            self.change(key, ticket, |before| Some(before.marked(end)));
+            self.change(key, ticket, None, |before| Some(before.marked(end)));
         }
     }
 
     /// Writes a key of which a stored response has grown to the account.
     fn reweigh(&self, key: &Key) {
-        self.change(key, self.ticket(key), |before| Some(before.clone()));
+        self.change(key, self.ticket(key), None, |before| Some(before.clone()));
     }
 
     /// Replaces what is under `key`, alone among all changes of it; whether something is stored,
-    /// and `None` when the ticket is void. `None` from `make` removes the key.
+    /// and `None` when the ticket is void for a response with `tags`. `None` from `make` removes
+    /// the key.
     fn change(
         &self,
         key: &Key,
         ticket: Ticket,
+        tags: Option<&[Tag]>,
         make: impl FnOnce(&Variants) -> Option<Variants>,
     ) -> Option<bool> {
-        let now = self.now();
         let change = || {
             let before = self.store.get(key.as_str()).unwrap_or_default();
-            match make(&before) {
-                Some(after) => {
-                    let ttl = after.retention(now);
-                    self.store.insert_with_ttl(key.clone(), Arc::new(after), ttl)
-                }
-                None => {
-                    self.store.remove(key.as_str());
-                    false
-                }
+            let is_stored = self.put(key, make(&before));
+            // In the same turn: a purge finds both or neither.
+            if let Some(tags) = tags.filter(|_| is_stored) {
+                self.tagged.add(key, tags);
             }
+            is_stored
         };
-        self.generations.in_turn(ticket, change)
+        self.generations.in_turn(ticket, key, tags, change)
     }
 
-    /// Removes all variants of a key, and those of it that are still on their way; how many were
-    /// there.
-    pub(crate) fn purge(&self, key: &Key) -> usize {
-        let remove = || self.store.remove(key.as_str());
-        let removed = self.generations.advance(key.as_str(), remove).flatten();
-        removed.map_or(0, |variants| variants.len())
+    /// Puts variants under a key, or removes it; whether they are stored. Only in the key's turn.
+    pub(crate) fn put(&self, key: &Key, variants: Option<Variants>) -> bool {
+        let Some(variants) = variants else {
+            self.store.remove(key.as_str());
+            return false;
+        };
+        let ttl = variants.retention(self.now());
+        self.store.insert_with_ttl(key.clone(), Arc::new(variants), ttl)
     }
 
-    /// Removes everything, and what is still on its way.
-    pub(crate) fn clear(&self) {
-        self.generations.advance_all();
-        self.store.clear();
+    pub(crate) const fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     pub(crate) fn memory(&self) -> &Memory<Key, Arc<Variants>> {
@@ -255,6 +266,7 @@ impl Engine {
     }
 }
 
+const X_CACHE: http::HeaderName = http::HeaderName::from_static("x-cache");
 const CACHE_STATUS: http::HeaderName = http::HeaderName::from_static("cache-status");
 
 fn weight(key: &Key, variants: &Variants) -> u64 {
@@ -272,6 +284,36 @@ pub(crate) fn gateway_timeout(engine: &Engine) -> http::Response<vhttp::Body> {
 }
 
 impl Lookup {
+    /// Decides on a request with what is under its key.
+    pub(crate) fn of(
+        variants: Option<Arc<Variants>>,
+        request: &HeaderMap,
+        wish: &Wish,
+        now: SystemTime,
+    ) -> Self {
+        let stored = variants.as_ref().and_then(|v| v.select(request, now));
+        let decision = decide(wish, stored.as_ref().map(|s| &s.terms), now);
+        let several = variants.as_ref().is_some_and(|v| v.len() > 0);
+        let has_part = variants.as_ref().is_some_and(|v| v.part(request).is_some());
+        let why = match decision {
+            // Stale it is, whatever the request wants (RFC 9211 §2.2).
+            Decision::Validate { .. } if stored.as_ref().is_none_or(|s| !s.terms.is_fresh(now)) => {
+                Forward::Stale
+            }
+            Decision::Miss if stored.is_none() && has_part => Forward::Partial,
+            Decision::Miss if stored.is_none() && several => Forward::VaryMiss,
+            Decision::Miss if stored.is_none() => Forward::UriMiss,
+            _ => Forward::Request,
+        };
+        Self {
+            variants,
+            // What is not for this request must not be validated for it either.
+            stored: stored.filter(|_| decision != Decision::Miss),
+            decision,
+            why,
+        }
+    }
+
     /// Our member of `Cache-Status` for an answer from the store.
     pub(crate) fn hit(&self, now: SystemTime) -> Option<(Arc<Stored>, Status, CacheVerdict)> {
         let verdict = match self.decision {

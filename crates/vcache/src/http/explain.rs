@@ -18,19 +18,19 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::header::{
-    CONTENT_LENGTH, ETAG, IF_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
-    TRANSFER_ENCODING, UPGRADE,
+    CONTENT_LENGTH, ETAG, IF_MATCH, IF_UNMODIFIED_SINCE, LAST_MODIFIED, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, request};
+use http::{HeaderName, HeaderValue, Request, StatusCode, request};
 use vhttp::Body;
 
 use crate::http::cache::HttpCache;
 use crate::http::engine::{Engine, Lookup};
 use crate::http::key::Key;
-use crate::http::policy::{Decision, Wish, not_modified};
+use crate::http::policy::{Decision, Form, Wish, form};
 use crate::http::service::classify;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Stored;
+use crate::http::tags::Tag;
 use crate::http::unkeyed::OVERRIDES;
 
 /// What the cache would do with a request, and why; made by [`HttpCache::explain`].
@@ -84,7 +84,7 @@ pub struct Variant {
     pub forbids_stale: bool,
     /// Whether the origin must be asked before every use.
     pub always_validate: bool,
-    /// Whether the lifetime is the operator's and not the origin's.
+    /// Whether the lifetime is the operator's or an estimate, and not the origin's.
     pub assumed: bool,
     /// How long past its lifetime it may be used while it is refreshed.
     pub stale_while_revalidate: Duration,
@@ -96,6 +96,8 @@ pub struct Variant {
     pub etag: Option<String>,
     /// Its date of change.
     pub last_modified: Option<String>,
+    /// What it can be purged by.
+    pub tags: Vec<String>,
 }
 
 impl HttpCache {
@@ -138,7 +140,7 @@ impl Telling<'_> {
         }
         let wish = Wish::new(&request.headers, self.engine.config.request_directives);
         let variants = self.engine.memory().peek(key.as_str());
-        let lookup = self.engine.decide_on(variants, &request.headers, &wish, self.now);
+        let lookup = Lookup::of(variants, &request.headers, &wish, self.now);
         self.tell_selection(&lookup);
         self.tell_wish();
         if let Some(stored) = &lookup.stored {
@@ -190,9 +192,9 @@ impl Telling<'_> {
                 self.say("RFC 9111 §4.4", "method", finding);
             }
             Some(_) => {
-                let fields = [IF_MATCH, IF_UNMODIFIED_SINCE, IF_RANGE, RANGE, UPGRADE];
-                let there =
-                    fields.iter().chain(&OVERRIDES).filter(|name| headers.contains_key(*name));
+                let fields = [IF_MATCH, IF_UNMODIFIED_SINCE, UPGRADE];
+                let fields = [fields, OVERRIDES].concat();
+                let there = fields.iter().filter(|name| headers.contains_key(*name));
                 let mut there: Vec<&str> = there.map(HeaderName::as_str).collect();
                 if content {
                     there.push("content");
@@ -222,28 +224,36 @@ impl Telling<'_> {
     }
 
     fn tell_selection(&mut self, lookup: &Lookup) {
-        let count = lookup.variants.as_ref().map_or(0, |variants| variants.len());
-        let place = lookup.variants.iter().flat_map(|v| v.iter()).position(|stored| {
-            lookup.stored.as_ref().is_some_and(|selected| Arc::ptr_eq(selected, stored))
-        });
+        let variants = lookup.variants.as_ref();
+        let count = variants.map_or(0, |variants| variants.len());
+        let headers = &self.request.headers;
+        let fits = variants.and_then(|variants| variants.select(headers, self.now));
+        let mut all = variants.iter().flat_map(|variants| variants.iter());
+        let place = fits.and_then(|fits| all.position(|stored| Arc::ptr_eq(&fits, stored)));
         let finding = match (count, place) {
             (0, _) => "nothing is stored".to_owned(),
             (_, Some(place)) => format!("variant {} of {count} fits", place + 1),
             (_, None) => format!("none of {count} variants fits"),
         };
         self.say("RFC 9111 §4.1", "selection", finding);
+        if lookup.stored.is_none() && place.is_some() {
+            let finding = "the lifetime is assumed, and the request has cookies or credentials";
+            self.say("RFC 9111 §4.2.2", "personal", finding);
+        }
+        if lookup.stored.is_none() && variants.is_some_and(|v| v.part(headers).is_some()) {
+            self.say("RFC 9111 §3.3", "part", "a part of what is asked for is stored");
+        }
     }
 
     fn tell_wish(&mut self) {
         let all = Wish::new(&self.request.headers, true);
-        let bare = Wish::new(&HeaderMap::new(), true);
         let mut said = Vec::new();
         for (name, is_said) in [
             ("no-cache", all.no_cache),
             ("no-store", all.no_store),
             ("only-if-cached", all.only_if_cached),
         ] {
-            if is_said != (name == "no-cache" && bare.no_cache) {
+            if is_said {
                 said.push(name.to_owned());
             }
         }
@@ -263,7 +273,7 @@ impl Telling<'_> {
     fn tell_freshness(&mut self, stored: &Stored) {
         let (terms, freshness) = (&stored.terms, stored.terms.freshness());
         let (age, lifetime) = (freshness.age(self.now).as_secs(), freshness.lifetime().as_secs());
-        let whose = if terms.is_assumed() { " (default_ttl)" } else { "" };
+        let whose = if terms.is_assumed() { " (assumed)" } else { "" };
         let state = match freshness.is_fresh(self.now) {
             true => format!("fresh for {} s more", freshness.remaining(self.now).as_secs()),
             false => format!("stale for {} s", freshness.staleness(self.now).as_secs()),
@@ -292,6 +302,9 @@ impl Telling<'_> {
         self.say("RFC 5861 §3", "stale-while-revalidate", finding);
         let finding = format!("{} be used in place of an error", may(error));
         self.say("RFC 5861 §4", "stale-if-error", finding);
+        let silence = may(terms.may_replace_silence(self.now));
+        let finding = format!("{silence} be used while the origin cannot be reached");
+        self.say("RFC 9111 §4.2.4", "unreachable", finding);
     }
 
     fn tell_decision(&mut self, lookup: &Lookup) {
@@ -315,10 +328,32 @@ impl Telling<'_> {
         };
         self.say(section, "decision", finding);
         let from_store = matches!(lookup.decision, Decision::Hit | Decision::Stale { .. });
-        if let Some(stored) = lookup.stored.as_ref().filter(|_| from_store)
-            && not_modified(&self.request.headers, (stored.status, &stored.headers), self.now)
-        {
-            self.say("RFC 9111 §4.3.2", "condition", "304: the client has the same");
+        if let Some(stored) = lookup.stored.as_ref().filter(|_| from_store) {
+            self.tell_form(stored);
+        }
+    }
+
+    /// The form of an answer from the store.
+    fn tell_form(&mut self, stored: &Stored) {
+        let length = u64::try_from(stored.body.len()).unwrap_or(u64::MAX);
+        let max = usize::try_from(self.engine.config.max_ranges).unwrap_or(usize::MAX);
+        let (method, headers) = (&self.request.method, &self.request.headers);
+        let whole = (stored.status, &stored.headers);
+        match form((method, headers), whole, (length, max), self.now) {
+            Form::Whole => {}
+            Form::NotModified => {
+                self.say("RFC 9111 §4.3.2", "condition", "304: the client has the same");
+            }
+            Form::Part(part) => {
+                let finding = format!("206: bytes {} to {}", part.start, part.end - 1);
+                self.say("RFC 9110 §14.2", "range", finding);
+            }
+            Form::Parts(parts) => {
+                self.say("RFC 9110 §14.2", "range", format!("206 in {} parts", parts.len()));
+            }
+            Form::Unsatisfiable => {
+                self.say("RFC 9110 §14.2", "range", "416: there are no such bytes");
+            }
         }
     }
 
@@ -367,6 +402,7 @@ fn variant(stored: &Stored, selected: bool, now: SystemTime) -> Variant {
         kept_for: stored.retention(now),
         etag: field(ETAG),
         last_modified: field(LAST_MODIFIED),
+        tags: stored.tags.iter().map(Tag::shown).collect(),
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) enum Forward {
     VaryMiss,
     Request,
     Stale,
+    Partial,
 }
 
 impl Forward {
@@ -24,6 +25,7 @@ impl Forward {
             Self::VaryMiss => "vary-miss",
             Self::Request => "request",
             Self::Stale => "stale",
+            Self::Partial => "partial",
         }
     }
 }
@@ -54,6 +56,11 @@ impl Status {
     /// Shared the answer to another request.
     pub(crate) const fn collapsed(why: Forward) -> Self {
         Self::Forwarded { why, status: None, stored: false, collapsed: true }
+    }
+
+    /// Whether the answer came from the store without asking the origin.
+    pub(crate) const fn is_hit(self) -> bool {
+        matches!(self, Self::Hit { .. })
     }
 
     pub(crate) fn value(self, name: &str) -> Option<HeaderValue> {

@@ -1,9 +1,8 @@
 //! Single flight: one load per key, however many ask for it.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::future::Future;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
@@ -14,6 +13,7 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::{Entry, OccupiedEntry, VacantEntry};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use hashbrown::Equivalent;
 
 use crate::error::LoadError;
 use crate::load::account::{Account, ending};
@@ -140,8 +140,7 @@ where
     /// who asks from now on starts another.
     pub fn forget<Q>(&self, key: &Q)
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
     {
         // Mostly nothing is under way, and writers should not pay for a look-up then. The fence
         // pairs with the one in `admit`: either the load is seen here, or it sees the source as
@@ -150,8 +149,14 @@ where
         if self.under_way() == 0 {
             return;
         }
-        if let Some((_, running)) = self.loads.running.remove(key) {
-            running.ticket.void();
+        let map = &self.loads.running;
+        let shard = map.determine_shard(map.hash_usize(&key));
+        let removed = map.shards().get(shard).and_then(|shard| {
+            let same = |(own, _): &(K, _)| key.equivalent(own);
+            shard.write().remove_entry(map.hasher().hash_one(key), same)
+        });
+        if let Some((_, running)) = removed {
+            running.get().ticket.void();
         }
     }
 

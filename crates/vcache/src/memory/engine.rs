@@ -8,15 +8,18 @@ use std::time::Duration;
 use hashbrown::Equivalent;
 
 use super::index::Hash;
+use super::keep::Life;
+use super::listener::Listener;
 use super::lock::Lock;
 use super::shard::Shard;
 use super::slab::Slab;
 use super::stats::Stats;
 use super::ticks::Ticks;
 use super::tuner::Tuner;
-use super::wheel::NEVER;
+use super::wheel::{NEVER, Wheel};
 use crate::clock::{Clock, nanos};
 use crate::metrics::Meters;
+use crate::random::Random;
 
 /// Says what a key and a value weigh beyond the overhead; without one, nothing.
 pub(super) type Weigher<K, V> = Option<Box<dyn Fn(&K, &V) -> u64 + Send + Sync>>;
@@ -33,9 +36,17 @@ pub(super) struct Engine<K, V> {
     pub(super) cells: Box<[Cell<K, V>]>,
     hasher: foldhash::fast::RandomState,
     pub(super) tuner: Tuner,
-    pub(super) max_weight: u64,
-    pub(super) ttl: Option<Duration>,
+    /// What all entries together may weigh.
+    pub(super) bound: AtomicU64,
+    /// How long an entry lives if its insertion does not say.
+    pub(super) life: Life,
+    /// By which part at most a TTL is shortened at random.
+    jitter: f64,
+    random: Random,
     pub(super) weigher: Weigher<K, V>,
+    pub(super) listener: Option<Listener<K, V>>,
+    /// Whether anything was ever pinned.
+    pins: AtomicBool,
     clock: Arc<dyn Clock>,
     ticks: Ticks,
     pub(super) meters: Meters,
@@ -44,6 +55,17 @@ pub(super) struct Engine<K, V> {
     /// Where the next search for room in other shards begins, so that none is drained first.
     pub(super) turn: AtomicUsize,
     account: Account,
+}
+
+/// What an engine is made of.
+pub(super) struct Blueprint<K, V> {
+    pub(super) shards: usize,
+    pub(super) max_weight: u64,
+    pub(super) life: Life,
+    pub(super) jitter: f64,
+    pub(super) weigher: Weigher<K, V>,
+    pub(super) listener: Option<Listener<K, V>>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// Apart from what every look-up reads.
@@ -73,17 +95,12 @@ impl<K, V> Cell<K, V> {
 }
 
 impl<K, V> Engine<K, V> {
-    pub(super) fn new(
-        shards: usize,
-        max_weight: u64,
-        ttl: Option<Duration>,
-        weigher: Weigher<K, V>,
-        clock: Arc<dyn Clock>,
-        meters: Meters,
-    ) -> Self {
+    pub(super) fn new(plan: Blueprint<K, V>, meters: Meters) -> Self {
+        let Blueprint { shards, max_weight, life, jitter, weigher, listener, clock } = plan;
         let share = max_weight / u64::try_from(shards).unwrap_or(u64::MAX);
+        let weighed = weigher.is_some();
         let cell = |_| Cell {
-            shard: Lock::new(Shard::new(share, overhead::<K, V>(), weigher.is_some())),
+            shard: Lock::new(Shard::new(share, overhead::<K, V>(), weighed)),
             misses: AtomicU64::new(0),
             weight: AtomicU64::new(0),
             entries: AtomicUsize::new(0),
@@ -92,9 +109,13 @@ impl<K, V> Engine<K, V> {
             cells: (0..shards).map(cell).collect(),
             hasher: foldhash::fast::RandomState::default(),
             tuner: Tuner::new(),
-            max_weight,
-            ttl,
+            bound: AtomicU64::new(max_weight),
+            life,
+            jitter,
+            random: Random::new(),
             weigher,
+            listener,
+            pins: AtomicBool::new(false),
             ticks: Ticks::new(clock.is_system(), || nanos(clock.now())),
             clock,
             meters,
@@ -110,8 +131,55 @@ impl<K, V> Engine<K, V> {
         if weight == 0 {
             return true;
         }
-        let room = |used: u64| used.checked_add(weight).filter(|sum| *sum <= self.max_weight);
-        self.account.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
+        let fits = |sum: &u64| *sum <= self.max_weight();
+        let room = |used: u64| used.checked_add(weight).filter(fits);
+        let used = self.account.used.fetch_update(Ordering::AcqRel, Ordering::Relaxed, room);
+        let Ok(used) = used else {
+            return false;
+        };
+        // The bound may have been lowered meanwhile by one who has not seen this reservation.
+        let kept = fits(&used.saturating_add(weight));
+        if !kept {
+            self.release(weight);
+        }
+        kept
+    }
+
+    /// The bound on the weight.
+    #[inline]
+    pub(super) fn max_weight(&self) -> u64 {
+        self.bound.load(Ordering::Relaxed)
+    }
+
+    /// The weight, read such that who reserves later sees what was done before.
+    pub(super) fn settled_weight(&self) -> u64 {
+        self.account.used.fetch_add(0, Ordering::AcqRel)
+    }
+
+    /// Whether anything was ever pinned.
+    pub(super) fn has_pins(&self) -> bool {
+        self.pins.load(Ordering::Relaxed)
+    }
+
+    /// Something is going to be pinned.
+    pub(super) fn any_pins(&self) {
+        self.pins.store(true, Ordering::Relaxed);
+    }
+
+    /// A TTL, shortened at random if the cache does that; never to nothing.
+    #[inline]
+    pub(super) fn spread(&self, ttl: u64) -> u64 {
+        if self.jitter == 0.0 || ttl == 0 {
+            return ttl;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a positive part of what fits, and nobody counts the nanoseconds"
+        )]
+        let off = (ttl as f64 * self.jitter * self.random.unit()) as u64;
+        ttl.saturating_sub(off).max(1)
     }
 
     pub(super) fn release(&self, weight: u64) {
@@ -129,7 +197,11 @@ impl<K, V> Engine<K, V> {
 
     pub(super) fn stats(&self) -> Stats {
         let mut stats =
-            Stats { max_weight: self.max_weight, weight: self.weight(), ..Stats::default() };
+            Stats { max_weight: self.max_weight(), weight: self.weight(), ..Stats::default() };
+        if let Some(listener) = &self.listener {
+            stats.listener_panics = listener.panics();
+            stats.listener_unheard = listener.unheard();
+        }
         for cell in &self.cells {
             stats.hits += cell.shard.hits();
             stats.misses += cell.misses.load(Ordering::Relaxed);
@@ -180,6 +252,27 @@ impl<K, V> Engine<K, V> {
             return Err(Expired);
         }
         Ok(None)
+    }
+
+    /// The same for an entry that is looked up, which is a use of it.
+    #[inline]
+    fn use_of<const EXACT: bool>(
+        &self,
+        wheel: Option<&Wheel>,
+        at: u32,
+    ) -> Result<Option<Duration>, Expired> {
+        let Some(wheel) = wheel else {
+            return Ok(None);
+        };
+        let Some(idle) = wheel.idle(at) else {
+            return self.live::<EXACT>(wheel.expires(at));
+        };
+        let now = self.now();
+        if idle.deadline() <= now {
+            return Err(Expired);
+        }
+        idle.touch(now);
+        Ok((idle.end != NEVER).then(|| Duration::from_nanos(idle.end.saturating_sub(now))))
     }
 
     #[inline]
@@ -235,7 +328,7 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         let found = {
             let mut shard = cell.shard.read();
             let live = shard.find(hash, key).and_then(|(at, entry)| {
-                let left = self.live::<EXACT>(shard.expires(at)).ok()?;
+                let left = self.use_of::<EXACT>(shard.wheel(), at).ok()?;
                 telling = entry.meta.touch();
                 Some(read(&entry.value, left))
             });

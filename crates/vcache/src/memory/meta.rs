@@ -17,6 +17,8 @@ pub(super) enum Place {
     Window,
     /// Among the settled, where the hand goes round.
     Main,
+    /// Where it never leaves for want of room.
+    Pinned,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,11 @@ impl Meta {
     #[inline]
     pub(super) const fn settle(&mut self) {
         self.place = Place::Main;
+    }
+
+    #[inline]
+    pub(super) fn is_pinned(&self) -> bool {
+        self.place == Place::Pinned
     }
 
     pub(super) fn forget_uses(&mut self) {

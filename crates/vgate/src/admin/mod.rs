@@ -2,5 +2,6 @@
 
 pub(crate) mod explain;
 pub(crate) mod listener;
+pub(crate) mod purge;
 pub(crate) mod status;
 pub(crate) mod view;

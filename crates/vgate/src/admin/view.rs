@@ -17,6 +17,7 @@ use verve::metrics::{ExposeService, Handle};
 use verve::server::Monitor;
 
 use crate::admin::explain::explain;
+use crate::admin::purge::purge;
 use crate::admin::status::status;
 use crate::state::State;
 
@@ -37,6 +38,7 @@ const INDEX: &str = "vgate admin\n\n\
     /metrics     figures for Prometheus\n\
     /api/status  routes, endpoints, caches and limits as JSON\n\
     /api/explain ?url=… what would happen to a request; see vgate explain --help\n\
+    /api/purge   POST what the caches are to forget; see vgate purge --help\n\
     /api/metrics figures with quantiles as JSON\n\
     /health      what works; ?verbose shows each check\n\
     /ready       whether to send traffic here\n\
@@ -72,6 +74,10 @@ impl View {
                 Box::pin(self.health.call(request))
             }
             "/api/metrics" => Box::pin(self.json.call(request)),
+            "/api/purge" => {
+                let state = Arc::clone(&self.state);
+                Box::pin(async move { Ok(purge(&state, request).await) })
+            }
             "/" | "/api/explain" | "/api/status" if !is_read(request.method()) => {
                 page(Reject::new(StatusCode::METHOD_NOT_ALLOWED, "method").into_response())
             }

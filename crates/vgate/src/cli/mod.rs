@@ -6,6 +6,7 @@ mod explain;
 mod file;
 mod init;
 mod proxy;
+mod purge;
 mod run;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ While it runs:
   curl http://127.0.0.1:9900/api/status        routes, endpoints, cache and limiter figures
   curl http://127.0.0.1:9900/metrics           the same for Prometheus
   vgate explain http://HOST/PATH               which route, which rules, what is stored
+  vgate purge --tag TAG                        forget what the origin tagged so
   kill -HUP <pid>                              read the file again; a bad file changes nothing
   kill <pid>                                   drain and end; twice ends at once";
 
@@ -49,6 +51,8 @@ enum Command {
     Check(File),
     /// Say what would happen to a request, and why: route, cache key, rules, what is stored.
     Explain(explain::Explain),
+    /// Tell a running gateway what its caches are to forget: by URL, tag, prefix, host, or all.
+    Purge(purge::Purge),
     /// Write a commented `vgate.toml` into this folder; never overwrites one.
     Init,
 }
@@ -62,6 +66,7 @@ impl Cli {
             Command::Run(file) => run::execute(&file),
             Command::Check(file) => check::execute(&file),
             Command::Explain(explain) => explain.execute(),
+            Command::Purge(purge) => purge.execute(),
             Command::Init => init::execute(),
         };
         done.map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)

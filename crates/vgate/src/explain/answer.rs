@@ -106,5 +106,6 @@ fn stored(variant: &Variant) -> Value {
         "kept_for": seconds(variant.kept_for),
         "etag": variant.etag,
         "last_modified": variant.last_modified,
+        "tags": variant.tags,
     })
 }

@@ -81,6 +81,10 @@ fn variant(stored: &Value, out: &mut String) {
             rows.push(vec![name.to_owned(), plain(&stored[key])]);
         }
     }
+    let tags: Vec<String> = list(&stored["tags"]).iter().map(plain).collect();
+    if !tags.is_empty() {
+        rows.push(vec!["tags".to_owned(), tags.join(", ")]);
+    }
     let windows = [
         ("stale_while_revalidate", "stale-while-revalidate"),
         ("stale_if_error", "stale-if-error"),
@@ -94,7 +98,7 @@ fn variant(stored: &Value, out: &mut String) {
     for (key, words) in [
         ("forbids_stale", "never used stale"),
         ("always_validate", "validated before every use"),
-        ("assumed", "the lifetime is default_ttl"),
+        ("assumed", "the lifetime is not the origin's"),
     ] {
         if stored[key] == true {
             rows.push(vec!["terms".to_owned(), words.to_owned()]);

@@ -50,11 +50,11 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 }
 
 fn admit(request: &Request<()>, response: &Response<()>, now: SystemTime) -> Terms {
-    let rules = Rules { set_cookie: SetCookie::Bypass, default_ttl: None };
+    let rules = Rules { set_cookie: SetCookie::Bypass, ..Rules::default() };
     let exchange = Exchange { requested: now, received: now };
     let (asked, given) =
         ((request.method(), request.headers()), (response.status(), response.headers()));
-    policy::admit(asked, given, rules, exchange).expect("the response may be stored")
+    policy::admit(asked, given, &rules, exchange).expect("the response may be stored")
 }
 
 fn peer(request: &Request<()>, response: &Response<()>, now: SystemTime) -> CachePolicy {

@@ -15,11 +15,12 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use http::{Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tower::{Layer, Service, service_fn};
-use vcache::http::{CacheLayer, Config, HttpCache};
+use vcache::http::policy::{Decision, Rules, Wish, admit, decide};
+use vcache::http::{CacheLayer, Config, Exchange, HttpCache};
 use vhttp::Body;
 
 /// Counts what it passes on.
@@ -74,7 +75,28 @@ fn request() -> Request<Body> {
     request.header("accept-encoding", "gzip, br").body(Body::empty()).unwrap()
 }
 
+/// The pure rules on a fresh response, without the way of a request through the layer.
+fn rules() {
+    let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let exchange = Exchange { requested: now, received: now };
+    let (parts, _) = request().into_parts();
+    let mut stored = HeaderMap::new();
+    stored.insert("cache-control", HeaderValue::from_static("public, max-age=3600"));
+    let (get, response) = (&Method::GET, (StatusCode::OK, &stored));
+    let terms = admit((get, &parts.headers), response, &Rules::default(), exchange).unwrap();
+    let after = now + Duration::from_secs(60);
+    let mut asking = parts.headers.clone();
+    asking.insert("cache-control", HeaderValue::from_static("max-age=600"));
+    for (name, headers) in [("decide", parts.headers), ("decide, Cache-Control asked", asking)] {
+        measure(name, || {
+            let wish = Wish::new(std::hint::black_box(&headers), true);
+            assert_eq!(decide(&wish, Some(std::hint::black_box(&terms)), after), Decision::Hit);
+        });
+    }
+}
+
 fn main() {
+    rules();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         for vary in [false, true] {

@@ -120,6 +120,7 @@ where
             .max_weight(self.config.max_size)
             .ttl(self.config.ttl)
             .tti(self.config.tti)
+            .curve_keys(self.config.curve_keys)
             .clock(Arc::clone(&self.clock))
             .name(self.name)
             .build()?;

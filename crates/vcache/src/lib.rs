@@ -18,6 +18,8 @@ mod metrics;
 mod prefix;
 mod random;
 mod shelf;
+#[cfg(feature = "snapshot")]
+mod snapshot;
 #[cfg(feature = "disk")]
 mod sqlite;
 mod store;
@@ -34,6 +36,8 @@ pub use cause::Cause;
 #[cfg(feature = "tokio")]
 pub use clock::TokioClock;
 pub use clock::{Clock, CoarseClock, ManualClock, SystemClock};
+#[cfg(feature = "tokio")]
+pub use config::Leader;
 pub use config::{Config, Loading};
 pub use error::LoadError;
 pub use hashbrown::Equivalent;
@@ -41,7 +45,9 @@ pub use load::account::LoadStats;
 pub use load::early::recompute_early;
 pub use load::flight::{Flight, Ticket};
 pub use load::loaded::Loaded;
-pub use memory::{BuildError, Entry, Iter, Keep, Memory, MemoryBuilder, Op, Outcome, Stats};
+pub use memory::{BuildError, Curve, Entry, Iter, Keep, Memory, MemoryBuilder, Op, Outcome, Stats};
+#[cfg(feature = "snapshot")]
+pub use snapshot::{Restored, Saved, SnapshotError};
 #[cfg(feature = "disk")]
 pub use sqlite::failure::OpenError;
 #[cfg(feature = "disk")]

@@ -98,6 +98,15 @@ impl<K, V> Shelf<K, V> {
         self
     }
 
+    /// Terms that come from elsewhere.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn adopt(&self, terms: Terms) -> Arc<Terms> {
+        if terms.fresh_until < u64::MAX {
+            self.timed.store(true, Ordering::Relaxed);
+        }
+        Arc::new(terms)
+    }
+
     fn now(&self) -> u64 {
         nanos(self.clock.now())
     }

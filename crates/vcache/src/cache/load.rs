@@ -12,6 +12,7 @@ use crate::config::Loading;
 use crate::error::{BoxError, LoadError};
 use crate::load::fill::{Fill, Why};
 use crate::load::flight::Ticket;
+use crate::load::leader::Behind;
 use crate::load::loaded::Loaded;
 use crate::load::refresh::Refreshes;
 use crate::shelf::{Claim, Look};
@@ -29,8 +30,8 @@ where
     /// returned at once while `load` runs in the background, and one that has expired is returned
     /// when `load` fails.
     ///
-    /// Cancel safety: dropping the future leaves the load to the other waiters; without any, the
-    /// load is dropped and nothing is stored. A refresh in the background goes on.
+    /// Cancel safety: dropping the future strands nobody. The load that it began goes on in the
+    /// background, or with the others who wait, as [`Loading::leader`](crate::Loading) says.
     ///
     /// # Errors
     ///
@@ -215,7 +216,7 @@ where
             Look::Miss => {
                 let (fill, own) = (self.fill(loading, Why::Missing), key.clone());
                 let load = move |ticket| fill.run(own, ticket, load);
-                let loaded = self.join(&key, load).await;
+                let loaded = self.join(&key, &loading, load).await;
                 loaded.or_else(|error| self.inner.shelf.consolation(&key).ok_or(error))
             }
         }
@@ -223,15 +224,16 @@ where
 
     /// Waits for the load of `key`, as often as another's turns out to be from before an
     /// invalidation that this caller has seen.
-    async fn join<F, Fut>(&self, key: &K, load: F) -> Result<V, LoadError>
+    async fn join<F, Fut>(&self, key: &K, loading: &Loading, load: F) -> Result<V, LoadError>
     where
         F: FnOnce(Ticket) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Held<V>, LoadError>> + Send + 'static,
     {
         let (shelf, mut load) = (&self.inner.shelf, Some(load));
+        let behind = Some(Behind { refreshes: &self.inner.refreshes, loading });
         let asked = shelf.tags.epoch();
         loop {
-            let held = self.inner.flight.run_once(key.clone(), &mut load).await?;
+            let held = self.inner.flight.run_once(key.clone(), &mut load, behind).await?;
             if load.is_none() || shelf.serves(&held, asked) {
                 return Ok(held.value);
             }

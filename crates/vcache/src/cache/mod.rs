@@ -14,7 +14,7 @@ use crate::load::flight::Flight;
 use crate::load::limits::Limits;
 use crate::load::loaded::Loaded;
 use crate::load::refresh::Refreshes;
-use crate::memory::Stats;
+use crate::memory::{Curve, Stats};
 use crate::shelf::{Birth, Shelf};
 use crate::terms::Held;
 
@@ -22,6 +22,8 @@ mod blocking;
 mod invalidate;
 mod load;
 mod many;
+#[cfg(feature = "snapshot")]
+mod snapshot;
 mod step;
 
 /// A memory cache with single-flight loading. Cloning gives another handle to the same cache.
@@ -159,6 +161,13 @@ where
         stats.hits = stats.hits.saturating_sub(outdated);
         stats.misses = stats.misses.saturating_add(outdated);
         stats
+    }
+
+    /// How often a cache of another size would hit, if
+    /// [`Config::curve_keys`] says to watch that and the cache was ever asked.
+    #[must_use]
+    pub fn curve(&self) -> Option<Curve> {
+        self.inner.shelf.memory.curve()
     }
 
     /// What became of the loads.

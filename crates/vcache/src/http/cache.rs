@@ -9,6 +9,7 @@ use crate::http::background::Background;
 use crate::http::config::{BuildError, Config};
 use crate::http::engine::Engine;
 use crate::http::purge::{Purge, PurgeError, Purged};
+use crate::memory::{Curve, Stats};
 
 /// A shared HTTP cache in memory (RFC 9111).
 ///
@@ -90,6 +91,20 @@ impl HttpCache {
     pub fn clear(&self) {
         // Everything is always something.
         let _ = self.engine.purge(&Purge::everything().hard());
+    }
+
+    /// The figures of the memory that holds the responses, by key: look-ups, evictions and
+    /// expirations by cause, weight.
+    #[must_use]
+    pub fn memory_stats(&self) -> Stats {
+        self.engine.memory().stats()
+    }
+
+    /// How often a cache of another size would find a key, if
+    /// [`Config::curve_keys`] says to watch that and the cache was ever asked.
+    #[must_use]
+    pub fn curve(&self) -> Option<Curve> {
+        self.engine.memory().curve()
     }
 
     /// The cache's figures.

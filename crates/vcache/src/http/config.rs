@@ -117,6 +117,9 @@ pub struct Config {
     /// share. Default: 2 minutes. An answer that can be stored ends it early.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub hit_for_miss: Duration,
+    /// Keys that are watched to tell how often a cache of another size would hit. Default: 2,048,
+    /// exact to some two points; 0 for none. Each takes some 100 bytes beside `max_size`.
+    pub curve_keys: usize,
     /// Fetches under way at one time that nobody waits for: background refreshes (RFC 5861 §3),
     /// and fills whose clients have all left. Above it stale answers are served without a refresh,
     /// and such fills are given up. Default: 64.
@@ -158,6 +161,7 @@ impl Default for Config {
             collapse: true,
             collapse_timeout: Duration::from_secs(5),
             hit_for_miss: Duration::from_secs(120),
+            curve_keys: 2048,
             max_refreshes: 64,
             refresh_timeout: Duration::from_secs(30),
         }

@@ -66,6 +66,7 @@ impl Engine {
         config.check()?;
         let store = Memory::builder()
             .max_weight(config.max_size)
+            .curve_keys(config.curve_keys)
             .clock(TokioClock::new())
             .weigher(|key: &Key, variants: &Arc<Variants>| weight(key, variants))
             .build()

@@ -15,6 +15,7 @@ use crate::http::freshness::Exchange;
 use crate::http::generation::Ticket;
 use crate::http::inquiry::Inquiry;
 use crate::http::policy::{admit, merge_304};
+use crate::http::siblings::update_siblings;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::{Head, Stored};
 use crate::http::tags::Tag;
@@ -142,6 +143,7 @@ pub(crate) fn confirm(
     let same = Arc::clone(&stored.encodings);
     let confirmed = Arc::new(confirmed.with_body(stored.body.clone(), same));
     let end = if is_admitted {
+        update_siblings(inquiry, stored, &update.headers, asked);
         engine.store(&inquiry.key, asked.ticket, &confirmed)
     } else {
         engine.forget(&inquiry.key, asked.ticket, stored);
@@ -157,7 +159,7 @@ pub(crate) fn confirm(
 
 /// The stored fields after a 304, with what counts for their age; and the cookies of the 304 that
 /// only this client is to get.
-fn merge(
+pub(crate) fn merge(
     inquiry: &Inquiry,
     stored: &Stored,
     update: &HeaderMap,

@@ -36,12 +36,17 @@
 //!
 //! # What it does
 //!
-//! - Stores the answers to GET that bring a lifetime, or that are to be validated at every use,
-//!   and serves GET and HEAD from them; 304 where the client has the same. Several variants of a
-//!   URL (`Vary`) stand side by side. Content that the origin has coded varies with
-//!   `Accept-Encoding` whether the origin says so or not, and the answers say it.
-//! - Validates what is stale, serves it stale where the origin allows that (RFC 5861), and drops
-//!   what an unsafe request has changed.
+//! - Stores the answers to GET that bring a lifetime, that let one be estimated
+//!   ([`Config::heuristic_percent`]), or that are to be validated at every use, and serves GET and
+//!   HEAD from them; 304 where the client has the same. `CDN-Cache-Control` and its like go before
+//!   `Cache-Control` (RFC 9213, [`Config::targets`]). Several variants of a URL (`Vary`) stand side
+//!   by side. Content that the origin has coded varies with `Accept-Encoding` whether the origin
+//!   says so or not, and the answers say it.
+//! - Cuts parts from what is stored whole (`Range`, `If-Range`, several at once), always from the
+//!   form that is not coded; stores parts that come, puts them together under the same strong
+//!   entity tag, and asks only for the rest where a beginning is stored.
+//! - Validates what is stale, serves it stale where the origin allows that (RFC 5861) or cannot be
+//!   reached ([`Config::stale_if_unreachable`]), and drops what an unsafe request has changed.
 //! - Collapses concurrent misses of one key into one request. The others read its answer while it
 //!   arrives, from its beginning, as soon as the head says that they may; if it says that they may
 //!   not, all go to the origin at once, and the next ones do not wait either for a while.
@@ -57,7 +62,11 @@
 //! should. A body with trailers is not stored, unless it announced its length.
 //!
 //! `must-revalidate`, `proxy-revalidate`, `s-maxage` and `no-cache` forbid every stale answer, as
-//! the RFC says: `s-maxage=1, stale-while-revalidate=60` never answers stale here.
+//! the RFC says: `s-maxage=1, stale-while-revalidate=60` never answers stale here, unless
+//! [`Config::stale_beside_s_maxage`] says so.
+//!
+//! Every rule that it follows is a row in `CONFORMANCE.md`, named by RFC and section; deviations
+//! and choices are marked there.
 //!
 //! # Limits and guarantees
 //!
@@ -75,12 +84,14 @@
 //! - **Waiting** for another request's head ends after [`Config::collapse_timeout`].
 //! - **Purging.** What was asked of the origin before a purge is neither stored after it nor joined
 //!   by who comes after it. The purge of many URLs looks at every key once.
-//! - **The origin is down.** Errors of the service pass through, but for `stale-if-error`.
+//! - **The origin is down.** Errors of the service pass through, where no stale answer may stand
+//!   in for them.
+//! - **Ranges.** An answer to a request for parts is never larger than the stored response and the
+//!   fields of [`Config::max_ranges`] parts. Requests for parts that are not stored are not
+//!   collapsed: each asks the origin for its own.
 //! - **Runtime.** Waiting and refreshing need tokio with its timer.
 //! - **Time** is the system's clock at build and the monotonic one from there on: steps of the
 //!   system clock later on are not seen.
-//!
-//! Not yet: ranges (they bypass the cache), heuristic lifetimes, targeted fields (RFC 9213).
 
 mod answer;
 mod audience;
@@ -114,6 +125,7 @@ mod purging;
 mod query;
 mod ranges;
 mod service;
+mod siblings;
 mod status;
 mod stored;
 mod tag_index;

@@ -130,7 +130,8 @@ impl Variants {
         self.hit_for_miss.is_some_and(|end| now < end)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Stored>> {
+    /// The variants, most recent first.
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Arc<Stored>> {
         self.list.iter()
     }
 

@@ -17,6 +17,7 @@ use hashbrown::Equivalent;
 
 use crate::error::LoadError;
 use crate::load::account::{Account, ending};
+use crate::load::leader::{Behind, Leading};
 use crate::metrics::Load;
 
 /// One load per key: who asks while it runs gets its result.
@@ -118,22 +119,32 @@ where
         F: FnOnce(Ticket) -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, LoadError>> + Send + 'static,
     {
-        self.run_once(key, &mut Some(load)).await
+        self.run_once(key, &mut Some(load), None).await
     }
 
-    /// The same; leaves `load` where it is if another load was under way.
+    /// The same; leaves `load` where it is if another load was under way. A load that was begun
+    /// here goes on `behind` if this is dropped.
     pub(crate) async fn run_once<F, Fut>(
         &self,
         key: K,
         load: &mut Option<F>,
+        behind: Option<Behind<'_>>,
     ) -> Result<V, LoadError>
     where
         F: FnOnce(Ticket) -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, LoadError>> + Send + 'static,
     {
-        let (waiting, _) = self.join(key, load)?;
+        let (waiting, started) = self.join(key, load)?;
         // A clone to poll; the original stays in the guard.
-        waiting.load.clone().await
+        let (shared, rest) = (waiting.load.clone(), waiting.load.clone());
+        let rest = async move {
+            let _ = rest.await;
+            drop(waiting);
+        };
+        let leading = Leading::new(behind.filter(|_| started.is_some()), rest);
+        let result = shared.await;
+        leading.done();
+        result
     }
 
     /// Forgets the load of `key`: it ends for those who wait for it, its [`Ticket`] is void, and

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use hashbrown::Equivalent;
 
+use super::account::Account;
+use super::curve::Curve;
 use super::index::Hash;
 use super::keep::Life;
 use super::listener::Listener;
 use super::lock::Lock;
+use super::sampler::Sampler;
 use super::shard::Shard;
 use super::slab::Slab;
 use super::stats::Stats;
@@ -36,8 +39,6 @@ pub(super) struct Engine<K, V> {
     pub(super) cells: Box<[Cell<K, V>]>,
     hasher: foldhash::fast::RandomState,
     pub(super) tuner: Tuner,
-    /// What all entries together may weigh.
-    pub(super) bound: AtomicU64,
     /// How long an entry lives if its insertion does not say.
     pub(super) life: Life,
     /// By which part at most a TTL is shortened at random.
@@ -45,6 +46,7 @@ pub(super) struct Engine<K, V> {
     random: Random,
     pub(super) weigher: Weigher<K, V>,
     pub(super) listener: Option<Listener<K, V>>,
+    sampler: Option<Box<Sampler>>,
     /// Whether anything was ever pinned.
     pins: AtomicBool,
     clock: Arc<dyn Clock>,
@@ -54,7 +56,7 @@ pub(super) struct Engine<K, V> {
     pub(super) timed: AtomicBool,
     /// Where the next search for room in other shards begins, so that none is drained first.
     pub(super) turn: AtomicUsize,
-    account: Account,
+    pub(super) account: Account,
 }
 
 /// What an engine is made of.
@@ -65,15 +67,8 @@ pub(super) struct Blueprint<K, V> {
     pub(super) jitter: f64,
     pub(super) weigher: Weigher<K, V>,
     pub(super) listener: Option<Listener<K, V>>,
+    pub(super) sampler: Option<Box<Sampler>>,
     pub(super) clock: Arc<dyn Clock>,
-}
-
-/// Apart from what every look-up reads.
-#[repr(align(128))]
-struct Account {
-    /// What all entries weigh, those included that a writer is about to add or has just removed.
-    /// Never above the bound: room is reserved before it is used.
-    used: AtomicU64,
 }
 
 /// A shard with what is read and written beside it, apart from its neighbours' cache lines.
@@ -96,7 +91,8 @@ impl<K, V> Cell<K, V> {
 
 impl<K, V> Engine<K, V> {
     pub(super) fn new(plan: Blueprint<K, V>, meters: Meters) -> Self {
-        let Blueprint { shards, max_weight, life, jitter, weigher, listener, clock } = plan;
+        let Blueprint { shards, max_weight, life, jitter, weigher, listener, sampler, clock } =
+            plan;
         let share = max_weight / u64::try_from(shards).unwrap_or(u64::MAX);
         let weighed = weigher.is_some();
         let cell = |_| Cell {
@@ -109,51 +105,32 @@ impl<K, V> Engine<K, V> {
             cells: (0..shards).map(cell).collect(),
             hasher: foldhash::fast::RandomState::default(),
             tuner: Tuner::new(),
-            bound: AtomicU64::new(max_weight),
             life,
             jitter,
             random: Random::new(),
             weigher,
             listener,
+            sampler,
             pins: AtomicBool::new(false),
             ticks: Ticks::new(clock.is_system(), || nanos(clock.now())),
             clock,
             meters,
             timed: AtomicBool::new(false),
             turn: AtomicUsize::new(0),
-            account: Account { used: AtomicU64::new(0) },
+            account: Account::new(max_weight),
         }
     }
 
     /// Reserves room for `weight` if there is any.
     #[inline]
     pub(super) fn reserve(&self, weight: u64) -> bool {
-        if weight == 0 {
-            return true;
-        }
-        let fits = |sum: &u64| *sum <= self.max_weight();
-        let room = |used: u64| used.checked_add(weight).filter(fits);
-        let used = self.account.used.fetch_update(Ordering::AcqRel, Ordering::Relaxed, room);
-        let Ok(used) = used else {
-            return false;
-        };
-        // The bound may have been lowered meanwhile by one who has not seen this reservation.
-        let kept = fits(&used.saturating_add(weight));
-        if !kept {
-            self.release(weight);
-        }
-        kept
+        self.account.reserve(weight)
     }
 
     /// The bound on the weight.
     #[inline]
     pub(super) fn max_weight(&self) -> u64 {
-        self.bound.load(Ordering::Relaxed)
-    }
-
-    /// The weight, read such that who reserves later sees what was done before.
-    pub(super) fn settled_weight(&self) -> u64 {
-        self.account.used.fetch_add(0, Ordering::AcqRel)
+        self.account.bound()
     }
 
     /// Whether anything was ever pinned.
@@ -183,12 +160,12 @@ impl<K, V> Engine<K, V> {
     }
 
     pub(super) fn release(&self, weight: u64) {
-        self.account.used.fetch_sub(weight, Ordering::Relaxed);
+        self.account.release(weight);
     }
 
     #[inline]
     pub(super) fn weight(&self) -> u64 {
-        self.account.used.load(Ordering::Relaxed)
+        self.account.used()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -284,6 +261,32 @@ impl<K, V> Engine<K, V> {
         (home, cell)
     }
 
+    /// All look-ups ever.
+    fn lookups(&self) -> u64 {
+        let each = |cell: &Cell<K, V>| cell.shard.hits() + cell.misses.load(Ordering::Relaxed);
+        self.cells.iter().map(each).sum()
+    }
+
+    pub(super) fn curve(&self) -> Option<Curve> {
+        self.sampler.as_ref()?.curve(self.lookups())
+    }
+
+    /// Shows the curve a look-up, if there is one and the key is in its sample.
+    #[inline]
+    fn trace(&self, hash: Hash) {
+        if let Some(sampler) = self.sampler.as_ref().filter(|sampler| sampler.samples(hash)) {
+            sampler.looked_up(hash, overhead::<K, V>(), || self.lookups());
+        }
+    }
+
+    /// Tells the curve what a key weighs.
+    #[inline]
+    pub(super) fn trace_weight(&self, hash: Hash, weight: u64) {
+        if let Some(sampler) = self.sampler.as_ref().filter(|sampler| sampler.samples(hash)) {
+            sampler.weigh(hash, weight);
+        }
+    }
+
     /// Shows the policy a look-up of a sampled key.
     #[cold]
     fn sample(&self, hash: Hash, hit: bool) {
@@ -343,6 +346,7 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         if telling && self.tuner.samples(hash.part) {
             self.sample(hash, found.is_some());
         }
+        self.trace(hash);
         self.meters.looked_up(found.is_some());
         found
     }

@@ -38,6 +38,11 @@ impl Idle {
         self.used.load(Ordering::Relaxed).saturating_add(self.tti).min(self.end)
     }
 
+    #[cfg(feature = "snapshot")]
+    pub(super) const fn tti(&self) -> u64 {
+        self.tti
+    }
+
     /// Counts a use at `now`. Of several at once the latest stays, in whatever order they come.
     #[inline]
     pub(super) fn touch(&self, now: u64) {

@@ -59,6 +59,12 @@ impl Meta {
         *self.heat.get_mut() & USES
     }
 
+    /// Frequency and uses in one number, the hotter the higher.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn heat(&self, epoch: u8) -> u8 {
+        self.frequency_at(epoch) << 2 | self.heat.load(Ordering::Relaxed) & USES
+    }
+
     /// Takes one use away.
     #[inline]
     pub(super) fn cool(&mut self) {

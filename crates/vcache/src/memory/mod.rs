@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use hashbrown::Equivalent;
 
+mod account;
+mod buckets;
 mod builder;
 mod compute;
+mod curve;
+mod distance;
 mod engine;
 mod entry;
 mod history;
@@ -27,17 +31,22 @@ mod outcome;
 mod pins;
 mod policy;
 mod resize;
+mod sampler;
 mod shard;
 mod slab;
 mod stats;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod ticks;
 mod tuner;
+#[cfg(feature = "snapshot")]
+mod warmth;
 mod wheel;
 mod writing;
 
 pub use builder::{BuildError, MemoryBuilder};
+pub use curve::Curve;
 use engine::{Engine, overhead};
 pub use entry::Entry;
 pub use iter::Iter;
@@ -45,6 +54,8 @@ pub use keep::Keep;
 pub(crate) use outcome::Done;
 pub use outcome::{Op, Outcome};
 pub use stats::Stats;
+#[cfg(feature = "snapshot")]
+pub(crate) use warmth::{PutBack, Warm};
 use wheel::NEVER;
 
 use crate::cause::Cause;
@@ -127,6 +138,13 @@ impl<K, V> Memory<K, V> {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.engine.stats()
+    }
+
+    /// How often a cache of another size would hit, if the cache was built with
+    /// [`curve_keys`](MemoryBuilder::curve_keys) and was ever asked.
+    #[must_use]
+    pub fn curve(&self) -> Option<Curve> {
+        self.engine.curve()
     }
 
     fn from_engine(engine: Engine<K, V>) -> Self {
@@ -428,6 +446,25 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         wanted: impl FnOnce() -> bool,
     ) -> bool {
         self.engine.insert_if(key, value, self.engine.life.with(keep), wanted)
+    }
+
+    /// All live entries, the hottest first.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn warm(&self) -> impl Iterator<Item = Warm<K, V>>
+    where
+        K: Clone,
+        V: Clone,
+    {
+        self.engine.warm()
+    }
+
+    /// Stores an entry as it was, if there is room and no newer value.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn put_back(&self, warm: Warm<K, V>) -> PutBack
+    where
+        K: Clone,
+    {
+        self.engine.put_back(warm)
     }
 
     /// How long values live by default.

@@ -159,6 +159,7 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         if pinned {
             self.any_pins();
         }
+        self.trace_weight(hash, weight);
         let now = self.now_if_timed();
         let expires = if ttl == NEVER { NEVER } else { now.saturating_add(self.spread(ttl)) };
         (Item { key, value, hash, weight, expires, tti, pinned }, now)

@@ -93,7 +93,7 @@ impl Policy {
     }
 
     #[inline]
-    fn epoch(&self) -> u8 {
+    pub(super) fn epoch(&self) -> u8 {
         self.history.as_ref().map_or(0, History::epoch)
     }
 

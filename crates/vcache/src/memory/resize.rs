@@ -1,7 +1,5 @@
 //! Another bound while the cache runs.
 
-use std::sync::atomic::Ordering;
-
 use super::engine::Engine;
 use super::writing::Writing;
 
@@ -11,20 +9,19 @@ const BATCH: usize = 64;
 impl<K, V> Engine<K, V> {
     /// Sets the bound and makes what is there fit, shard by shard; how many entries left.
     pub(super) fn resize(&self, max_weight: u64) -> usize {
-        self.bound.store(max_weight, Ordering::Release);
+        self.account.set_bound(max_weight);
         let shards = u64::try_from(self.cells.len()).unwrap_or(u64::MAX);
         for cell in &self.cells {
             cell.shard.write().set_share(max_weight / shards);
         }
-        // Orders this before or after each reservation, which looks at the bound again after it.
-        let mut used = self.settled_weight();
+        let mut used = self.account.settled();
         let mut left = 0;
         while used > self.max_weight() {
             let before = left;
             for (home, cell) in self.cells.iter().enumerate() {
                 left += self.shrink(&mut Writing::new(self, cell, home));
             }
-            used = self.settled_weight();
+            used = self.account.settled();
             if left == before {
                 // All that is left is pinned.
                 break;

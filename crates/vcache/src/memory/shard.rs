@@ -109,6 +109,12 @@ impl<K, V> Shard<K, V> {
         self.slab.end()
     }
 
+    /// How hot an entry is, 0 to 63.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn heat(&self, at: u32) -> Option<u8> {
+        Some(self.slab.get(at)?.meta.heat(self.policy.epoch()))
+    }
+
     /// Pins an entry, or lets it go.
     pub(super) fn set_pinned(&mut self, at: u32, pinned: bool) {
         self.policy.set_pinned(at, pinned, &mut self.slab);

@@ -72,6 +72,12 @@ impl<'a, K, V> Writing<'a, K, V> {
         true
     }
 
+    /// Takes over weight that was reserved.
+    #[cfg(feature = "snapshot")]
+    pub(super) const fn add_credit(&mut self, weight: u64) {
+        self.credit += weight;
+    }
+
     /// What has left and is still on the engine's account.
     pub(super) const fn credit(&self) -> u64 {
         self.credit

@@ -14,7 +14,7 @@ pub(crate) mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 #[cfg(any(feature = "disk", feature = "redis"))]
-mod wall;
+pub(crate) mod wall;
 
 /// Keeps bytes under names, for a time.
 ///

@@ -54,6 +54,24 @@ pub(crate) const ROWS: &[Row] = &[
         Serves(Config::default, &[get("").origin(200, FRESH, "1"), step("POST /other", "").origin(200, "location: /", ""), get("").origin(200, FRESH, "2").gives(&[Body("2")])]),
         Serves(Config::default, &[get("").origin(200, FRESH, "1"), step("OPTIONS /", "").origin(200, "", ""), get("").gives(&[Body("1")])]),
     ])),
+    row("RFC 9875 §3", Rule, "Cache-Group-Invalidation in the answer to an unsafe request takes the responses of that group out.", Serves(Config::default, &[
+        step("GET /a", "").origin(200, "cache-control: max-age=60\ncache-groups: \"g\", \"h\"", "1"),
+        step("GET /b", "").origin(200, "cache-control: max-age=60\ncache-groups: \"h\"", "2"),
+        step("POST /x", "").origin(200, "cache-group-invalidation: \"g\"", ""),
+        step("GET /a", "").origin(200, FRESH, "3").gives(&[Body("3")]),
+        step("GET /b", "").gives(&[Body("2")]),
+    ])),
+    row("RFC 9875 §3", Must, "In the answer to a safe request it is ignored.", Serves(Config::default, &[
+        step("GET /a", "").origin(200, "cache-control: max-age=60\ncache-groups: \"g\"", "1"),
+        step("GET /x", "").origin(200, "cache-group-invalidation: \"g\"", ""),
+        step("GET /a", "").gives(&[Body("1")]),
+    ])),
+    row("RFC 9875 §2", Must, "Groups belong to one origin, and their names are compared byte by byte.", Serves(Config::default, &[
+        step("GET /a", "").origin(200, "cache-control: max-age=60\ncache-groups: \"g\"", "1"),
+        step("POST http://b.test/x", "").origin(200, "cache-group-invalidation: \"g\"", ""),
+        step("POST /x", "").origin(200, "cache-group-invalidation: \"G\"", ""),
+        step("GET /a", "").gives(&[Body("1")]),
+    ])),
     row("RFC 9110 §9.2.1", Rule, "GET, HEAD, OPTIONS and TRACE are safe; POST, PUT, DELETE, PATCH and CONNECT are not.", All(&[
         Safe("GET", true), Safe("HEAD", true), Safe("OPTIONS", true), Safe("TRACE", true),
         Safe("POST", false), Safe("PUT", false), Safe("DELETE", false), Safe("PATCH", false), Safe("CONNECT", false),

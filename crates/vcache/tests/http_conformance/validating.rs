@@ -134,6 +134,14 @@ pub(crate) const ROWS: &[Row] = &[
         Merges("etag: \"1\"", "x-a: 1", Some("etag: \"1\"\nx-a: 1")),
         Merges(DATED, "", Some(DATED)),
     ])),
+    row("RFC 9111 §4.3.4", Must, "A 304 with a strong entity tag updates every stored response with it, other variants too.", Serves(Config::default, &[
+        get("foo: 1").origin(200, "cache-control: max-age=10\netag: \"1\"\nvary: foo\nx-a: 1", "a"),
+        get("foo: 2").origin(200, "cache-control: max-age=10\netag: \"1\"\nvary: foo\nx-a: 1", "b"),
+        get("foo: 3").origin(200, "cache-control: max-age=10\netag: \"3\"\nvary: foo", "c"),
+        get("foo: 1").later(11).origin(304, "cache-control: max-age=60\netag: \"1\"\nx-a: 2", "").gives(&[Body("a")]),
+        get("foo: 2").later(5).gives(&[Body("b"), Has("x-a: 2"), Has("age: 5")]),
+        get("foo: 3").origin(304, "etag: \"3\"", "").gives(&[Body("c")]),
+    ])),
     row("RFC 9111 §4.3.4", Choice, "A 304 about something else leaves the store as it is; the whole is asked for without a precondition.", Serves(Config::default, &[
         get("").origin(200, "cache-control: max-age=10\netag: \"1\"", "a"),
         get("").later(11).origin(304, "etag: \"9\"", "").gives(&[AskedWithout("if-none-match")]),

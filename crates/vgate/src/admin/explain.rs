@@ -3,7 +3,7 @@
 use http::{Request, Response, StatusCode};
 use verve::http::{Body, Reject};
 
-use crate::admin::view::text;
+use crate::admin::page::text;
 use crate::explain::answer::{Known, answer};
 use crate::explain::question::Question;
 use crate::state::State;

@@ -2,6 +2,7 @@
 
 pub(crate) mod explain;
 pub(crate) mod listener;
+pub(crate) mod page;
 pub(crate) mod purge;
 pub(crate) mod status;
 pub(crate) mod view;

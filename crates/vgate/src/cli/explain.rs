@@ -101,23 +101,27 @@ impl Explain {
 
 /// Asks a running gateway.
 async fn ask(admin: SocketAddr, question: &Question) -> Result<Value, Silence> {
-    let away = |error: &dyn std::error::Error| {
-        Silence::Away(format!("no answer from a gateway at {admin}: {}", chain(error)))
-    };
-    let mut client = Client::builder().build().map_err(|error| away(&error))?;
     let uri = format!("http://{admin}/api/explain?{}", question.to_query());
     let request = Request::get(uri).body(Body::empty());
     let request = request.map_err(|_| Silence::Refused("the URL is too long".to_owned()))?;
-    let response = client.call(request).await.map_err(|error| away(&error))?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
-    let body = body.map_err(|error| away(&*error))?.to_bytes();
-    let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let (status, answer) = exchange(request)
+        .await
+        .map_err(|why| Silence::Away(format!("no answer from a gateway at {admin}: {why}")))?;
     if status == StatusCode::OK {
         return Ok(answer);
     }
     let why = answer["detail"].as_str().unwrap_or("it does not explain");
     Err(Silence::Refused(format!("the gateway at {admin} refused with {status}: {why}")))
+}
+
+/// The status and the JSON that answer a request; a sentence where nothing does.
+async fn exchange(request: Request<Body>) -> Result<(StatusCode, Value), String> {
+    let mut client = Client::builder().build().map_err(|error| chain(&error))?;
+    let response = client.call(request).await.map_err(|error| chain(&error))?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+    let body = body.map_err(|error| chain(&*error))?.to_bytes();
+    Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
 }
 
 /// What the configuration says by itself, with nothing stored.

@@ -24,6 +24,15 @@ pub(crate) struct Known<'a> {
     pub(crate) cache: &'a dyn Fn(&str) -> Option<HttpCache>,
 }
 
+impl Known<'_> {
+    /// The route that takes a request.
+    fn route(&self, request: &Request<Body>) -> Option<Route> {
+        let host = normalise::host(request);
+        let place = (self.find)(&host, request.uri().path())?;
+        self.config.routes().into_iter().nth(place)
+    }
+}
+
 /// Answers a question.
 ///
 /// # Errors
@@ -32,18 +41,15 @@ pub(crate) struct Known<'a> {
 pub(crate) fn answer(question: &Question, known: &Known<'_>) -> Result<Value, String> {
     let mut request = question.request()?;
     let refused = normalise::normalise(&mut request).err().map(refusal);
-    let routes = known.config.routes();
-    let host = normalise::host(&request).into_owned();
-    let place = (known.find)(&host, request.uri().path()).filter(|_| refused.is_none());
-    let route = place.and_then(|place| routes.get(place));
-    let cache = route.and_then(|route| route.cache.as_deref());
+    let route = known.route(&request).filter(|_| refused.is_none());
+    let cache = route.as_ref().and_then(|route| route.cache.as_deref());
     let cache = cache.and_then(|name| Some(rules(name, &(known.cache)(name)?, request)));
     Ok(json!({
         "running": known.running,
         "method": question.method,
         "url": question.url,
         "refused": refused,
-        "route": route.map(matched),
+        "route": route.as_ref().map(matched),
         "cache": cache,
     }))
 }
@@ -88,13 +94,12 @@ fn step(step: &Step) -> Value {
 /// Times are in whole seconds.
 fn stored(variant: &Variant) -> Value {
     let seconds = |time: Duration| time.as_secs();
-    let vary: serde_json::Map<_, _> =
-        variant.vary.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let vary = variant.vary.iter().map(|(name, value)| (name.clone(), json!(value)));
     json!({
         "selected": variant.selected,
         "status": variant.status.as_u16(),
         "bytes": variant.bytes,
-        "vary": vary,
+        "vary": Value::Object(vary.collect()),
         "age": seconds(variant.age),
         "lifetime": seconds(variant.lifetime),
         "fresh": variant.fresh,

@@ -47,12 +47,7 @@ impl Question {
 
     /// The request as a listener would have received it.
     pub(crate) fn request(&self) -> Result<Request<Body>, String> {
-        let uri: Uri = self.url.parse().map_err(|_| format!("`{}` is no URL", self.url))?;
-        let tls = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
-            _ => return Err(format!("`{}` does not begin with http:// or https://", self.url)),
-        };
+        let (uri, tls) = self.target()?;
         let method = Method::from_bytes(self.method.as_bytes());
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method.map_err(|_| format!("`{}` is no method", self.method))?;
@@ -69,6 +64,18 @@ impl Question {
         let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         request.extensions_mut().insert(Connection::new(nobody, nobody, tls));
         Ok(request)
+    }
+}
+
+impl Question {
+    /// The URL, and whether it is one of TLS.
+    fn target(&self) -> Result<(Uri, bool), String> {
+        let uri: Uri = self.url.parse().map_err(|_| format!("`{}` is no URL", self.url))?;
+        match uri.scheme_str() {
+            Some("http") => Ok((uri, false)),
+            Some("https") => Ok((uri, true)),
+            _ => Err(format!("`{}` does not begin with http:// or https://", self.url)),
+        }
     }
 }
 

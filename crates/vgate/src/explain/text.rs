@@ -8,44 +8,40 @@ pub(crate) fn text(answer: &Value) -> String {
     if answer["running"] == false {
         out.push_str("\nNo gateway answers: what it has stored is not known.\n");
     }
-    let refused = &answer["refused"];
-    if !refused.is_null() {
-        let (status, reason) = (plain(&refused["status"]), plain(&refused["reason"]));
-        out.push_str(&format!("\nrefused with {status}: {reason}\n"));
-        return out;
+    match fate(answer) {
+        Some(fate) => out.push_str(&fate),
+        None => {
+            out.push('\n');
+            columns(&route_rows(&answer["route"]), "", &mut out);
+        }
     }
-    let route = &answer["route"];
-    if route.is_null() {
-        out.push_str("\nno route takes this host and path: 404\n");
-        return out;
-    }
-    out.push('\n');
-    columns(&route_rows(route), "", &mut out);
-    let cache = &answer["cache"];
-    if !cache.is_null() {
-        rules(cache, &mut out);
+    if !answer["cache"].is_null() {
+        rules(&answer["cache"], &mut out);
     }
     out
 }
 
-fn route_rows(route: &Value) -> Vec<Vec<String>> {
+/// Why no route takes the request, if none does.
+fn fate(answer: &Value) -> Option<String> {
+    let refused = &answer["refused"];
+    if !refused.is_null() {
+        let (status, reason) = (plain(&refused["status"]), plain(&refused["reason"]));
+        return Some(format!("\nrefused with {status}: {reason}\n"));
+    }
+    let none = answer["route"].is_null();
+    none.then(|| "\nno route takes this host and path: 404\n".to_owned())
+}
+
+fn route_rows(route: &Value) -> Rows {
     let hosts: Vec<String> = list(&route["hosts"]).iter().map(plain).collect();
     let hosts = if hosts.is_empty() { "any".to_owned() } else { hosts.join(", ") };
-    let mut rows = vec![
-        vec!["route".to_owned(), plain(&route["name"])],
-        vec!["hosts".to_owned(), hosts],
-        vec!["path".to_owned(), plain(&route["path"])],
-    ];
-    for key in ["upstream", "cache", "rate_limit", "in_flight"] {
-        if !route[key].is_null() {
-            rows.push(vec![key.to_owned(), plain(&route[key])]);
-        }
+    let row = |key: &str, value: String| vec![key.to_owned(), value];
+    let mut rows = vec![row("route", plain(&route["name"])), row("hosts", hosts)];
+    for key in ["path", "upstream", "cache", "rate_limit", "in_flight"] {
+        rows.extend(Some(&route[key]).filter(|v| !v.is_null()).map(|v| row(key, plain(v))));
     }
-    for key in ["compress", "idempotency"] {
-        if route[key] == true {
-            rows.push(vec![key.to_owned(), "on".to_owned()]);
-        }
-    }
+    let on = ["compress", "idempotency"].into_iter().filter(|key| route[*key] == true);
+    rows.extend(on.map(|key| row(key, "on".to_owned())));
     rows
 }
 
@@ -55,10 +51,9 @@ fn rules(cache: &Value, out: &mut String) {
     let cells = |step: &Value| ["section", "rule", "finding"].map(|key| plain(&step[key])).into();
     columns(&steps.iter().map(cells).collect::<Vec<_>>(), "", out);
     out.push('\n');
-    let mut rows = vec![vec!["decision".to_owned(), plain(&cache["decision"])]];
-    if !cache["cache_status"].is_null() {
-        rows.push(vec!["Cache-Status".to_owned(), plain(&cache["cache_status"])]);
-    }
+    let fields = [("decision", "decision"), ("cache_status", "Cache-Status")];
+    let there = fields.into_iter().filter(|(key, _)| !cache[*key].is_null());
+    let rows: Rows = there.map(|(key, name)| vec![name.to_owned(), plain(&cache[key])]).collect();
     columns(&rows, "", out);
     let stored = list(&cache["stored"]);
     out.push_str(&format!("\nstored under this key: {}\n", stored.len()));
@@ -70,41 +65,54 @@ fn variant(stored: &Value, out: &mut String) {
     let (status, bytes) = (plain(&stored["status"]), plain(&stored["bytes"]));
     let state = if stored["fresh"] == true { "fresh" } else { "stale" };
     let (age, lifetime) = (plain(&stored["age"]), plain(&stored["lifetime"]));
-    out.push_str(&format!("{mark}{status}, {bytes} bytes, {state}: age {age} s of {lifetime} s\n"));
-    let mut rows = Vec::new();
-    for (name, value) in stored["vary"].as_object().into_iter().flatten() {
-        let value = if value.is_null() { "(absent)".to_owned() } else { plain(value) };
-        rows.push(vec![format!("vary {name}"), value]);
-    }
-    for (key, name) in [("etag", "etag"), ("last_modified", "last-modified")] {
-        if !stored[key].is_null() {
-            rows.push(vec![name.to_owned(), plain(&stored[key])]);
-        }
-    }
-    let tags: Vec<String> = list(&stored["tags"]).iter().map(plain).collect();
-    if !tags.is_empty() {
-        rows.push(vec!["tags".to_owned(), tags.join(", ")]);
-    }
+    let line = format!("{mark}{status}, {bytes} bytes, {state}: age {age} s of {lifetime} s\n");
+    out.push_str(&line);
+    let rows = [vary(stored), validators(stored), windows(stored), terms(stored)].concat();
+    columns(&rows, "    ", out);
+}
+
+type Rows = Vec<Vec<String>>;
+
+fn vary(stored: &Value) -> Rows {
+    let fields = stored["vary"].as_object().into_iter().flatten();
+    let value = |value: &Value| match value.is_null() {
+        true => "(absent)".to_owned(),
+        false => plain(value),
+    };
+    fields.map(|(name, asked)| vec![format!("vary {name}"), value(asked)]).collect()
+}
+
+fn validators(stored: &Value) -> Rows {
+    let fields = [("etag", "etag"), ("last_modified", "last-modified")];
+    let there = fields.into_iter().filter(|(key, _)| !stored[*key].is_null());
+    there.map(|(key, name)| vec![name.to_owned(), plain(&stored[key])]).collect()
+}
+
+fn windows(stored: &Value) -> Rows {
     let windows = [
         ("stale_while_revalidate", "stale-while-revalidate"),
         ("stale_if_error", "stale-if-error"),
         ("kept_for", "of use for"),
     ];
-    for (key, name) in windows {
-        if stored[key].as_u64().is_some_and(|seconds| seconds > 0) {
-            rows.push(vec![name.to_owned(), format!("{} s", plain(&stored[key]))]);
-        }
-    }
-    for (key, words) in [
+    let open = |key: &str| stored[key].as_u64().is_some_and(|seconds| seconds > 0);
+    let there = windows.into_iter().filter(|(key, _)| open(key));
+    there.map(|(key, name)| vec![name.to_owned(), format!("{} s", plain(&stored[key]))]).collect()
+}
+
+fn terms(stored: &Value) -> Rows {
+    let terms = [
         ("forbids_stale", "never used stale"),
         ("always_validate", "validated before every use"),
         ("assumed", "the lifetime is not the origin's"),
-    ] {
-        if stored[key] == true {
-            rows.push(vec!["terms".to_owned(), words.to_owned()]);
-        }
+    ];
+    let there = terms.into_iter().filter(|(key, _)| stored[*key] == true);
+    let mut rows: Rows =
+        there.map(|(_, words)| vec!["terms".to_owned(), words.to_owned()]).collect();
+    let tags: Vec<String> = list(&stored["tags"]).iter().map(plain).collect();
+    if !tags.is_empty() {
+        rows.push(vec!["tags".to_owned(), tags.join(", ")]);
     }
-    columns(&rows, "    ", out);
+    rows
 }
 
 /// Writes rows with every column but the last as wide as its widest cell.

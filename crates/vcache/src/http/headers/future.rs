@@ -16,10 +16,10 @@ use pin_project_lite::pin_project;
 use sha2::{Digest as _, Sha256};
 use vhttp::{Body, BodyError, BoxError, EntityTag, Reject};
 
+use crate::http::headers::asked::Asked;
 use crate::http::headers::precondition::Verdict;
 use crate::http::headers::rejoined::{Rejoined, Unknown};
 use crate::http::headers::rules::{Rules, Tagging};
-use crate::http::headers::service::Asked;
 
 /// Fields about content that a 304 does not have (RFC 9110 §15.4.5).
 const OF_CONTENT: [HeaderName; 6] = [

@@ -57,6 +57,7 @@
 //! - **Tags** are 128 bits of a SHA-256 of the content: two contents with one tag are not to be
 //!   expected, whoever writes them.
 
+mod asked;
 mod directives;
 mod future;
 mod layer;

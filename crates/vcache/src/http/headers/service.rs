@@ -9,6 +9,7 @@ use http_body::Body as HttpBody;
 use tower_service::Service;
 use vhttp::{Body, BoxError};
 
+use crate::http::headers::asked::Asked;
 use crate::http::headers::future::ResponseFuture;
 use crate::http::headers::precondition::Conditions;
 use crate::http::headers::rules::{Rules, is_read};
@@ -25,17 +26,6 @@ impl<S> ResponseHeaders<S> {
     pub(crate) const fn new(inner: S, rules: Arc<Rules>) -> Self {
         Self { inner, rules }
     }
-}
-
-/// What is remembered of a request.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    /// GET or HEAD.
-    pub(crate) read: bool,
-    pub(crate) head: bool,
-    /// Asked of the service as GET.
-    pub(crate) whole: bool,
-    pub(crate) conditions: Option<Conditions>,
 }
 
 impl<S, ReqB, ResB> Service<Request<ReqB>> for ResponseHeaders<S>

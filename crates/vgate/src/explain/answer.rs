@@ -1,7 +1,5 @@
 //! The answer as JSON: route, rules, what is stored.
 
-use std::time::Duration;
-
 use http::Request;
 use serde_json::{Value, json};
 use verve::cache::http::HttpCache;
@@ -93,24 +91,28 @@ fn step(step: &Step) -> Value {
 
 /// Times are in whole seconds.
 fn stored(variant: &Variant) -> Value {
-    let seconds = |time: Duration| time.as_secs();
-    let vary = variant.vary.iter().map(|(name, value)| (name.clone(), json!(value)));
     json!({
         "selected": variant.selected,
         "status": variant.status.as_u16(),
         "bytes": variant.bytes,
-        "vary": Value::Object(vary.collect()),
-        "age": seconds(variant.age),
-        "lifetime": seconds(variant.lifetime),
+        "vary": vary(variant),
+        "age": variant.age.as_secs(),
+        "lifetime": variant.lifetime.as_secs(),
         "fresh": variant.fresh,
         "forbids_stale": variant.forbids_stale,
         "always_validate": variant.always_validate,
         "assumed": variant.assumed,
-        "stale_while_revalidate": seconds(variant.stale_while_revalidate),
-        "stale_if_error": seconds(variant.stale_if_error),
-        "kept_for": seconds(variant.kept_for),
+        "stale_while_revalidate": variant.stale_while_revalidate.as_secs(),
+        "stale_if_error": variant.stale_if_error.as_secs(),
+        "kept_for": variant.kept_for.as_secs(),
         "etag": variant.etag,
         "last_modified": variant.last_modified,
         "tags": variant.tags,
     })
+}
+
+/// The fields that it depends on, with their values.
+fn vary(variant: &Variant) -> Value {
+    let fields = variant.vary.iter().map(|(name, value)| (name.clone(), json!(value)));
+    Value::Object(fields.collect())
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::{Cell, Table};
+use crate::table::{Cell, Table};
 
 const WIDTH: f64 = 760.0;
 const LEFT: f64 = 250.0;
@@ -132,7 +132,7 @@ fn short(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{figure, text};
+    use crate::table::{figure, text};
 
     #[test]
     fn rows_of_a_group_stand_together() {

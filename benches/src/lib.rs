@@ -21,5 +21,6 @@ pub mod probe;
 pub mod redis_server;
 pub mod report;
 pub mod rounds;
+pub mod table;
 pub mod trace;
 pub mod zipf;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use benches::asked::Asked;
 use benches::contender::own_cpu_seconds;
 use benches::figures::{least, median};
-use benches::report::{Report, Table, figure, target, text};
+use benches::report::{Report, target};
 use benches::rounds::Rounds;
+use benches::table::{Table, figure, text};
 use benches::zipf::Numbers;
 use bytes::Bytes;
 use foyer::{
@@ -24,7 +25,7 @@ use vcache::{DiskConfig, DiskStore, Store};
 /// Keys in the file, and calls of one round.
 const KEYS: u64 = 50_000;
 /// Tasks that call at once.
-const TASKS: u64 = 256;
+const TASKS: usize = 256;
 /// Rows that bare SQLite writes in one transaction, where it does not write each by itself.
 const BATCH: usize = 256;
 
@@ -165,7 +166,7 @@ fn work_through(runtime: &Runtime, contender: &Contender, work: Work) -> u64 {
         .expect("SQLite works");
     }
     runtime.block_on(async {
-        let tasks = order.chunks(order.len().div_ceil(TASKS as usize)).map(|keys| {
+        let tasks = order.chunks(order.len().div_ceil(TASKS)).map(|keys| {
             let (contender, value, keys) = (contender.clone(), value.clone(), keys.to_vec());
             tokio::spawn(async move {
                 let mut done = 0;

@@ -8,7 +8,8 @@ use std::thread;
 use benches::asked::Asked;
 use benches::caches::{contender, hit_ratio};
 use benches::chart::{Chart, Columns};
-use benches::report::{Cell, Report, Table, figure, text};
+use benches::report::Report;
+use benches::table::{Cell, Table, figure, text};
 use benches::trace;
 use benches::zipf::synthetic;
 

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use benches::asked::Asked;
 use benches::caches::{Contender, Key, Value, contender};
-use benches::report::{Report, Table, figure, text};
+use benches::report::Report;
+use benches::table::{Table, figure, text};
 use bytes::Bytes;
 
 const NAMES: [&str; 7] =

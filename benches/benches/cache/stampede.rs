@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use benches::asked::Asked;
 use benches::figures::{least, median, percentile};
-use benches::report::{Report, Table, figure, text};
+use benches::report::Report;
+use benches::table::{Table, figure, text};
 use bytes::Bytes;
 use tokio::runtime::Runtime;
 use tokio::sync::Barrier;

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use benches::asked::Asked;
 use benches::figures::{least, median};
-use benches::report::{Report, Table, figure, text};
+use benches::report::Report;
 use benches::rounds::Rounds;
+use benches::table::{Table, figure, text};
 use benches::zipf::Zipf;
 use bytes::Bytes;
 use tokio::time::Instant;

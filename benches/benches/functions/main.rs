@@ -2,11 +2,7 @@
 //!
 //! `--quick` gives rough figures in a minute. Criterion compares with the run before; the table at
 //! the end compares contenders of this run, by their medians.
-#![expect(
-    clippy::expect_used,
-    clippy::cast_precision_loss,
-    reason = "a harness: what fails here ends the run, and figures have three digits"
-)]
+#![expect(clippy::expect_used, reason = "a harness: what fails here ends the run")]
 
 mod memory;
 mod policy;

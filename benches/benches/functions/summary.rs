@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use benches::chart::{Chart, Columns};
-use benches::report::{Report, Table, figure, target, text};
+use benches::report::{Report, target};
+use benches::table::{Table, figure, text};
 use serde_json::Value;
 
 /// One function of one group, in nanoseconds.

@@ -6,7 +6,8 @@ use benches::chart::{Chart, Columns};
 use benches::contender::Contender;
 use benches::figures::median;
 use benches::load::wrk;
-use benches::report::{Report, Table, figure, text};
+use benches::report::Report;
+use benches::table::{Table, figure, text};
 
 const PEER: &str = "nginx";
 

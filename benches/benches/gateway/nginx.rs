@@ -40,6 +40,7 @@ pub(crate) fn start(
          upstream coder {{ server unix:{socket}; keepalive 64; }}\n\
          map $http_accept_encoding $coding {{ default \"\"; ~*gzip gzip; }}\n\
          proxy_http_version 1.1; proxy_set_header Connection \"\";\n\
+         proxy_buffer_size 16k; proxy_buffers 16 16k; proxy_busy_buffers_size 64k;\n\
          proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n\
          server {{ listen {address};\n\
          location / {{ proxy_pass http://origin; }}\n\
@@ -71,8 +72,8 @@ fn launch(
     peers::launch(name, ("nginx", "nginx"), &["-c", &file], cpu, address)
 }
 
-/// `tcp_nopush` is off: with it the head of a stored answer waits in the kernel for its body, and a
-/// hit of 64 KiB took twelve times as long as it does now.
+/// `tcp_nopush` is off: with it the end of a stored answer of 64 KiB waits in the kernel for an
+/// acknowledgement that the other side delays, and a hit takes 48 ms where it takes 0.06.
 fn config(home: &Path, server: &str) -> String {
     format!(
         "worker_processes 1; daemon off; user root; pid {home}/pid; error_log {home}/error.log;\n\

@@ -90,7 +90,7 @@ fn what_is_named_is_purged_and_counted() {
     }
     let metrics = gateway.admin("/metrics").text();
     for line in [
-        "vcache_http_purges_total{cache=\"Verve-main\",target=\"tag\",mode=\"soft\"} 3",
+        "vcache_http_purges_total{cache=\"Verve-main\",mode=\"soft\",target=\"tag\"} 3",
         "vcache_http_purged_responses_total{cache=\"Verve-main\"}",
     ] {
         assert!(metrics.contains(line), "{line} in\n{metrics}");
@@ -232,6 +232,18 @@ fn the_command_line_purges_what_it_is_told_to() {
     assert_eq!(code, 3);
     assert!(error.contains("not an absolute URL"), "{error}");
     assert_eq!(run(&[]).0, 2);
+    let second = start(&origin, "");
+    second.get(PAGES[0]);
+    gateway.get(PAGES[0]);
+    let (one, nobody, two) = (admin.as_str(), "127.0.0.1:1", second.admin.to_string());
+    let several = ["purge", "--all", "--admin", one, "--admin", nobody, "--admin", &two];
+    let output = vgate().args(several).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for gateway in [one, &two] {
+        let line = format!("{gateway}: everything: marked stale: responses 1, URLs 1\n");
+        assert!(text.contains(&line), "{line} in\n{text}");
+    }
     let nobody = vgate().args(["purge", "--all", "--admin", "127.0.0.1:1"]).output().unwrap();
     assert_eq!(nobody.status.code(), Some(3));
 }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use http::header::{
     AGE, CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, HeaderName, LAST_MODIFIED, VARY,
 };
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, response};
+use http::{HeaderMap, Method, Response, StatusCode, response};
 use vhttp::Body;
 
 use crate::http::encodings::{Encode, mark_encoded};
@@ -34,7 +34,7 @@ pub(crate) struct Answer {
 
 /// Answers from `stored` with its age (RFC 9111 §5.1), in the form that the request asks for.
 pub(crate) fn answer(asker: Asker<'_>, stored: &Stored, now: SystemTime) -> Answer {
-    let age = HeaderValue::from(stored.terms.freshness().age(now).as_secs());
+    let age = stored.stamp.age(stored.terms.freshness().age(now).as_secs());
     let length = u64::try_from(stored.body.len()).unwrap_or(u64::MAX);
     let request = (asker.method, asker.headers);
     let form = form(request, (stored.status, &stored.headers), (length, asker.max_ranges), now);
@@ -52,7 +52,7 @@ pub(crate) fn answer(asker: Asker<'_>, stored: &Stored, now: SystemTime) -> Answ
 fn whole(asker: Asker<'_>, stored: &Stored, not_modified: bool) -> (Response<Body>, bool) {
     let (mut parts, ()) = Response::new(()).into_parts();
     parts.status = stored.status;
-    parts.headers = stored.headers.clone();
+    parts.headers = stored.ready.clone();
     let (body, grew) = encode(asker, stored, &mut parts);
     let response = if not_modified {
         parts.status = StatusCode::NOT_MODIFIED;

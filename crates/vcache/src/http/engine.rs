@@ -18,7 +18,7 @@ use crate::http::metrics::Meters;
 use crate::http::policy::{Decision, Rules, Wish, decide};
 use crate::http::query::QueryRules;
 use crate::http::ranges::Partial;
-use crate::http::status::{Forward, Status};
+use crate::http::status::{CACHE_STATUS, Forward, Status};
 use crate::http::stored::Stored;
 use crate::http::tag_index::TagIndex;
 use crate::http::tags::{Tag, TagRules};
@@ -134,20 +134,32 @@ impl Engine {
         if grew {
             self.reweigh(key);
         }
-        self.mark(response.headers_mut(), status);
+        let make = || status.value(&self.config.name);
+        let value = match status {
+            Status::Hit { ttl } => stored.stamp.hit(ttl, make),
+            _ => make(),
+        };
+        self.put_marks(response.headers_mut(), status, value);
         response
     }
 
     /// Adds our member to `Cache-Status`, after those of caches nearer to the origin.
     pub(crate) fn mark(&self, headers: &mut HeaderMap, status: Status) {
+        self.put_marks(headers, status, status.value(&self.config.name));
+    }
+
+    fn put_marks(&self, headers: &mut HeaderMap, status: Status, value: Option<HeaderValue>) {
         if self.config.x_cache {
             let verdict = if status.is_hit() { "HIT" } else { "MISS" };
             headers.insert(X_CACHE, HeaderValue::from_static(verdict));
         }
-        if self.config.cache_status
-            && let Some(value) = status.value(&self.config.name)
-        {
-            headers.append(CACHE_STATUS, value);
+        // The place that a stored head keeps for it.
+        let place = headers.get_mut(CACHE_STATUS).filter(|place| place.is_empty());
+        match (value.filter(|_| self.config.cache_status), place) {
+            (Some(value), Some(place)) => *place = value,
+            (None, Some(_)) => drop(headers.remove(CACHE_STATUS)),
+            (Some(value), None) => drop(headers.append(CACHE_STATUS, value)),
+            (None, None) => {}
         }
     }
 
@@ -268,7 +280,6 @@ impl Engine {
 }
 
 const X_CACHE: http::HeaderName = http::HeaderName::from_static("x-cache");
-const CACHE_STATUS: http::HeaderName = http::HeaderName::from_static("cache-status");
 
 fn weight(key: &Key, variants: &Variants) -> u64 {
     let bytes = key.as_str().len().saturating_add(variants.weight());

@@ -126,6 +126,7 @@ mod query;
 mod ranges;
 mod service;
 mod siblings;
+mod stamp;
 mod status;
 mod stored;
 mod tag_index;

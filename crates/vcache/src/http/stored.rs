@@ -11,6 +11,8 @@ use vhttp::hop;
 
 use crate::http::encodings::{Encodings, may_encode};
 use crate::http::policy::{Decision, Wish, decide};
+use crate::http::stamp::Stamp;
+use crate::http::status::CACHE_STATUS;
 use crate::http::tags::{self, Tag, TagRules};
 use crate::http::terms::Terms;
 use crate::http::vary::{self, VaryKey};
@@ -25,6 +27,9 @@ const FIELD_OVERHEAD: usize = 80;
 pub(crate) struct Stored {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    /// The same for a whole answer, with room for the fields of the hit.
+    pub(crate) ready: HeaderMap,
+    pub(crate) stamp: Stamp,
     pub(crate) body: Bytes,
     pub(crate) terms: Terms,
     pub(crate) vary: VaryKey,
@@ -85,6 +90,8 @@ impl Head {
             ends: self.received.checked_add(retention).unwrap_or(self.received),
             used: AtomicU64::new(micros(self.received)),
             status: self.status,
+            ready: ready(&headers),
+            stamp: Stamp::default(),
             headers,
             body,
             terms: self.terms,
@@ -111,6 +118,8 @@ impl Stored {
         (ends > now).then(|| Self {
             status: self.status,
             headers: self.headers.clone(),
+            ready: self.ready.clone(),
+            stamp: Stamp::default(),
             body: self.body.clone(),
             terms,
             vary: self.vary.clone(),
@@ -130,7 +139,7 @@ impl Stored {
     /// Bytes on the cache's account.
     pub(crate) fn weight(&self) -> usize {
         let content = self.body.len() + self.encodings.size();
-        let fields = size_of_fields(&self.headers);
+        let fields = size_of_fields(&self.headers) + self.ready.len() * FIELD_OVERHEAD;
         OVERHEAD + fields + content + self.vary.size() + tags::weight(&self.tags)
     }
 
@@ -166,6 +175,21 @@ fn prepare(mut headers: HeaderMap, terms: &Terms, received: SystemTime) -> Heade
         headers.insert(DATE, date);
     }
     compact(&headers)
+}
+
+/// The head of a whole answer, in which a hit only replaces what changes: a field that comes anew
+/// would make the copy grow. The place of `Cache-Status` is empty, unless the origin's side has
+/// values of its own.
+fn ready(headers: &HeaderMap) -> HeaderMap {
+    let mut ready = HeaderMap::with_capacity(headers.keys_len() + 2);
+    for (name, value) in headers {
+        ready.append(name, value.clone());
+    }
+    ready.insert(AGE, HeaderValue::from_static("0"));
+    if !ready.contains_key(CACHE_STATUS) {
+        ready.insert(CACHE_STATUS, HeaderValue::from_static(""));
+    }
+    ready
 }
 
 /// Copies all values into one piece of memory: a slice would keep the whole buffer of the

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Tiered;
+#[cfg(feature = "tokio")]
+use super::fleet::{Fleet, Leasing};
 use super::second::Second;
 use crate::builder::CacheBuilder;
 use crate::cache::Cache;
@@ -17,6 +19,8 @@ use crate::memory::BuildError;
 use crate::metrics::StoreMeters;
 use crate::store::Store;
 use crate::store::codec::Codec;
+#[cfg(feature = "tokio")]
+use crate::store::lease::LeaseStore;
 
 /// Builds a [`Tiered`] cache.
 #[must_use = "a builder does nothing until `build` is called"]
@@ -28,6 +32,8 @@ pub struct TieredBuilder<V, S, C> {
     codec: C,
     clock: Arc<dyn Clock>,
     pause: Duration,
+    #[cfg(feature = "tokio")]
+    leasing: Option<Leasing<S>>,
 }
 
 impl<V, S, C> TieredBuilder<V, S, C>
@@ -46,7 +52,24 @@ where
             codec,
             clock: Arc::new(SystemClock::new()),
             pause: Duration::from_secs(1),
+            #[cfg(feature = "tokio")]
+            leasing: None,
         }
+    }
+
+    /// Has processes that share the store load a missing key once for all of them: one takes a
+    /// lease and loads, the others wait for its value and load none. If the one that loads dies,
+    /// another takes over; if its load fails, or the store is away, each loads for itself. Costs
+    /// two more round trips a load.
+    ///
+    /// Loads need a tokio runtime with a timer then.
+    #[cfg(feature = "tokio")]
+    pub fn fleet(mut self, fleet: Fleet) -> Self
+    where
+        S: LeaseStore,
+    {
+        self.leasing = Some(Leasing::new(fleet));
+        self
     }
 
     /// Settings of the memory tier.
@@ -100,6 +123,8 @@ where
             .clock(Arc::clone(&self.clock))
             .build()?;
         let second = Second::new(self.store, self.codec, self.clock, self.pause, meters);
+        #[cfg(feature = "tokio")]
+        let second = second.leased(self.leasing);
         Ok(Tiered::from_parts(first, Flight::counted(max, reads), second))
     }
 }

@@ -16,9 +16,15 @@ use crate::store::codec::{Codec, Raw};
 use crate::store::{ScanStore, Store, StoreError, Stored};
 
 mod builder;
+#[cfg(feature = "tokio")]
+mod fleet;
+mod lead;
 mod second;
 
 pub use builder::TieredBuilder;
+#[cfg(feature = "tokio")]
+pub use fleet::Fleet;
+use lead::Lead;
 use second::Second;
 
 /// Memory in front of a [`Store`] that others share: look in memory, then in the store, then
@@ -30,6 +36,8 @@ use second::Second;
 ///   given, or its own default.
 /// - **One flight** over both tiers: however many ask for a key, one asks the store and one
 ///   loads.
+/// - **One load for a fleet.** With [`TieredBuilder::fleet`], processes that share the store load a
+///   missing key once for all of them.
 /// - **The store may be away.** Reads that fail or bring bytes that are no value count as misses,
 ///   and after a failure that time may heal the store is left alone for a pause, so that not
 ///   every miss waits for its timeout. [`insert`](Self::insert) and [`remove`](Self::remove)
@@ -165,11 +173,14 @@ where
             if let Some((value, left)) = second.read(&wanted).await {
                 return Ok(timed(value, shorter(left, most)));
             }
-            let value = load().await.map_err(LoadError::failed)?;
-            if ticket.is_current() {
-                second.fill(&wanted, &value, ttl).await;
-            }
-            Ok(timed(value, shorter(ttl, most)))
+            let lead = match second.lead(&wanted).await {
+                Lead::Found(value, left) => return Ok(timed(value, shorter(left, most))),
+                lead => lead,
+            };
+            let loaded = second.led(&lead, load()).await.map_err(LoadError::failed);
+            let kept = loaded.as_ref().ok().filter(|_| ticket.is_current());
+            second.end(lead, &wanted, kept, ttl).await;
+            Ok(timed(loaded?, shorter(ttl, most)))
         };
         self.first.load(key, load).await
     }

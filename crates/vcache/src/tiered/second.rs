@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::clock::{Clock, nanos};
 use crate::metrics::{Asked, StoreMeters};
 use crate::store::codec::Codec;
 use crate::store::{Store, StoreError, Stored};
+#[cfg(feature = "tokio")]
+use crate::tiered::fleet::Leasing;
 
 /// The store with what is known about it.
 pub(super) struct Second<S, C> {
@@ -18,6 +22,8 @@ pub(super) struct Second<S, C> {
     /// Until when, in nanoseconds on the clock, the store is left alone.
     away: AtomicU64,
     meters: StoreMeters,
+    #[cfg(feature = "tokio")]
+    leasing: Option<Leasing<S>>,
 }
 
 impl<S: Store, C> Second<S, C> {
@@ -28,7 +34,27 @@ impl<S: Store, C> Second<S, C> {
         pause: Duration,
         meters: StoreMeters,
     ) -> Self {
-        Self { store, codec, clock, pause, away: AtomicU64::new(0), meters }
+        Self {
+            store,
+            codec,
+            clock,
+            pause,
+            away: AtomicU64::new(0),
+            meters,
+            #[cfg(feature = "tokio")]
+            leasing: None,
+        }
+    }
+
+    /// Loads once for all that share the store.
+    #[cfg(feature = "tokio")]
+    pub(super) fn leased(self, leasing: Option<Leasing<S>>) -> Self {
+        Self { leasing, ..self }
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn leasing(&self) -> Option<&Leasing<S>> {
+        self.leasing.as_ref()
     }
 
     pub(super) async fn read<V>(&self, key: &str) -> Option<(V, Option<Duration>)>
@@ -64,13 +90,20 @@ impl<S: Store, C> Second<S, C> {
         if self.is_away() {
             return;
         }
-        match self.codec.encode(value) {
-            Ok(bytes) => drop(self.noted(self.store.set(key, bytes, ttl).await)),
-            Err(_) => self.meters.failed(),
+        if let Some(bytes) = self.encoded(value) {
+            drop(self.noted(self.store.set(key, bytes, ttl).await));
         }
     }
 
-    fn is_away(&self) -> bool {
+    /// The value as bytes; that it has no such form is counted.
+    pub(super) fn encoded<V>(&self, value: &V) -> Option<Bytes>
+    where
+        C: Codec<V>,
+    {
+        self.codec.encode(value).inspect_err(|_| self.meters.failed()).ok()
+    }
+
+    pub(super) fn is_away(&self) -> bool {
         let away = self.away.load(Ordering::Relaxed);
         away > 0 && nanos(self.clock.now()) < away
     }

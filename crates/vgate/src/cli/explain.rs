@@ -65,23 +65,24 @@ enum Silence {
 impl Explain {
     pub(super) fn execute(self) -> Result<(), Failure> {
         let config = self.load()?;
-        let question = Question {
-            url: self.url.clone(),
-            method: self.method.clone(),
-            fields: self.fields.clone(),
-        };
-        let listen = config.as_ref().map_or_else(|| Admin::default().listen, |c| c.admin.listen);
-        let admin = self.admin.unwrap_or(listen);
-        let answer = match runtime()?.block_on(ask(admin, &question)) {
-            Ok(answer) => answer,
-            Err(Silence::Refused(why)) => return Err(failed(&format!("error: {why}"))),
-            Err(Silence::Away(why)) => match config {
-                Some(config) => offline(&question, &config)?,
-                None => return Err(failed(&format!("error: {why}"))),
-            },
-        };
+        let answer = self.answer(config.as_ref())?;
         say(&if self.json { format!("{answer:#}") } else { text(&answer).trim_end().to_owned() });
         Ok(())
+    }
+
+    /// The gateway's answer, or the file's where no gateway answers.
+    fn answer(&self, config: Option<&Config>) -> Result<Value, Failure> {
+        let (url, method) = (self.url.clone(), self.method.clone());
+        let question = Question { url, method, fields: self.fields.clone() };
+        let listen = config.map_or_else(|| Admin::default().listen, |c| c.admin.listen);
+        let admin = self.admin.unwrap_or(listen);
+        match (runtime()?.block_on(ask(admin, &question)), config) {
+            (Ok(answer), _) => Ok(answer),
+            (Err(Silence::Away(_)), Some(config)) => offline(&question, config),
+            (Err(Silence::Away(why) | Silence::Refused(why)), _) => {
+                Err(failed(&format!("error: {why}")))
+            }
+        }
     }
 
     /// The file that was named, or the usual one if it is there.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
@@ -17,7 +17,7 @@ use crate::say::{chain, failed, say};
 
 /// The flags of `vgate purge`. At least one target is needed; each can be named again.
 #[derive(Debug, Args)]
-#[group(id = "target", required = true, multiple = true)]
+#[command(group(ArgGroup::new("target").required(true).multiple(true)))]
 pub(crate) struct Purge {
     /// A URL, with all its variants.
     #[arg(long, value_name = "URL", group = "target")]
@@ -48,9 +48,9 @@ pub(crate) struct Purge {
     #[arg(long, value_name = "NAME")]
     cache: Option<String>,
 
-    /// The gateway's admin listener.
+    /// The gateway's admin listener; again for several gateways.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9900")]
-    admin: SocketAddr,
+    admin: Vec<SocketAddr>,
 
     /// The token of `[admin]`; others on this machine can see it here, and not in the
     /// environment variable VGATE_ADMIN_TOKEN.
@@ -69,13 +69,25 @@ impl Purge {
     async fn send(self) -> Result<(), Failure> {
         let client = Client::builder().build();
         let mut client = client.map_err(|error| failed(&format!("error: {}", chain(&error))))?;
-        for order in self.orders() {
-            let done = self.order(&mut client, &order).await.map_err(|m| failed(&m))?;
-            let (responses, urls) = (&done["responses"], &done["urls"]);
-            let how = if self.hard { "removed" } else { "marked stale" };
-            say(&format!("{}: {how}: responses {responses}, URLs {urls}", name(&order)));
+        let mut all = Ok(());
+        for admin in &self.admin {
+            for order in self.orders() {
+                // One gateway that is away must not spare the others.
+                match self.order(&mut client, *admin, &order).await {
+                    Ok(done) => say(&self.report(*admin, &order, &done)),
+                    Err(message) => all = Err(failed(&message)),
+                }
+            }
         }
-        Ok(())
+        all
+    }
+
+    /// What was done, in a line.
+    fn report(&self, admin: SocketAddr, order: &Map<String, Value>, done: &Value) -> String {
+        let (responses, urls) = (&done["responses"], &done["urls"]);
+        let how = if self.hard { "removed" } else { "marked stale" };
+        let place = if self.admin.len() > 1 { format!("{admin}: ") } else { String::new() };
+        format!("{place}{}: {how}: responses {responses}, URLs {urls}", name(order))
     }
 
     fn orders(&self) -> Vec<Map<String, Value>> {
@@ -95,6 +107,7 @@ impl Purge {
     async fn order(
         &self,
         client: &mut Client,
+        admin: SocketAddr,
         order: &Map<String, Value>,
     ) -> Result<Value, String> {
         let mut order = order.clone();
@@ -102,7 +115,7 @@ impl Purge {
         if let Some(cache) = &self.cache {
             order.insert("cache".to_owned(), json!(cache));
         }
-        let mut request = Request::post(format!("http://{}/api/purge", self.admin))
+        let mut request = Request::post(format!("http://{admin}/api/purge"))
             .header(CONTENT_TYPE, "application/json");
         let from_environment = || std::env::var("VGATE_ADMIN_TOKEN").ok();
         if let Some(token) = self.token.clone().or_else(from_environment) {
@@ -112,7 +125,7 @@ impl Purge {
             .body(Body::full(Value::Object(order).to_string()))
             .map_err(|_| "error: the token has characters that no field can have".to_owned())?;
         let away = |error: &dyn std::error::Error| {
-            format!("error: no answer from a gateway at {}: {}", self.admin, chain(error))
+            format!("error: no answer from a gateway at {admin}: {}", chain(error))
         };
         let answer = client.call(request).await.map_err(|error| away(&error))?;
         let status = answer.status();

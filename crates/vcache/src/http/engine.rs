@@ -23,7 +23,6 @@ use crate::http::stored::Stored;
 use crate::http::tag_index::TagIndex;
 use crate::http::tags::{Tag, TagRules};
 use crate::http::variants::Variants;
-use crate::http::vary::VaryKey;
 use crate::memory::Memory;
 
 /// The shared state of one HTTP cache.
@@ -103,8 +102,8 @@ impl Engine {
 
     /// What a fetch after `lookup` is for.
     pub(crate) fn flight_key(&self, key: &Key, lookup: &Lookup, request: &HeaderMap) -> FlightKey {
-        let names = lookup.variants.as_ref().map_or(&[][..], |v| v.vary_names());
-        FlightKey { key: key.clone(), vary: VaryKey::new(names, request) }
+        let vary = lookup.variants.as_ref().and_then(|variants| variants.ask(request));
+        FlightKey { key: key.clone(), vary: vary.unwrap_or_default() }
     }
 
     /// Joins the fetch for `flight`, or leads a new one if the request may. A fetch that asked

@@ -115,25 +115,27 @@ fn pools(graph: &Graph) -> Value {
 }
 
 fn caches(graph: &Graph) -> Value {
-    let caches = graph.shared().caches.iter().map(|(name, cache)| {
-        let stats = cache.made().stats();
-        let figures = json!({
-            "hits": stats.hits,
-            "stale": stats.stale,
-            "revalidated": stats.revalidated,
-            "collapsed": stats.collapsed,
-            "misses": stats.misses,
-            "bypassed": stats.bypassed,
-            "keys": stats.keys,
-            "bytes": stats.bytes,
-            "max_bytes": cache.made().config().max_size,
-            "refreshes": stats.refreshes,
-            "memory": memory(cache.made()),
-            "curve": curve(cache.made()),
-        });
-        (name.clone(), figures)
-    });
+    let caches = graph.shared().caches.iter();
+    let caches = caches.map(|(name, cache)| (name.clone(), figures(cache.made())));
     Value::Object(caches.collect::<Map<_, _>>())
+}
+
+fn figures(cache: &HttpCache) -> Value {
+    let stats = cache.stats();
+    json!({
+        "hits": stats.hits,
+        "stale": stats.stale,
+        "revalidated": stats.revalidated,
+        "collapsed": stats.collapsed,
+        "misses": stats.misses,
+        "bypassed": stats.bypassed,
+        "keys": stats.keys,
+        "bytes": stats.bytes,
+        "max_bytes": cache.config().max_size,
+        "refreshes": stats.refreshes,
+        "memory": memory(cache),
+        "curve": curve(cache),
+    })
 }
 
 fn idempotency(graph: &Graph) -> Value {

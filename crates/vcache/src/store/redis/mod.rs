@@ -31,7 +31,7 @@ mod tls;
 mod walk;
 
 pub use config::{RedisConfig, RedisSentinel, RedisTls};
-pub(crate) use dial::{Dedicated, Dialer};
+pub(crate) use dial::Dialer;
 pub use entry::RedisEntry;
 use envelope::Head;
 pub use error::RedisBuildError;
@@ -137,11 +137,6 @@ impl RedisStore {
     /// What every key of this store begins with.
     pub(crate) fn prefix(&self) -> &str {
         self.inner.keys.prefix()
-    }
-
-    /// The key that Redis has for `key`.
-    pub(crate) fn redis_key(&self, key: &str) -> String {
-        self.inner.keys.entry(key)
     }
 
     /// The key that Redis has as `redis_key`; `None` of what is no entry of this store.
@@ -299,7 +294,7 @@ fn set(entry: &str, bytes: &[u8], ttl: Option<Duration>) -> Cmd {
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("prefix", &self.inner.keys.prefix())
+            .field("prefix", &self.prefix())
             .field("ttl", &self.inner.ttl)
             .field("stats", &self.stats())
             .finish_non_exhaustive()

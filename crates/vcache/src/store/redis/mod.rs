@@ -42,6 +42,8 @@ use leases::Leases;
 use link::Link;
 use metrics::RedisMeters;
 pub use metrics::RedisStats;
+#[cfg(feature = "http")]
+pub(crate) use script::Script;
 
 /// Keys of one command: enough that the way there does not count, and no command takes long.
 const MANY: usize = 500;
@@ -141,6 +143,18 @@ impl RedisStore {
     /// The key that Redis has as `redis_key`; `None` of what is no entry of this store.
     pub(crate) fn key_of(&self, redis_key: &[u8]) -> Option<String> {
         self.inner.keys.of_entry(redis_key)
+    }
+
+    /// Runs a script for `what` of a key, in one step.
+    #[cfg(feature = "http")]
+    pub(crate) async fn run<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        (key, what): (&str, &str),
+        args: &[&[u8]],
+    ) -> Result<T, StoreError> {
+        let (link, own) = (&self.inner.link, self.inner.keys.beside(key, what));
+        read(link.run(link.spot(&own), script, &[&own], args).await?)
     }
 
     /// The time to live of what is stored for `ttl` or for the store's own; `None` for ever.

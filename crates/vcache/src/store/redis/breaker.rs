@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use ::redis::RedisError;
+use futures_util::future::BoxFuture;
 use vtask::Task;
 
-use super::link::Inner;
 use super::metrics::RedisMeters;
 use crate::random::Random;
 
@@ -35,6 +36,15 @@ impl Default for Spot {
     fn default() -> Self {
         Self { lane: 0, groups: 1, slot: 0 }
     }
+}
+
+/// What a breaker stands in front of.
+pub(super) trait Probed: Send + Sync + 'static {
+    /// The breaker in front of it.
+    fn breaker(&self) -> &Breaker;
+
+    /// Asks whether calls may go there again, over a new connection if wanted.
+    fn probe(&self, spot: Spot, anew: bool) -> BoxFuture<'_, Result<(), RedisError>>;
 }
 
 /// One breaker for each group; where there is no Cluster only the first is used.
@@ -75,7 +85,7 @@ impl Breaker {
     }
 
     /// Counts a failure; whether it was one too many.
-    pub(super) fn failed(&self, inner: &Arc<Inner>, spot: Spot, why: &dyn Display) -> bool {
+    pub(super) fn failed(&self, inner: &Arc<impl Probed>, spot: Spot, why: &dyn Display) -> bool {
         let count = |failures: &AtomicU32| failures.fetch_add(1, Ordering::Relaxed) + 1;
         let most = self.of(spot).map(count).max().unwrap_or(0);
         if most < self.most {
@@ -86,7 +96,7 @@ impl Breaker {
     }
 
     /// Opens, whatever was before.
-    pub(super) fn trip(&self, inner: &Arc<Inner>, spot: Spot, why: &dyn Display) {
+    pub(super) fn trip(&self, inner: &Arc<impl Probed>, spot: Spot, why: &dyn Display) {
         let before = self.open.fetch_or(spot.groups, Ordering::Relaxed);
         if before == 0 {
             tracing::warn!(store = self.meters.name(), error = %why, "redis is away");
@@ -98,7 +108,7 @@ impl Breaker {
     }
 
     /// Sees to it that somebody probes what is open: the task may have ended with its runtime.
-    pub(super) fn watch(&self, inner: &Arc<Inner>, spot: Spot) {
+    pub(super) fn watch(&self, inner: &Arc<impl Probed>, spot: Spot) {
         // Whoever holds the lock is doing this.
         let Ok(mut probes) = self.probes.try_lock() else { return };
         let open = self.open.load(Ordering::Relaxed) & spot.groups;
@@ -136,7 +146,7 @@ impl Breaker {
 }
 
 /// Half-open: one probe at a time, until one is answered.
-async fn probe(inner: Weak<Inner>, spot: Spot) {
+async fn probe(inner: Weak<impl Probed>, spot: Spot) {
     for n in 1.. {
         let Some(wait) = inner.upgrade().map(|inner| inner.breaker().wait(n)) else { return };
         tokio::time::sleep(wait).await;

@@ -8,79 +8,14 @@ use bytes::Bytes;
 
 use super::entry::sealed;
 use super::link::Link;
-use super::room::Room;
 use super::script::Script;
 use super::{RedisStore, read};
 use crate::store::lease::{Acquired, Lease, LeaseStore, Released};
 use crate::store::wall::millis;
 use crate::store::{Keeping, StoreError};
 
-/// Takes a lease: its value is the owner and the token. The token counts up; a counter that is new,
-/// or was lost, begins at the server's time in microseconds, so after all that it gave before. It
-/// outlives the leases by a day. The owner who asks twice, because the first answer was lost, has
-/// it.
-const ACQUIRE: &str = "
-local held = redis.call('GET', KEYS[1])
-if held then
-  local owner, token = string.match(held, '^(%S+) (%d+)$')
-  return owner == ARGV[1] and token or '0'
-end
-local token = redis.call('INCR', KEYS[2])
-if token == 1 then
-  local time = redis.call('TIME')
-  token = tonumber(time[1]) * 1000000 + tonumber(time[2])
-end
-token = string.format('%.0f', token)
-redis.call('SET', KEYS[2], token, 'PX', 86400000)
-redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. token, 'NX', 'PX', ARGV[2])
-return token
-";
-
-const EXTEND: &str = "
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
-";
-
-const RELEASE: &str = "
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[1])
-redis.call('PUBLISH', ARGV[2], 'given up')
-return 1
-";
-
-const FILL: &str = "
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-if ARGV[3] == '' then redis.call('SET', KEYS[2], ARGV[4])
-elseif ARGV[3] == '0' then redis.call('UNLINK', KEYS[2])
-else redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[3]) end
-redis.call('DEL', KEYS[1])
-redis.call('PUBLISH', ARGV[2], 'filled')
-return 1
-";
-
 /// While there is no news of a lease's end, it is looked at so often.
 const GLANCE: Duration = Duration::from_millis(50);
-
-/// What leases need.
-pub(super) struct Leases {
-    acquire: Script,
-    extend: Script,
-    release: Script,
-    fill: Script,
-    room: Room,
-}
-
-impl Leases {
-    pub(super) fn new() -> Self {
-        Self {
-            acquire: Script::new(ACQUIRE),
-            extend: Script::new(EXTEND),
-            release: Script::new(RELEASE),
-            fill: Script::new(FILL),
-            room: Room::default(),
-        }
-    }
-}
 
 /// The lease of a key is a key of its own, in the same slot, set by `SET NX PX` with the owner and
 /// the token, and extended, given back and filled in only by that owner (compared in Lua).

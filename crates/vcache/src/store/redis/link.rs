@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::redis::{Cmd, RedisError, Value};
+use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use super::breaker::{Breaker, Spot};
+use super::breaker::{Breaker, Probed, Spot};
 use super::config::RedisConfig;
 use super::dial::{Connection, Dialer};
 use super::error::{failure, is_broken, is_read_only, is_unknown_script};
@@ -316,8 +317,7 @@ impl Inner {
         }
     }
 
-    /// Asks whether calls may go there again. A server that hangs may have lost the connection.
-    pub(super) async fn probe(&self, spot: Spot, anew: bool) -> Result<(), RedisError> {
+    async fn pinged(&self, spot: Spot, anew: bool) -> Result<(), RedisError> {
         if anew {
             self.lose_all();
         }
@@ -333,9 +333,15 @@ impl Inner {
         }
         result
     }
+}
 
-    pub(super) fn breaker(&self) -> &Breaker {
+impl Probed for Inner {
+    fn breaker(&self) -> &Breaker {
         &self.breaker
+    }
+
+    fn probe(&self, spot: Spot, anew: bool) -> BoxFuture<'_, Result<(), RedisError>> {
+        Box::pin(self.pinged(spot, anew))
     }
 }
 

@@ -54,12 +54,12 @@ use engine::{Engine, overhead};
 pub use entry::Entry;
 pub use iter::Iter;
 pub use keep::Keep;
+use keep::NEVER;
 pub(crate) use outcome::Done;
 pub use outcome::{Op, Outcome};
 pub use stats::Stats;
 #[cfg(feature = "snapshot")]
 pub(crate) use warmth::{PutBack, Warm};
-use wheel::NEVER;
 
 use crate::cause::Cause;
 

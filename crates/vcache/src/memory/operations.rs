@@ -9,8 +9,8 @@ use super::engine::{Engine, overhead};
 use super::idle;
 use super::index::Hash;
 use super::keep::Life;
+use super::keep::NEVER;
 use super::shard::Item;
-use super::wheel::NEVER;
 use super::writing::Writing;
 use crate::cause::Cause;
 

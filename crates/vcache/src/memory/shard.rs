@@ -6,11 +6,12 @@ use hashbrown::Equivalent;
 
 use super::idle::Idle;
 use super::index::{Hash, Index};
+use super::keep::NEVER;
 use super::meta::Meta;
 use super::policy::{Plan, Policy, Seats};
 use super::slab::{Entry, Slab};
 use super::stats::Counts;
-use super::wheel::{NEVER, Wheel};
+use super::wheel::Wheel;
 use crate::cause::Cause;
 
 /// Entries that one insertion moves on in the wheel.

@@ -5,10 +5,8 @@
 //! doubly linked, so that whatever leaves the slab leaves the wheel in the same step.
 
 use super::idle::Idle;
+use super::keep::NEVER;
 use super::slab::NONE;
-
-/// The time of an entry that lives until it is evicted.
-pub(super) const NEVER: u64 = u64::MAX;
 
 /// Nanoseconds of a tick, as a power of two: 17 ms.
 const TICK: u32 = 24;

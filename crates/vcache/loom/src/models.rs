@@ -68,7 +68,7 @@ pub(crate) fn run() {
 /// (Musuvathi, Qadeer: "Iterative Context Bounding", PLDI 2007).
 fn model(run: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
+    builder.preemption_bound = Some(2);
     builder.check(run);
 }
 

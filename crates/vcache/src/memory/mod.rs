@@ -8,6 +8,7 @@ use std::time::Duration;
 use hashbrown::Equivalent;
 
 mod account;
+mod barrier;
 mod buckets;
 mod builder;
 mod compute;
@@ -35,9 +36,11 @@ mod sampler;
 mod shard;
 mod slab;
 mod stats;
+mod stripes;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod ticks;
 mod tuner;
 #[cfg(feature = "snapshot")]

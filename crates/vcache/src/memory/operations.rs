@@ -160,7 +160,7 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
             self.any_pins();
         }
         self.trace_weight(hash, weight);
-        let now = self.now_if_timed();
+        let now = self.lately_if_timed(ttl.min(tti));
         let expires = if ttl == NEVER { NEVER } else { now.saturating_add(self.spread(ttl)) };
         (Item { key, value, hash, weight, expires, tti, pinned }, now)
     }

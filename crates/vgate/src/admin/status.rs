@@ -32,6 +32,7 @@ pub(crate) fn status(state: &State, monitor: &Monitor, file: Option<&Path>) -> S
         "upstreams": upstreams(&graph),
         "pools": pools(&graph),
         "caches": caches(&graph),
+        "idempotency": idempotency(&graph),
         "rate_limits": rate_limits(&graph),
         "in_flight": in_flight(&graph),
         "tunnels": graph.shared().open_tunnels(),
@@ -64,6 +65,7 @@ fn routes(graph: &Graph) -> Value {
             "rate_limit": route.rate_limit,
             "in_flight": route.in_flight,
             "compress": route.compress.is_some(),
+            "idempotency": route.idempotency.is_some(),
         })
     });
     routes.collect()
@@ -134,6 +136,26 @@ fn figures(cache: &HttpCache) -> Value {
         "memory": memory(cache),
         "curve": curve(cache),
     })
+}
+
+fn idempotency(graph: &Graph) -> Value {
+    let routes = graph.shared().idempotency.iter().map(|(route, idempotency)| {
+        let stats = idempotency.made().stats();
+        let figures = json!({
+            "ran": stats.ran,
+            "replayed": stats.replayed,
+            "conflicts": stats.conflicts,
+            "mismatches": stats.mismatches,
+            "refused": stats.refused,
+            "unprotected": stats.unprotected,
+            "unavailable": stats.unavailable,
+            "store_errors": stats.store_errors,
+            "running": stats.running,
+            "waiting": stats.waiting,
+        });
+        (route.clone(), figures)
+    });
+    Value::Object(routes.collect::<Map<_, _>>())
 }
 
 /// What the cache's memory did, look-up by look-up.

@@ -153,7 +153,14 @@ async fn each_value_of_a_bulk_load_has_its_own_lifetime() {
     let load = |keys: Vec<u32>| async move {
         let loaded = |key: u32| {
             let ttl = Duration::from_secs(key.into());
-            (key, Loaded::new(key).ttl(ttl).tags([if key.is_multiple_of(2) { "even" } else { "odd" }]))
+            (
+                key,
+                Loaded::new(key).ttl(ttl).tags([if key.is_multiple_of(2) {
+                    "even"
+                } else {
+                    "odd"
+                }]),
+            )
         };
         Ok::<_, Infallible>(keys.into_iter().map(loaded).collect())
     };

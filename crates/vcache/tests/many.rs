@@ -121,6 +121,7 @@ async fn a_bulk_load_goes_on_for_others_when_its_caller_leaves() {
     assert_eq!((cache.get(&1), cache.get(&2), cache.loads()), (Some(1), Some(2), 0));
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_bulk_load_that_nobody_waits_for_fills_the_cache() {
     let (cache, gate) = (cache(), Arc::new(Notify::new()));

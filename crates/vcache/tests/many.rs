@@ -121,6 +121,7 @@ async fn a_bulk_load_goes_on_for_others_when_its_caller_leaves() {
     assert_eq!((cache.get(&1), cache.get(&2), cache.loads()), (Some(1), Some(2), 0));
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_bulk_load_that_nobody_waits_for_fills_the_cache() {
     let (cache, gate) = (cache(), Arc::new(Notify::new()));
@@ -153,7 +154,14 @@ async fn each_value_of_a_bulk_load_has_its_own_lifetime() {
     let load = |keys: Vec<u32>| async move {
         let loaded = |key: u32| {
             let ttl = Duration::from_secs(key.into());
-            (key, Loaded::new(key).ttl(ttl).tags([if key % 2 == 0 { "even" } else { "odd" }]))
+            (
+                key,
+                Loaded::new(key).ttl(ttl).tags([if key.is_multiple_of(2) {
+                    "even"
+                } else {
+                    "odd"
+                }]),
+            )
         };
         Ok::<_, Infallible>(keys.into_iter().map(loaded).collect())
     };

@@ -96,7 +96,7 @@ fn jitter_shortens_a_ttl_and_never_to_nothing() {
     let cache = Memory::<u32, u32>::builder()
         .ttl(Some(1000 * SECOND))
         .ttl_jitter_percent(20)
-        .clock(clock.clone())
+        .clock(clock)
         .build()
         .unwrap();
     let lefts: Vec<_> = (0..200)

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, yield_now};
-use vcache::{Cache, Config, Flight, Leader, LoadError, Loading};
+use vcache::{Cache, Config, Flight, LoadError, Loading};
 
 type Names = Cache<u32, String>;
 
@@ -134,7 +134,11 @@ async fn a_cancelled_leader_strands_nobody_and_restarts_nothing() {
 
 #[tokio::test]
 async fn a_load_that_nobody_waits_for_is_dropped() {
-    let loading = Loading { leader: Leader::Promoted, ..Loading::default() };
+    let loading = Loading {
+        #[cfg(feature = "tokio")]
+        leader: vcache::Leader::Promoted,
+        ..Loading::default()
+    };
     let config = Config { loading, ..Config::default() };
     let cache: Names = Cache::builder().config(config).build().unwrap();
     let source = Source::default();
@@ -155,6 +159,7 @@ async fn a_load_that_nobody_waits_for_is_dropped() {
 }
 
 /// Begins a load of 7 and drops the one who did; with its source.
+#[cfg(feature = "tokio")]
 async fn abandoned(cache: &Names) -> Source {
     let source = Source::default();
     let alone = tokio::spawn({
@@ -167,6 +172,7 @@ async fn abandoned(cache: &Names) -> Source {
     source
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_load_that_nobody_waits_for_fills_the_cache() {
     let cache = cache();
@@ -184,6 +190,7 @@ async fn a_load_that_nobody_waits_for_fills_the_cache() {
     assert_eq!(cache.loads(), 0);
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
 async fn a_load_that_nobody_waits_for_has_an_end() {
     let cache = cache();
@@ -197,6 +204,7 @@ async fn a_load_that_nobody_waits_for_has_an_end() {
     assert_eq!(next.unwrap(), "the next");
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn an_abandoned_load_ends_with_its_cache() {
     let cache = cache();

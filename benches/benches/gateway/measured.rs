@@ -45,6 +45,11 @@ impl Measured {
         let before = contender.cpu_seconds();
         let load = wrk(url, headers, connections, seconds, 1)?;
         let cpu = contender.cpu_seconds() - before;
+        if load.requests == 0 {
+            // Stuck for the whole round: no figure, and not to be overlooked.
+            self.errors += connections as u64;
+            return Ok(());
+        }
         self.cpu.push(cpu * 1e6 / load.requests as f64);
         self.per_second.push(load.per_second);
         self.p50.push(load.p50_ms);

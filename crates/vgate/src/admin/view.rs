@@ -127,6 +127,8 @@ impl Service<Request<Body>> for View {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]

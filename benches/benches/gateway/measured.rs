@@ -59,9 +59,8 @@ impl Measured {
     }
 }
 
-/// The page: one table, and charts of CPU time and throughput.
-pub(crate) fn report(all: &[Measured]) -> Report {
-    let mut report = Report::new("gateway");
+/// Fills the page: one table, and charts of CPU time and throughput.
+pub(crate) fn tell(report: &mut Report, all: &[Measured]) {
     let mut table = Table::new(
         "Gateway",
         "CPU µs is user and system time of all processes of the contender for each request; `× nginx` \
@@ -105,5 +104,4 @@ pub(crate) fn report(all: &[Measured]) -> Report {
     report.chart(Chart::of(title, &table, columns(2), |_| true));
     report.chart(Chart::of("Requests a second, more is better", &table, columns(4), |_| true));
     report.add(table);
-    report
 }

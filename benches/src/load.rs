@@ -42,11 +42,15 @@ pub fn wrk(
 }
 
 fn read(text: &str) -> Option<Load> {
+    // The last line but one of every report, also where nothing was answered.
+    if !text.contains("Requests/sec:") {
+        return None;
+    }
     let mut load = Load::default();
     for line in text.lines() {
         note(line, &mut load)?;
     }
-    (load.requests > 0).then_some(load)
+    Some(load)
 }
 
 fn note(line: &str, load: &mut Load) -> Option<()> {

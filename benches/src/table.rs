@@ -1,15 +1,23 @@
 //! A table of the report: names and figures under one heading, as Markdown and as JSON.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// One field of a row.
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone)]
 pub enum Cell {
     /// A name.
     Text(String),
-    /// A number, as exact as it was measured.
-    Figure(f64, #[serde(skip)] usize),
+    /// A number, as exact as it was measured, and how many digits of it are shown.
+    Figure(f64, usize),
+}
+
+impl Serialize for Cell {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Figure(value, _) => serializer.serialize_f64(*value),
+        }
+    }
 }
 
 /// A name.

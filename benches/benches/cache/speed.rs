@@ -52,37 +52,41 @@ const SCENARIOS: [Scenario; 4] = [
 type Named<K> = (&'static str, Contender<K, Bytes>);
 
 pub(crate) fn run(asked: &Asked, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    for skew in [0.99, 0.7] {
+        let table = table(asked, "u64", skew, u64::from);
+        if skew > 0.9 {
+            let columns = Columns { groups: &[0, 1], name: 2, value: 3 };
+            let title = "Speed, u64 keys, Zipf 0.99, threads: ns an operation, less is better";
+            let few = |row: &[Cell]| matches!(row.get(1), Some(Cell::Text(threads)) if threads == "1" || threads == "2");
+            report.chart(Chart::of(title, &table, columns, few));
+        }
+        report.add(table);
+        report.add(self::table(asked, "String", skew, |rank| format!("user:{rank:08}:profile")));
+    }
+    Ok(())
+}
+
+/// All mixes with one kind of keys and one skew.
+fn table<K: Key>(asked: &Asked, kind: &str, skew: f64, key: impl Fn(u32) -> K) -> Table {
     let mut table = Table::new(
-        "Speed",
+        &format!("Speed, {kind} keys, Zipf {skew}"),
         "Nanoseconds an operation: wall time of all threads by the operations of all threads; 100-byte \
          `Bytes` values, cloned by a read. `best` and `median` are of the rounds; the last column says \
          how many times as fast as quick_cache (best against best). Hit: 50,000 keys, all there. The \
          others: 500,000 keys, room for a tenth. More threads than processors show collapse, not speed.",
-        &["keys", "Zipf", "scenario", "threads", "contender", "best", "median", "× quick_cache"],
+        &["scenario", "threads", "contender", "best", "median", "× quick_cache"],
     );
-    for skew in [0.99, 0.7] {
-        for scenario in &SCENARIOS {
-            let zipf = Zipf::new(scenario.keys, skew);
-            let draws = zipf.draws(0x5EED, OPERATIONS);
-            keys(asked, &mut table, ("u64", skew), scenario, &draws, u64::from);
-            let name = |rank: u32| format!("user:{rank:08}:profile");
-            keys(asked, &mut table, ("String", skew), scenario, &draws, name);
-        }
+    for scenario in &SCENARIOS {
+        let draws = Zipf::new(scenario.keys, skew).draws(0x5EED, OPERATIONS);
+        eprintln!("speed: {kind} keys, Zipf {skew}, {}", scenario.name);
+        measure(asked, &mut table, scenario, &draws, &key);
     }
-    let columns = Columns { groups: &[0, 2, 3], name: 4, value: 5 };
-    let title = "Speed at Zipf 0.99, ns an operation, less is better";
-    let is = |cell: Option<&Cell>, texts: &[&str]| matches!(cell, Some(Cell::Text(text)) if texts.contains(&text.as_str()));
-    report.chart(Chart::of(title, &table, columns, |row| {
-        is(row.get(1), &["0.99"]) && is(row.get(3), &["1", "2"])
-    }));
-    report.add(table);
-    Ok(())
+    table
 }
 
-fn keys<K: Key>(
+fn measure<K: Key>(
     asked: &Asked,
     table: &mut Table,
-    (kind, skew): (&str, f64),
     scenario: &Scenario,
     draws: &[u32],
     key: impl Fn(u32) -> K,
@@ -99,15 +103,13 @@ fn keys<K: Key>(
     }
     let most = env::var("VERVE_BENCH_THREADS").ok().and_then(|text| text.parse().ok()).unwrap_or(8);
     for threads in [1, 2, 4, 8].into_iter().filter(|threads| *threads <= most) {
-        eprintln!("speed: {kind}, Zipf {skew}, {}, {threads} threads", scenario.name);
         let rounds = Rounds { most: asked.rounds(5), within: Duration::from_secs(4) };
         let run = |(_, cache): &Named<K>| timed(&**cache, scenario.work, data, draws, threads);
         let figures = rounds.alternate(&caches, run);
         let of_peer = caches.iter().zip(&figures).find(|((name, _), _)| *name == PEER);
         let of_peer = of_peer.map_or(f64::NAN, |(_, figures)| least(figures));
         for ((name, _), figures) in caches.iter().zip(&figures) {
-            let names =
-                [kind, &skew.to_string(), scenario.name, &threads.to_string(), name].map(text);
+            let names = [scenario.name, &threads.to_string(), name].map(text);
             let best = least(figures);
             let figures = [figure(best, 1), figure(median(figures), 1), figure(of_peer / best, 2)];
             table.row(names.into_iter().chain(figures));

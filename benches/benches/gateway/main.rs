@@ -23,6 +23,7 @@ use std::path::Path;
 use benches::asked::Asked;
 use benches::contender::Contender;
 use benches::probe;
+use benches::report::Report;
 
 use crate::measured::Measured;
 
@@ -80,6 +81,7 @@ fn main() -> io::Result<()> {
     let Some(asked) = Asked::read() else {
         return Ok(());
     };
+    let mut report = Report::new("gateway");
     let seconds = env::var("VERVE_BENCH_SECONDS").ok().and_then(|text| text.parse().ok());
     let folder = tempfile::Builder::new().prefix("verve-bench").tempdir_in("/dev/shm")?;
     let folder = folder.path();
@@ -97,7 +99,8 @@ fn main() -> io::Result<()> {
         let contenders: Vec<&Contender> = contenders.iter().filter(part).collect();
         all.extend(measure(scenario, &contenders, asked.rounds(5), seconds.unwrap_or(2))?);
     }
-    measured::report(&all).write()
+    measured::tell(&mut report, &all);
+    report.write()
 }
 
 /// All rounds of one scenario.

@@ -45,6 +45,11 @@ impl Measured {
         let before = contender.cpu_seconds();
         let load = wrk(url, headers, connections, seconds, 1)?;
         let cpu = contender.cpu_seconds() - before;
+        if load.requests == 0 {
+            // Stuck for the whole round: no figure, and not to be overlooked.
+            self.errors += connections as u64;
+            return Ok(());
+        }
         self.cpu.push(cpu * 1e6 / load.requests as f64);
         self.per_second.push(load.per_second);
         self.p50.push(load.p50_ms);
@@ -54,9 +59,8 @@ impl Measured {
     }
 }
 
-/// The page: one table, and charts of CPU time and throughput.
-pub(crate) fn report(all: &[Measured]) -> Report {
-    let mut report = Report::new("gateway");
+/// Fills the page: one table, and charts of CPU time and throughput.
+pub(crate) fn tell(report: &mut Report, all: &[Measured]) {
     let mut table = Table::new(
         "Gateway",
         "CPU µs is user and system time of all processes of the contender for each request; `× nginx` \
@@ -100,5 +104,4 @@ pub(crate) fn report(all: &[Measured]) -> Report {
     report.chart(Chart::of(title, &table, columns(2), |_| true));
     report.chart(Chart::of("Requests a second, more is better", &table, columns(4), |_| true));
     report.add(table);
-    report
 }

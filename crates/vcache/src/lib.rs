@@ -4,6 +4,7 @@
 mod builder;
 mod cache;
 mod clock;
+mod coherence;
 mod config;
 mod error;
 #[cfg(feature = "http")]
@@ -31,6 +32,10 @@ pub use cache::Cache;
 #[cfg(feature = "tokio")]
 pub use clock::TokioClock;
 pub use clock::{Clock, ManualClock, SystemClock};
+#[cfg(feature = "redis")]
+pub use coherence::config::{CoherenceConfig, CoherenceMode};
+#[cfg(feature = "redis")]
+pub use coherence::link::CoherenceStats;
 pub use config::{Config, Loading};
 pub use error::LoadError;
 pub use hashbrown::Equivalent;
@@ -52,7 +57,8 @@ pub use store::memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use store::redis::{RedisBuildError, RedisConfig, RedisStore};
 pub use store::{ScanStore, Store, StoreError, Stored};
-pub use tiered::{Tiered, TieredBuilder};
+pub use tiered::{BreakerConfig, BreakerState, Chain, Tier, TierConfig, TierStats};
+pub use tiered::{Tiered, TieredBuildError, TieredBuilder, WritePolicy};
 #[cfg(feature = "write-behind")]
 pub use write::behind::{WriteBehind, WriteReport};
 #[cfg(feature = "write-behind")]

@@ -1,5 +1,6 @@
 //! Getting what is not there from its source, in async code.
 
+use std::borrow::Borrow;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -166,18 +167,12 @@ where
         self.inner.flight.run(key, load).await.map(|held| held.value)
     }
 
-    /// Loads without looking first, and stores unless the key was written meanwhile.
-    pub(crate) async fn load<F, Fut>(&self, key: K, load: F) -> Result<V, LoadError>
-    where
-        F: FnOnce(Ticket) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Loaded<V>, LoadError>> + Send + 'static,
-    {
-        self.follow(Look::Miss, key, self.inner.loading, load).await
-    }
-
     /// A look of one who will [`follow`](Self::follow) if it is no plain hit.
-    #[cfg(feature = "tower")]
-    pub(crate) fn look(&self, key: &K) -> Look<V> {
+    pub(crate) fn look<Q>(&self, key: &Q) -> Look<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
         self.inner.shelf.look(key)
     }
 
@@ -198,7 +193,7 @@ where
     }
 
     /// What to do after a look that was no plain hit.
-    async fn follow<F, Fut>(
+    pub(crate) async fn follow<F, Fut>(
         &self,
         found: Look<V>,
         key: K,

@@ -77,12 +77,28 @@ where
         if missing.is_empty() {
             return Ok(found);
         }
+        let load = |keys| async {
+            let loaded = load(keys).await.map_err(LoadError::failed)?;
+            Ok(loaded.into_iter().map(|(key, value)| (key, Loaded::new(value))).collect())
+        };
+        found.extend(self.load_many(missing, load).await?);
+        Ok(found)
+    }
+
+    /// Loads what is missing, with lifetimes of its own.
+    pub(crate) async fn load_many<F, Fut>(
+        &self,
+        missing: Vec<K>,
+        load: F,
+    ) -> Result<HashMap<K, V>, LoadError>
+    where
+        F: FnOnce(Vec<K>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<HashMap<K, Loaded<V>>, LoadError>> + Send + 'static,
+    {
         let fill = self.fill(self.inner.loading, Why::Missing);
-        let load = |keys| async { load(keys).await.map_err(LoadError::failed) };
         let load = move |wanted| fill_many(fill, wanted, load);
         let loaded = self.inner.flight.run_many(missing, load).await?;
-        found.extend(loaded.into_iter().map(|(key, held)| (key, held.value)));
-        Ok(found)
+        Ok(loaded.into_iter().map(|(key, held)| (key, held.value)).collect())
     }
 }
 
@@ -96,7 +112,7 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     F: FnOnce(Vec<K>) -> Fut,
-    Fut: Future<Output = Result<HashMap<K, V>, LoadError>>,
+    Fut: Future<Output = Result<HashMap<K, Loaded<V>>, LoadError>>,
 {
     let shelf = Arc::clone(&fill.shelf);
     let (mut known, mut tickets) = (HashMap::new(), Vec::with_capacity(wanted.len()));
@@ -129,8 +145,8 @@ where
     };
     shelf.account.took(birth.load_time);
     for (key, ticket) in tickets {
-        if let Some(value) = loaded.remove(&key) {
-            let (own, loaded) = (key.clone(), Loaded::new(value));
+        if let Some(loaded) = loaded.remove(&key) {
+            let own = key.clone();
             let held = shelf.keep(own, loaded, &fill.loading, birth, || ticket.is_current());
             known.insert(key, held);
         }

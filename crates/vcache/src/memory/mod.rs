@@ -30,6 +30,7 @@ mod writing;
 pub use builder::{BuildError, MemoryBuilder};
 use engine::{Engine, overhead};
 pub use stats::Stats;
+pub(crate) use ticks::coarse_now;
 
 /// A concurrent cache in memory, bounded by weight at every moment.
 ///

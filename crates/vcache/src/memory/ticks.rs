@@ -33,13 +33,15 @@ impl Ticks {
     }
 }
 
+pub(crate) use coarse::now as coarse_now;
+
 #[cfg(target_os = "linux")]
 mod coarse {
     use rustix::time::{ClockId, clock_gettime};
 
     /// Nanoseconds since some moment. No system call: a read of a page that the kernel shares.
     #[inline]
-    pub(super) fn now() -> Option<u64> {
+    pub(crate) fn now() -> Option<u64> {
         let time = clock_gettime(ClockId::MonotonicCoarse);
         let (seconds, nanos) = (time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned());
         #[allow(clippy::useless_conversion, reason = "other widths on other processors")]
@@ -49,7 +51,7 @@ mod coarse {
 
 #[cfg(not(target_os = "linux"))]
 mod coarse {
-    pub(super) const fn now() -> Option<u64> {
+    pub(crate) const fn now() -> Option<u64> {
         None
     }
 }

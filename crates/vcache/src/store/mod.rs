@@ -108,6 +108,12 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// When some of it may still be there.
     fn clear(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Whether it sees by itself to calls that take long and to a server that is away, so that a
+    /// [`Tier`](crate::Tier) of it need not: true for stores that are made of tiers.
+    fn is_guarded(&self) -> bool {
+        false
+    }
 }
 
 /// A store that can tell what it keeps, by walking over it: for operators and invalidation, not
@@ -192,6 +198,9 @@ pub enum StoreError {
     /// The store met damage in what it keeps.
     #[error("the store is damaged")]
     Damaged(#[source] BoxError),
+    /// The store was not asked, because it has just failed; see [`Tier`](crate::Tier).
+    #[error("the store is left alone after failures")]
+    Away,
     /// The store was closed.
     #[error("the store was closed")]
     Closed,
@@ -204,6 +213,6 @@ impl StoreError {
     /// Whether asking the same store again later may succeed.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Timeout(_) | Self::Unreachable(_))
+        matches!(self, Self::Timeout(_) | Self::Unreachable(_) | Self::Away)
     }
 }

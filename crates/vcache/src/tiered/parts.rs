@@ -1,0 +1,57 @@
+//! What a load under way holds of a tiered cache: not the cache itself, which it may outlive.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::below::Below;
+use super::near::Near;
+use super::{shorter, timed};
+use crate::load::loaded::Loaded;
+use crate::store::Store;
+use crate::store::codec::Codec;
+
+pub(super) struct Parts<S, C> {
+    pub(super) below: Arc<Below<S, C>>,
+    pub(super) near: Arc<Near>,
+    /// The longest life in memory.
+    pub(super) most: Option<Duration>,
+}
+
+impl<S: Store, C> Parts<S, C> {
+    /// Puts what was loaded into the store, unless its key is written meanwhile or `wanted` says
+    /// no; as memory is to keep it.
+    pub(super) async fn fill<V>(
+        &self,
+        key: &str,
+        mut loaded: Loaded<V>,
+        wanted: impl Fn() -> bool,
+    ) -> Loaded<V>
+    where
+        C: Codec<V>,
+    {
+        let writing = &self.near.writing;
+        let epoch = writing.epoch(key);
+        if wanted() && !writing.has(key) {
+            let unwritten = || writing.epoch(key) == epoch;
+            self.below.fill(key, &loaded.value, loaded.ttl, unwritten).await;
+        }
+        loaded.ttl = shorter(loaded.ttl, self.most);
+        self.near.vetted(loaded, key)
+    }
+
+    /// What the store has of `keys`.
+    pub(super) async fn read_many<V>(&self, keys: &[Arc<str>]) -> HashMap<Arc<str>, Loaded<V>>
+    where
+        C: Codec<V>,
+    {
+        let names: Vec<&str> = keys.iter().map(|key| &**key).collect();
+        let read = self.below.read_many(&names).await;
+        let kept = |(key, found): (&Arc<str>, Option<(V, Option<Duration>)>)| {
+            let (value, left) = found?;
+            let loaded = self.near.vetted(timed(value, shorter(left, self.most)), key);
+            Some((Arc::clone(key), loaded))
+        };
+        keys.iter().zip(read).filter_map(kept).collect()
+    }
+}

@@ -55,8 +55,10 @@ pub use store::codec::{Codec, Raw};
 pub use store::disk::{DiskConfig, DiskStats, DiskStore};
 pub use store::memory::MemoryStore;
 #[cfg(feature = "redis")]
-pub use store::redis::{RedisBuildError, RedisConfig, RedisStore};
-pub use store::{ScanStore, Store, StoreError, Stored};
+pub use store::redis::{
+    RedisBuildError, RedisConfig, RedisEntry, RedisSentinel, RedisStats, RedisStore, RedisTls,
+};
+pub use store::{Keeping, Moment, ScanStore, Store, StoreError, Stored, TagStore};
 pub use tiered::{BreakerConfig, BreakerState, Chain, Tier, TierConfig, TierStats};
 pub use tiered::{Tiered, TieredBuildError, TieredBuilder, WritePolicy};
 #[cfg(feature = "write-behind")]

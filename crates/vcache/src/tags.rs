@@ -17,8 +17,9 @@ pub(crate) struct Tags {
     max: usize,
 }
 
+/// The last invalidation of each tag, by the tick of some clock.
 #[derive(Default)]
-struct Table {
+pub(crate) struct Table {
     invalidated: HashMap<Arc<str>, u64, foldhash::fast::RandomState>,
     /// The same by time, each tag once.
     order: BTreeMap<u64, Arc<str>>,
@@ -43,24 +44,30 @@ impl Tags {
         for tag in tags {
             epoch += 1;
             table.put(tag.as_ref(), epoch);
-            if table.order.len() > self.max {
-                table.forget_oldest();
-            }
+            table.bound(self.max, 0);
         }
         // Under the lock: who sees the new tick finds the table changed.
+        self.epoch.store(epoch, Ordering::Release);
+    }
+
+    /// Invalidates all entries that began before and have any tag.
+    pub(crate) fn invalidate_all(&self) {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let epoch = self.epoch() + 1;
+        table.bound(0, epoch);
         self.epoch.store(epoch, Ordering::Release);
     }
 
     /// Whether none of `tags` was invalidated after the tick `born`.
     pub(crate) fn hold(&self, born: u64, tags: &[Arc<str>]) -> bool {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        let since = |tag: &Arc<str>| table.invalidated.get(tag).is_some_and(|at| *at > born);
-        born >= table.floor && !tags.iter().any(since)
+        table.holds(born, tags)
     }
 }
 
 impl Table {
-    fn put(&mut self, tag: &str, epoch: u64) {
+    /// Notes an invalidation, newer than all before.
+    pub(crate) fn put(&mut self, tag: &str, epoch: u64) {
         let tag: Arc<str> = Arc::from(tag);
         if let Some(before) = self.invalidated.insert(Arc::clone(&tag), epoch) {
             self.order.remove(&before);
@@ -68,11 +75,21 @@ impl Table {
         self.order.insert(epoch, tag);
     }
 
-    fn forget_oldest(&mut self) {
-        if let Some((epoch, tag)) = self.order.pop_first() {
-            self.invalidated.remove(&tag);
-            self.floor = epoch;
+    /// Forgets the oldest until `max` are left, and counts all up to `floor` as forgotten.
+    pub(crate) fn bound(&mut self, max: usize, floor: u64) {
+        self.floor = self.floor.max(floor);
+        while self.order.len() > max {
+            if let Some((epoch, tag)) = self.order.pop_first() {
+                self.invalidated.remove(&tag);
+                self.floor = self.floor.max(epoch);
+            }
         }
+    }
+
+    /// Whether none of `tags` was invalidated after the tick `born`.
+    pub(crate) fn holds(&self, born: u64, tags: &[impl AsRef<str>]) -> bool {
+        let since = |tag| self.invalidated.get(tag).is_some_and(|at| *at > born);
+        born >= self.floor && !tags.iter().map(AsRef::as_ref).any(since)
     }
 }
 
@@ -93,6 +110,15 @@ mod tests {
         tags.invalidate(["c"]);
         assert!(tags.hold(born, &mine));
         tags.invalidate(["x", "b"]);
+        assert!(!tags.hold(born, &mine));
+        assert!(tags.hold(tags.epoch(), &mine));
+    }
+
+    #[test]
+    fn all_tags_are_outdated_in_one_step() {
+        let tags = Tags::new(10);
+        let (born, mine): (_, [Arc<str>; 1]) = (tags.epoch(), ["a".into()]);
+        tags.invalidate_all();
         assert!(!tags.hold(born, &mine));
         assert!(tags.hold(tags.epoch(), &mine));
     }

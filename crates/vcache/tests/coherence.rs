@@ -21,8 +21,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use support::Redis;
 use tokio::sync::Notify;
-use vcache::{CoherenceConfig, CoherenceMode, Raw, RedisConfig, RedisStore};
-use vcache::{Store, StoreError, Stored, Tiered, TieredBuildError};
+use vcache::{CoherenceConfig, CoherenceMode, Loaded, Loading, Raw, RedisConfig, RedisStore};
+use vcache::{Store, StoreError, Stored, TagStore, Tiered, TieredBuildError};
 
 mod support;
 
@@ -41,12 +41,12 @@ fn quick() -> CoherenceConfig {
 }
 
 /// Memory that keeps for ever what nobody invalidates.
-fn cache_of<S: Store>(store: S, redis: &RedisConfig, config: CoherenceConfig) -> Shared<S> {
+fn cache_of<S: Store>(store: S, redis: &RedisStore, config: CoherenceConfig) -> Shared<S> {
     Tiered::builder(store, Raw).coherent(redis, config).build().unwrap()
 }
 
 fn cache(redis: &Redis) -> Shared {
-    cache_of(redis.store(), &redis.config(), quick())
+    cache_of(redis.store(), &redis.store(), quick())
 }
 
 async fn until(what: &str, mut is: impl FnMut() -> bool) {
@@ -123,6 +123,64 @@ async fn changes_that_somebody_else_makes_are_heard_of() {
     until("expired", || one.get_near("a").is_none()).await;
 }
 
+#[tokio::test]
+async fn tags_reach_through_the_tiers_and_to_the_others() {
+    let redis = Redis::start().await;
+    let (one, two) = pair(&redis).await;
+    one.remove("a").await.unwrap();
+    // From here on this process knows the store's moment: what is loaded before does not count.
+    one.invalidate_tags(&["t"]).await.unwrap();
+    let load = || async { Ok::<_, Infallible>(Loaded::new("old".to_owned()).tags(["t", "u"])) };
+    let loading = Loading::default();
+    assert_eq!(one.get_or_load_tagged("a", &loading, load).await.unwrap(), "old");
+    redis.store().set("b", "untagged".into(), None).await.unwrap();
+    near(&one, "old").await;
+    near(&two, "old").await;
+    while two.get_near("b").is_none() {
+        two.get("b").await;
+    }
+    two.invalidate_tags(&["t"]).await.unwrap();
+    assert_eq!(two.get_near("a"), None);
+    assert_eq!(two.get("a").await, None);
+    until("dropped", || one.get_near("a").is_none()).await;
+    assert_eq!(one.get("a").await, None);
+    assert_eq!(two.get("b").await.as_deref(), Some("untagged"));
+    // A plain store's invalidation is heard of as well.
+    one.insert_tagged("a", Loaded::new("new".to_owned()).tags(["u"])).await.unwrap();
+    near(&two, "new").await;
+    redis.store().invalidate_tags(&["u"]).await.unwrap();
+    until("dropped", || two.get_near("a").is_none()).await;
+    assert_eq!(two.get("a").await, None);
+}
+
+#[tokio::test]
+async fn a_load_that_meets_the_invalidation_of_its_tag_is_kept_nowhere() {
+    let redis = Redis::start().await;
+    let cache = cache(&redis);
+    connected(&cache).await;
+    // From here on this process knows the store's moment.
+    cache.invalidate_tags(&["t"]).await.unwrap();
+    let (began, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+    let loader = tokio::spawn({
+        let (cache, began, gate) = (cache.clone(), Arc::clone(&began), Arc::clone(&gate));
+        async move {
+            let load = || async move {
+                began.fetch_add(1, Ordering::SeqCst);
+                gate.notified().await;
+                Ok::<_, Infallible>(Loaded::new("old".to_owned()).tags(["t"]))
+            };
+            cache.get_or_load_tagged("a", &Loading::default(), load).await.unwrap()
+        }
+    });
+    until("begun", || began.load(Ordering::SeqCst) == 1).await;
+    redis.store().invalidate_tags(&["t"]).await.unwrap();
+    gate.notify_one();
+    assert_eq!(loader.await.unwrap(), "old");
+    assert_eq!(redis.store().get("a").await.unwrap(), None);
+    until("dropped", || cache.get_near("a").is_none()).await;
+    assert_eq!(cache.get("a").await, None);
+}
+
 /// A store whose answers wait at a gate.
 struct Late {
     store: RedisStore,
@@ -156,7 +214,7 @@ async fn an_answer_that_was_under_way_while_its_key_changed_is_not_kept() {
     let redis = Redis::start().await;
     let (reads, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
     let late = Late { store: redis.store(), reads: Arc::clone(&reads), gate: Arc::clone(&gate) };
-    let cache = cache_of(late, &redis.config(), quick());
+    let cache = cache_of(late, &redis.store(), quick());
     connected(&cache).await;
     redis.store().set("a", "old".into(), None).await.unwrap();
     for loads in [false, true] {
@@ -209,10 +267,15 @@ async fn what_changed_while_the_connection_was_gone_is_not_served() {
 #[tokio::test]
 async fn a_server_that_says_nothing_is_not_trusted_beyond_the_bound() {
     let redis = Redis::start().await;
+    let hasty = RedisConfig { timeout: Duration::from_millis(300), ..redis.config() };
+    let hasty = RedisStore::new(&hasty).unwrap();
     let config = CoherenceConfig { offline_ttl: Duration::from_secs(3600), ..quick() };
-    let offline = cache_of(redis.store(), &redis.config(), config);
+    let offline = cache_of(hasty.clone(), &hasty, config);
+    let one = cache_of(hasty.clone(), &hasty, quick());
     connected(&offline).await;
-    let (one, _two) = pair(&redis).await;
+    connected(&one).await;
+    redis.store().set("a", "old".into(), None).await.unwrap();
+    near(&one, "old").await;
     near(&offline, "old").await;
     redis.signal("STOP");
     let began = SystemTime::now();
@@ -269,6 +332,14 @@ async fn where_the_server_does_not_track_changes_are_published() {
     // What a process wrote itself it keeps.
     assert_eq!(one.get_near("a").as_deref(), Some("again"));
     near(&two, "again").await;
+    let tagged = Loaded::new("tagged".to_owned()).tags(["t"]);
+    one.insert_tagged("a", tagged).await.unwrap();
+    near(&two, "tagged").await;
+    one.invalidate_tags(&["t"]).await.unwrap();
+    until("dropped", || two.get_near("a").is_none()).await;
+    assert_eq!(two.get("a").await, None);
+    one.insert("a", "again".to_owned(), None).await.unwrap();
+    near(&two, "again").await;
     one.remove_prefix("").await.unwrap();
     until("dropped", || two.get_near("a").is_none()).await;
     redis.store().set("a", "old".into(), None).await.unwrap();
@@ -283,7 +354,7 @@ async fn where_the_server_does_not_track_changes_are_published() {
     until("dropped", || two.get_near("a").is_none()).await;
     // Who is told to track and may not has no memory to speak of, and says so.
     let strict = CoherenceConfig { mode: CoherenceMode::Tracking, ..quick() };
-    let strict = cache_of(redis.store(), &redis.config(), strict);
+    let strict = cache_of(redis.store(), &redis.store(), strict);
     assert_eq!(strict.get("a").await.as_deref(), Some("old"));
     assert_eq!(strict.get_near("a"), None);
     assert!(!strict.coherence().unwrap().connected);
@@ -293,7 +364,7 @@ async fn where_the_server_does_not_track_changes_are_published() {
 async fn a_failed_write_leaves_nothing_in_a_coherent_memory() {
     let mut redis = Redis::start().await;
     let config = CoherenceConfig { offline_ttl: Duration::from_secs(60), ..quick() };
-    let cache = cache_of(redis.store(), &redis.config(), config);
+    let cache = cache_of(redis.store(), &redis.store(), config);
     connected(&cache).await;
     redis.kill();
     until("lost", || !cache.coherence().unwrap().connected).await;
@@ -303,11 +374,9 @@ async fn a_failed_write_leaves_nothing_in_a_coherent_memory() {
 
 #[test]
 fn settings_that_cannot_work_are_refused() {
-    let redis = RedisConfig::default();
-    let build = |config| {
-        let store = RedisStore::new(&redis).unwrap();
-        Tiered::<String, _>::builder(store, Raw).coherent(&redis, config).build()
-    };
+    let redis = RedisStore::new(&RedisConfig::default()).unwrap();
+    let build =
+        |config| Tiered::<String, _>::builder(redis.clone(), Raw).coherent(&redis, config).build();
     let refused = build(CoherenceConfig::default());
     assert!(matches!(refused, Err(TieredBuildError::NoRuntime)));
     let refused = build(CoherenceConfig { ping: Duration::ZERO, ..CoherenceConfig::default() });
@@ -326,7 +395,8 @@ const URL: &str = "VCACHE_TEST_URL";
 async fn child_that_reads() {
     let Ok(url) = std::env::var(URL) else { return };
     let redis = RedisConfig { url, prefix: "test[*]:".to_owned(), ..RedisConfig::default() };
-    let cache = cache_of(RedisStore::new(&redis).unwrap(), &redis, quick());
+    let redis = RedisStore::new(&redis).unwrap();
+    let cache = cache_of(redis.clone(), &redis, quick());
     let mut near = 0_u64;
     loop {
         let began = now();

@@ -14,7 +14,7 @@ use super::session::{Listener, Voice};
 use super::{Invalidation, message};
 use crate::random::Random;
 use crate::store::StoreError;
-use crate::store::redis::RedisConfig;
+use crate::store::redis::RedisStore;
 use crate::tiered::TieredBuildError;
 use crate::tiered::near::Near;
 
@@ -46,7 +46,7 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn new(
         name: &str,
-        redis: &RedisConfig,
+        store: &RedisStore,
         config: &CoherenceConfig,
         near: Arc<Near>,
     ) -> Result<Self, TieredBuildError> {
@@ -58,7 +58,7 @@ impl Link {
         });
         let own = Random::new().next();
         let (tell, voice) = watch::channel(Voice::Unknown);
-        let listener = Listener::new(name, redis, *config, own, Arc::clone(&near), tell)?;
+        let listener = Listener::new(name, store, *config, own, Arc::clone(&near), tell);
         let task = Task::spawn(listener.run(Arc::clone(&figures)));
         Ok(Self { near, figures, voice, own, config: *config, _task: task })
     }

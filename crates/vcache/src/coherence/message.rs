@@ -3,8 +3,8 @@
 //! ```text
 //! 0..3   "vc" and the version, 1
 //! 3..11  who sent it, a random number
-//! 11     what: "k" a key, "p" a prefix, "a" everything
-//! 12..   the key or the prefix
+//! 11     what: "k" a key, "p" a prefix, "t" a tag, "g" all that is tagged, "a" everything
+//! 12..   the key, the prefix or the tag
 //! ```
 
 use super::Invalidation;
@@ -16,6 +16,8 @@ pub(super) fn seal(sender: u64, what: Invalidation<'_>) -> Vec<u8> {
     let (kind, name) = match what {
         Invalidation::Key(key) => (b'k', key),
         Invalidation::Prefix(prefix) => (b'p', prefix),
+        Invalidation::Tag(tag) => (b't', tag),
+        Invalidation::Tagged => (b'g', ""),
         Invalidation::All => (b'a', ""),
     };
     let mut bytes = Vec::with_capacity(12 + name.len());
@@ -36,6 +38,8 @@ pub(super) fn open(bytes: &[u8]) -> Option<(u64, Invalidation<'_>)> {
     let what = match kind {
         b'k' => Invalidation::Key(name),
         b'p' => Invalidation::Prefix(name),
+        b't' => Invalidation::Tag(name),
+        b'g' => Invalidation::Tagged,
         b'a' => Invalidation::All,
         _ => return None,
     };
@@ -51,7 +55,9 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_sealed_is_opened(sender: u64, name: String) {
-            for what in [Invalidation::Key(&name), Invalidation::Prefix(&name), Invalidation::All] {
+            let named = [Invalidation::Key, Invalidation::Prefix, Invalidation::Tag];
+            let named = named.map(|what| what(&name));
+            for what in named.into_iter().chain([Invalidation::Tagged, Invalidation::All]) {
                 let sealed = seal(sender, what);
                 prop_assert_eq!(open(&sealed), Some((sender, what)));
             }

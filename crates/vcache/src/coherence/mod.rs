@@ -3,8 +3,6 @@
 #[cfg(feature = "redis")]
 pub(crate) mod config;
 #[cfg(feature = "redis")]
-mod dial;
-#[cfg(feature = "redis")]
 pub(crate) mod link;
 #[cfg(feature = "redis")]
 mod message;
@@ -23,6 +21,10 @@ pub(crate) enum Invalidation<'a> {
     Key(&'a str),
     /// All keys that begin so.
     Prefix(&'a str),
+    /// All keys with a tag.
+    Tag(&'a str),
+    /// All keys that have any tag.
+    Tagged,
     /// Everything.
     All,
 }

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::metrics::CoherenceMeters;
 use super::{Invalidation, message};
+use crate::store::redis::RedisStore;
 use crate::tiered::near::Near;
 
 /// Hears what one connection brings.
@@ -18,7 +19,7 @@ pub(super) struct Ear {
     pub(super) number: u64,
     /// This process's number.
     pub(super) own: u64,
-    pub(super) prefix: Arc<str>,
+    pub(super) store: RedisStore,
     /// Told when the connection is gone.
     pub(super) gone: Arc<Notify>,
 }
@@ -49,16 +50,19 @@ impl Ear {
             return self.apply(Invalidation::All);
         };
         for key in keys {
-            let key = match key {
-                Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
-                Value::SimpleString(text) => Some(text.as_str()),
-                _ => None,
-            };
-            // What is no text under our prefix is no key of ours.
-            if let Some(key) = key.and_then(|key| key.strip_prefix(&*self.prefix)) {
-                self.apply(Invalidation::Key(key));
+            let Value::BulkString(name) = key else { continue };
+            match self.store.key_of(name) {
+                Some(key) => self.apply(Invalidation::Key(&key)),
+                None if self.store.is_clock(name) => self.apply(self.ticked()),
+                // Some other key of ours, or somebody's.
+                None => {}
             }
         }
+    }
+
+    /// What the clock of the generations has ticked for: some tags or everything.
+    fn ticked(&self) -> Invalidation<'static> {
+        if self.store.clears_by_generation() { Invalidation::All } else { Invalidation::Tagged }
     }
 
     fn told(&self, message: Option<&Value>) {
@@ -81,6 +85,8 @@ impl Ear {
         match what {
             Invalidation::Key(key) => drops.drop_key(key),
             Invalidation::Prefix(prefix) => drops.drop_prefix(prefix),
+            Invalidation::Tag(tag) => drops.drop_tag(tag),
+            Invalidation::Tagged => drops.drop_tagged(),
             Invalidation::All => drops.drop_all(),
         }
     }

@@ -12,10 +12,9 @@ use tokio::time::{sleep, timeout};
 use vtask::Backoff;
 
 use super::config::{CoherenceConfig, CoherenceMode};
-use super::dial::{Dedicated, Dialer};
 use super::push::{Ear, Figures};
 use crate::store::StoreError;
-use crate::store::redis::{RedisBuildError, RedisConfig};
+use crate::store::redis::{Dedicated, RedisStore};
 use crate::tiered::near::Near;
 
 /// The first wait before connecting again stays below this, and doubles up to the longest.
@@ -53,9 +52,8 @@ impl Publisher {
 /// What the task works with.
 pub(super) struct Listener {
     name: Box<str>,
-    dialer: Dialer,
+    store: RedisStore,
     config: CoherenceConfig,
-    prefix: Arc<str>,
     channel: Arc<str>,
     own: u64,
     near: Arc<Near>,
@@ -79,23 +77,22 @@ impl From<RedisError> for Ended {
 impl Listener {
     pub(super) fn new(
         name: &str,
-        redis: &RedisConfig,
+        store: &RedisStore,
         config: CoherenceConfig,
         own: u64,
         near: Arc<Near>,
         tell: watch::Sender<Voice>,
-    ) -> Result<Self, RedisBuildError> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             name: name.into(),
-            dialer: Dialer::new(redis)?,
+            store: store.clone(),
             config,
-            prefix: redis.prefix.as_str().into(),
             // No entry is called so: it is no key.
-            channel: format!("{}{{coherence}}", redis.prefix).into(),
+            channel: format!("{}{{coherence}}", store.prefix()).into(),
             own,
             near,
             tell,
-        })
+        }
     }
 
     pub(super) async fn run(self, figures: Arc<Figures>) {
@@ -170,7 +167,7 @@ impl Listener {
             figures: Arc::clone(figures),
             number,
             own: self.own,
-            prefix: Arc::clone(&self.prefix),
+            store: self.store.clone(),
             gone: Arc::clone(gone),
         };
         let push = |_: &str| {
@@ -181,7 +178,7 @@ impl Listener {
             }
         };
         let limit = self.config.timeout;
-        let dialled = timeout(limit, self.dialer.dedicated(push)).await;
+        let dialled = timeout(limit, self.store.dialer().dedicated(push)).await;
         let mut servers = dialled.map_err(|_| Ended::Lost(None))??;
         let asked = timeout(limit, self.ask(mode, &mut servers)).await;
         asked.map_err(|_| Ended::Lost(None))??;
@@ -213,7 +210,7 @@ impl Listener {
         }
         let mut track = Cmd::new();
         track.arg("CLIENT").arg("TRACKING").arg("ON");
-        track.arg("BCAST").arg("PREFIX").arg(&*self.prefix);
+        track.arg("BCAST").arg("PREFIX").arg(self.store.prefix());
         for server in servers {
             if let Err(error) = track.exec_async(&mut server.connection).await {
                 let refused = matches!(error.code(), Some("ERR" | "NOPERM"));
@@ -243,14 +240,20 @@ impl Listener {
         }
     }
 
-    /// Asks every server whether it is there. Its answer comes after all that it had to tell
-    /// before.
+    /// Asks every server whether it is there, and whether it is these that hold the keys. Their
+    /// answers come after all that they had to tell before.
     async fn pinged(&self, servers: &mut [Dedicated]) -> Result<(), Ended> {
-        let pings = servers.iter_mut().map(|server| async {
-            Cmd::new().arg("PING").exec_async(&mut server.connection).await
+        let asked = timeout(self.config.timeout, async {
+            let pings = servers.iter_mut().map(|server| async {
+                Cmd::new().arg("PING").exec_async(&mut server.connection).await
+            });
+            try_join_all(pings).await?;
+            self.store.dialer().still(servers).await
         });
-        let answered = timeout(self.config.timeout, try_join_all(pings)).await;
-        answered.map_err(|_| Ended::Lost(None))??;
-        Ok(())
+        match asked.await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Err(error)) => Err(error.into()),
+            Ok(Ok(false)) | Err(_) => Err(Ended::Lost(None)),
+        }
     }
 }

@@ -49,7 +49,7 @@ fn bytes(len: usize) -> u64 {
 impl Store for MemoryStore {
     async fn get(&self, key: &str) -> Result<Option<Stored>, StoreError> {
         let found = self.memory.get_with_ttl(key);
-        Ok(found.map(|(value, left)| Stored { value, left }))
+        Ok(found.map(|(value, left)| Stored::new(value, left)))
     }
 
     async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! Where bytes are kept: the trait, its contract, and what can go wrong.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -73,6 +74,25 @@ pub trait Store: Send + Sync + 'static {
                 found.push(self.get(key).await?);
             }
             Ok(found)
+        }
+    }
+
+    /// Keeps each of `entries` for `ttl`. Not one step, as with [`get_many`](Self::get_many), and
+    /// one round trip where that is.
+    ///
+    /// # Errors
+    ///
+    /// When some may not have been kept.
+    fn set_many(
+        &self,
+        entries: &[(&str, Bytes)],
+        ttl: Option<Duration>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        async move {
+            for (key, value) in entries {
+                self.set(key, value.clone(), ttl).await?;
+            }
+            Ok(())
         }
     }
 
@@ -158,6 +178,59 @@ pub trait ScanStore: Store {
     }
 }
 
+/// A store whose entries can have tags, and which forgets all entries of a tag in one step.
+///
+/// - **Generations.** An invalidation is a note of which tag and when; entries that are older than
+///   it count as absent from then on, and go when somebody comes by or their time is over. So it
+///   costs the same however many entries have the tag.
+/// - **Order.** A read that begins after an invalidation was acknowledged sees nothing older with
+///   that tag. What is set after it is there.
+/// - **Bounds.** A store remembers so many invalidated tags. When it forgets one, all tagged
+///   entries older than that tag's invalidation count as absent.
+/// - **Walks** may count and list what was invalidated until it is gone; so may `delete`.
+pub trait TagStore: Store {
+    /// As [`set`](Store::set), and with tags. They replace the tags of what was there.
+    ///
+    /// # Errors
+    ///
+    /// When the store may not have kept it, or cannot keep so many tags.
+    fn set_tagged(
+        &self,
+        key: &str,
+        value: Bytes,
+        keeping: Keeping<'_>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Forgets all entries that have one of `tags`, in one step up to some hundreds of tags.
+    ///
+    /// # Errors
+    ///
+    /// When some may still be there.
+    fn invalidate_tags(&self, tags: &[&str])
+    -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The present moment as far as this process knows, for [`Keeping::since`]: take it before the
+    /// load of what will be kept.
+    fn moment(&self) -> Moment;
+}
+
+/// How a value is kept.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Keeping<'a> {
+    /// For how long; `None` for as long as the store does by default.
+    pub ttl: Option<Duration>,
+    /// Its tags. Default: none.
+    pub tags: &'a [&'a str],
+    /// When its load began: what was invalidated after that concerns it. Default: as it is kept.
+    pub since: Option<Moment>,
+    /// How long its load took, for whoever wants to know when it should be loaded again.
+    pub load_time: Option<Duration>,
+}
+
+/// A moment in the life of one [`TagStore`], between two invalidations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub(crate) u64);
+
 /// Keys of one call, where many are deleted: no step shall take long.
 const DELETED: usize = 500;
 
@@ -169,13 +242,22 @@ pub struct Stored {
     pub value: Bytes,
     /// The time left, more than zero; `None` if they stay until the store needs the room.
     pub left: Option<Duration>,
+    /// Their tags, from a [`TagStore`]; none from other stores.
+    pub tags: Vec<Arc<str>>,
 }
 
 impl Stored {
     /// Bytes with the time they have left.
     #[must_use]
     pub const fn new(value: Bytes, left: Option<Duration>) -> Self {
-        Self { value, left }
+        Self { value, left, tags: Vec::new() }
+    }
+
+    /// Says which tags they have.
+    #[must_use]
+    pub fn tagged<T: Into<Arc<str>>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.tags.extend(tags.into_iter().map(Into::into));
+        self
     }
 }
 

@@ -14,10 +14,10 @@ impl<S: Store> Store for Tiered<Bytes, S, Raw> {
         if self.near.is_usable()
             && let Some((value, left)) = self.first.get_with_ttl(key)
         {
-            return Ok(Some(Stored { value, left }));
+            return Ok(Some(Stored::new(value, left)));
         }
         let read = self.read(key).await;
-        Ok(read.map(|(value, left)| Stored { value, left }))
+        Ok(read.map(|found| Stored::new(found.value, found.left)))
     }
 
     async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>) -> Result<(), StoreError> {

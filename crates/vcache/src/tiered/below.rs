@@ -1,16 +1,87 @@
 //! What is below the memory of a tiered cache: the store's tier, and values as bytes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 
+use super::shorter;
 use super::tier::Tier;
+use crate::load::loaded::Loaded;
 use crate::metrics::Asked;
 use crate::store::codec::Codec;
-use crate::store::{Store, StoreError, Stored};
+use crate::store::{Keeping, Moment, Store, StoreError, Stored, TagStore};
 
-/// A value and the time it has left.
-pub(super) type Timed<V> = (V, Option<Duration>);
+/// A value that the store had.
+#[derive(Clone)]
+pub(super) struct Found<V> {
+    pub(super) value: V,
+    pub(super) left: Option<Duration>,
+    pub(super) tags: Vec<Arc<str>>,
+}
+
+impl<V> Found<V> {
+    /// As memory keeps it, for at most so long.
+    pub(super) fn kept(self, most: Option<Duration>) -> Loaded<V> {
+        let mut loaded = Loaded::new(self.value).tags(self.tags);
+        loaded.ttl = shorter(self.left, most);
+        loaded
+    }
+}
+
+/// How a value is put into the store: with its tags if the store has any.
+pub(super) struct Ways<S> {
+    put: Put<S>,
+    pub(super) moment: fn(&Tier<S>) -> Option<Moment>,
+}
+
+type Put<S> =
+    for<'a> fn(&'a Tier<S>, &'a str, Bytes, Keeping<'a>) -> BoxFuture<'a, Result<(), StoreError>>;
+
+impl<S> Clone for Ways<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Ways<S> {}
+
+impl<S: Store> Ways<S> {
+    pub(super) fn plain() -> Self {
+        fn put<'a, S: Store>(
+            tier: &'a Tier<S>,
+            key: &'a str,
+            bytes: Bytes,
+            keeping: Keeping<'a>,
+        ) -> BoxFuture<'a, Result<(), StoreError>> {
+            tier.set(key, bytes, keeping.ttl).boxed()
+        }
+        Self { put: put::<S>, moment: |_| None }
+    }
+}
+
+impl<S: TagStore> Ways<S> {
+    pub(super) fn tagged() -> Self {
+        fn put<'a, S: TagStore>(
+            tier: &'a Tier<S>,
+            key: &'a str,
+            bytes: Bytes,
+            keeping: Keeping<'a>,
+        ) -> BoxFuture<'a, Result<(), StoreError>> {
+            tier.set_tagged(key, bytes, keeping).boxed()
+        }
+        Self { put: put::<S>, moment: |tier| Some(tier.moment()) }
+    }
+}
+
+/// When the load of a value began, and how long it took.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Birth {
+    pub(super) since: Option<Moment>,
+    pub(super) load_time: Option<Duration>,
+}
 
 pub(super) struct Below<S, C> {
     pub(super) tier: Tier<S>,
@@ -33,7 +104,7 @@ impl<S: Store, C> Below<S, C> {
     }
 
     /// A value, if there is one and it can be read: a store that is away has nothing.
-    pub(super) async fn read<V>(&self, key: &str) -> Option<Timed<V>>
+    pub(super) async fn read<V>(&self, key: &str) -> Option<Found<V>>
     where
         C: Codec<V>,
     {
@@ -42,7 +113,7 @@ impl<S: Store, C> Below<S, C> {
     }
 
     /// The same for many keys, in their order; none at all from a store that is away.
-    pub(super) async fn read_many<V>(&self, keys: &[&str]) -> Vec<Option<Timed<V>>>
+    pub(super) async fn read_many<V>(&self, keys: &[&str]) -> Vec<Option<Found<V>>>
     where
         C: Codec<V>,
     {
@@ -50,39 +121,54 @@ impl<S: Store, C> Below<S, C> {
         found.into_iter().map(|found| self.decoded(found)).collect()
     }
 
-    fn decoded<V>(&self, found: Option<Stored>) -> Option<Timed<V>>
+    fn decoded<V>(&self, found: Option<Stored>) -> Option<Found<V>>
     where
         C: Codec<V>,
     {
         let (asked, read) = match found {
             None => (Asked::Miss, None),
-            Some(Stored { value, left, .. }) => match self.codec.decode(value) {
+            Some(Stored { value, left, tags }) => match self.codec.decode(value) {
                 Err(_) => (Asked::Undecodable, None),
-                Ok(value) => (Asked::Hit, Some((value, left))),
+                Ok(value) => (Asked::Hit, Some(Found { value, left, tags })),
             },
         };
         self.tier.asked(asked);
         read
     }
 
-    /// Stores what was loaded, as long as `wanted` says so; if that fails, the next one loads
-    /// again.
+    /// Puts bytes into the store, with the lifetime and the tags of what they stand for.
+    pub(super) async fn put<V>(
+        &self,
+        ways: Ways<S>,
+        key: &str,
+        bytes: Bytes,
+        loaded: &Loaded<V>,
+        birth: Birth,
+    ) -> Result<(), StoreError> {
+        let tags: Vec<&str> = loaded.tags.iter().map(|tag| &**tag).collect();
+        let Birth { since, load_time } = birth;
+        let keeping = Keeping { ttl: loaded.ttl, tags: &tags, since, load_time };
+        (ways.put)(&self.tier, key, bytes, keeping).await
+    }
+
+    /// Stores what was loaded; if that fails, the next one loads again.
     pub(super) async fn fill<V>(
         &self,
+        ways: Ways<S>,
         key: &str,
-        value: &V,
-        ttl: Option<Duration>,
-        wanted: impl Fn() -> bool,
+        loaded: &Loaded<V>,
+        birth: Birth,
+        unwritten: impl Fn() -> bool,
     ) where
         C: Codec<V>,
     {
-        if self.tier.is_open() || !wanted() {
+        if self.tier.is_open() {
             return;
         }
-        if let Ok(bytes) = self.encode(value) {
-            let _ = self.tier.set(key, bytes, ttl).await;
-            if !wanted() {
-                // The key was written or removed meanwhile, and this may have come later.
+        if let Ok(bytes) = self.encode(&loaded.value) {
+            let _ = self.put(ways, key, bytes, loaded, birth).await;
+            if !unwritten() {
+                // It was written or removed meanwhile, and this may have come later.
                 let _ = self.tier.delete(key).await;
             }
         }

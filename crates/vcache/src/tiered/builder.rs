@@ -23,7 +23,7 @@ use crate::memory::BuildError;
 use crate::store::Store;
 use crate::store::codec::Codec;
 #[cfg(feature = "redis")]
-use crate::store::redis::{RedisBuildError, RedisConfig};
+use crate::store::redis::RedisStore;
 
 /// Why a [`Tiered`] cache could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +32,6 @@ pub enum TieredBuildError {
     /// The memory tier could not.
     #[error(transparent)]
     Memory(#[from] BuildError),
-    /// The server that is to tell of invalidations cannot be one.
-    #[cfg(feature = "redis")]
-    #[error("the server of the invalidations")]
-    Server(#[from] RedisBuildError),
     /// A setting of the coherence is zero that must not be.
     #[error("{0} is 0, so that no ping could ever be answered in time")]
     Zero(&'static str),
@@ -56,7 +52,7 @@ pub struct TieredBuilder<V, S, C> {
     tier: TierConfig,
     policy: WritePolicy,
     #[cfg(feature = "redis")]
-    coherence: Option<(RedisConfig, CoherenceConfig)>,
+    coherence: Option<(RedisStore, CoherenceConfig)>,
 }
 
 impl<V, S, C> TieredBuilder<V, S, C>
@@ -121,12 +117,12 @@ where
         self
     }
 
-    /// Keeps the memories of all processes coherent that share the Redis of `redis`: what one
-    /// changes, the others drop. Give the settings of the store itself: its server and prefix. The
-    /// store must be that Redis; a tier between memory and it would keep what memory dropped.
-    /// Needs a tokio runtime. The README says what is guaranteed.
+    /// Keeps the memories of all processes coherent that share `redis`: what one changes, the
+    /// others drop. Give a handle of the store behind memory; no tier may stand between them,
+    /// because it would keep what memory has dropped. Needs a tokio runtime. The README says what
+    /// is guaranteed.
     #[cfg(feature = "redis")]
-    pub fn coherent(mut self, redis: &RedisConfig, config: CoherenceConfig) -> Self {
+    pub fn coherent(mut self, redis: &RedisStore, config: CoherenceConfig) -> Self {
         self.coherence = Some((redis.clone(), config));
         self
     }

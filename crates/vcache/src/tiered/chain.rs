@@ -40,6 +40,7 @@ pub enum WritePolicy {
 /// - **Writes** go to the farther first, which decides; then to the nearer, by [`WritePolicy`]. Of
 ///   several writes of a key at once the nearer keeps none.
 /// - **Removals** take a key from both; no promotion under way brings it back.
+/// - **Tags** it has none: what has tags in the farther store is kept without them in the nearer.
 /// - **Cancel safety**: a dropped `set` or `delete` may have reached the farther and not the
 ///   nearer, which then has the former value until its time is over.
 ///

@@ -8,7 +8,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 
-use super::{Tiered, shorter, timed};
+use super::Tiered;
+use super::below::{Birth, Ways};
 use crate::config::Loading;
 use crate::error::{BoxError, LoadError};
 use crate::load::flight::Ticket;
@@ -47,7 +48,7 @@ where
             found => {
                 let load = || async { load().await.map(Loaded::new).map_err(LoadError::failed) };
                 // In a box, so that a hit need not carry the room for a load.
-                self.follow(found, key, self.first.loading(), load).boxed().await
+                self.follow(found, key, self.first.loading(), Ways::plain(), load).boxed().await
             }
         }
     }
@@ -73,13 +74,14 @@ where
                     let value = load().await.map_err(LoadError::failed)?;
                     Ok(Loaded::new(value).ttl(ttl))
                 };
-                self.follow(found, key, self.first.loading(), load).boxed().await
+                self.follow(found, key, self.first.loading(), Ways::plain(), load).boxed().await
             }
         }
     }
 
     /// The same with settings of its own, and a loader that says how long its value is good for.
-    /// The store keeps it for its TTL; the time in which it may be stale is memory's alone.
+    /// The store keeps it for its TTL; the time in which it may be stale is memory's alone, and so
+    /// are its tags: with those, take [`get_or_load_tagged`](Self::get_or_load_tagged).
     ///
     /// Cancel safety: as for [`get_or_load`](Self::get_or_load).
     ///
@@ -101,7 +103,7 @@ where
             Look::Hit(value) => Ok(value),
             found => {
                 let load = || async { load().await.map_err(LoadError::failed) };
-                self.follow(found, key, *loading, load).boxed().await
+                self.follow(found, key, *loading, Ways::plain(), load).boxed().await
             }
         }
     }
@@ -162,7 +164,8 @@ where
                 let fills = loaded.map(|(key, value)| {
                     let this = &this;
                     async move {
-                        let kept = this.fill(&key, Loaded::new(value), || true).await;
+                        let loaded = (Loaded::new(value), Birth::default());
+                        let kept = this.fill(Ways::plain(), &key, loaded, || true).await;
                         (key, kept)
                     }
                 });
@@ -177,16 +180,17 @@ where
         Ok(found)
     }
 
-    fn look(&self, key: &str) -> Look<V> {
+    pub(super) fn look(&self, key: &str) -> Look<V> {
         if self.near.is_usable() { self.first.look(key) } else { Look::Miss }
     }
 
     /// What to do after a look that was no plain hit.
-    async fn follow<F, Fut>(
+    pub(super) async fn follow<F, Fut>(
         &self,
         found: Look<V>,
         key: &str,
         loading: Loading,
+        ways: Ways<S>,
         load: F,
     ) -> Result<V, LoadError>
     where
@@ -205,12 +209,17 @@ where
         let (this, key) = (self.parts(), Arc::<str>::from(key));
         let own = Arc::clone(&key);
         let load = move |ticket: Ticket| async move {
-            if let Some((value, left)) = this.below.read(&own).await
-                && left.is_none_or(|left| left > least)
+            if let Some(found) = this.below.read(&own).await
+                && found.left.is_none_or(|left| left > least)
             {
-                return Ok(this.near.vetted(timed(value, shorter(left, this.most)), &own));
+                return Ok(this.near.vetted(found.kept(this.most), &own));
             }
-            Ok(this.fill(&own, load().await?, || ticket.is_current()).await)
+            // Before the load: what is invalidated after this concerns it.
+            let (since, began) = ((ways.moment)(&this.below.tier), this.near.now());
+            let loaded = load().await?;
+            let took = Duration::from_nanos(this.near.now().saturating_sub(began));
+            let birth = Birth { since, load_time: Some(took) };
+            Ok(this.fill(ways, &own, (loaded, birth), || ticket.is_current()).await)
         };
         self.first.follow(found, key, loading, load).await
     }

@@ -13,7 +13,6 @@ use crate::coherence::Invalidation;
 use crate::coherence::link::{CoherenceStats, Link};
 use crate::load::account::LoadStats;
 use crate::load::flight::Ticket;
-use crate::load::loaded::Loaded;
 use crate::load::many::Wanted;
 use crate::memory::Stats;
 use crate::store::codec::{Codec, Raw};
@@ -27,11 +26,12 @@ mod chain;
 mod load;
 pub(crate) mod near;
 mod parts;
+mod tags;
 mod tier;
 mod write;
 mod writing;
 
-use below::{Below, Timed};
+use below::{Below, Found};
 pub use breaker::{BreakerConfig, BreakerState};
 pub use builder::{TieredBuildError, TieredBuilder};
 pub use chain::{Chain, WritePolicy};
@@ -114,7 +114,7 @@ where
         match self.get_near(key) {
             Some(value) => Some(value),
             // In a box, so that a hit need not carry the room for a read.
-            None => self.read(key).boxed().await.map(|(value, _)| value),
+            None => self.read(key).boxed().await.map(|found| found.value),
         }
     }
 
@@ -129,7 +129,7 @@ where
         let (mut found, missing) = self.split(keys);
         if !missing.is_empty() {
             let read = self.read_many(&missing).boxed().await;
-            let named = |key: &'k str| read.get(key).map(|(value, _)| (key, value.clone()));
+            let named = |key: &'k str| read.get(key).map(|found| (key, found.value.clone()));
             found.extend(missing.into_iter().filter_map(named));
         }
         found
@@ -152,16 +152,16 @@ where
     }
 
     /// What the store has, kept in memory from now on.
-    async fn read(&self, key: &str) -> Option<Timed<V>> {
+    async fn read(&self, key: &str) -> Option<Found<V>> {
         self.near.settle();
         let key: Arc<str> = Arc::from(key);
         let (first, this, wanted) = (self.first.clone(), self.parts(), Arc::clone(&key));
         let read = move |ticket: Ticket| async move {
             // A write or another read may have ended between the caller's look and this start.
             if first.contains(&*wanted)
-                && let Some(found) = first.get_with_ttl(&*wanted)
+                && let Some((value, left)) = first.get_with_ttl(&*wanted)
             {
-                return Ok(Some(found));
+                return Ok(Some(Found { value, left, tags: Vec::new() }));
             }
             let found = this.below.read(&wanted).await;
             if let Some(found) = &found {
@@ -173,7 +173,7 @@ where
         self.reads.run(key, read).await.ok().flatten()
     }
 
-    async fn read_many(&self, keys: &[&str]) -> HashMap<Arc<str>, Timed<V>> {
+    async fn read_many(&self, keys: &[&str]) -> HashMap<Arc<str>, Found<V>> {
         self.near.settle();
         let (first, this) = (self.first.clone(), self.parts());
         let read = move |wanted: Wanted<Arc<str>>| async move {
@@ -256,22 +256,15 @@ fn promote<V: Clone + Send + Sync + 'static>(
     first: &Cache<Arc<str>, V>,
     near: &Near,
     key: Arc<str>,
-    (value, left): Timed<V>,
+    found: Found<V>,
     ticket: &Ticket,
 ) {
-    let loaded = near.capped(timed(value, shorter(left, first.ttl())));
+    let loaded = near.capped(found.kept(first.ttl()));
     let unwritten = {
         let key = Arc::clone(&key);
         move || !near.writing.has(&key)
     };
     first.insert_if(key, loaded, || ticket.is_current() && unwritten());
-}
-
-/// A value for the first tier, kept there for `ttl`, `None` being its default.
-const fn timed<V>(value: V, ttl: Option<Duration>) -> Loaded<V> {
-    let mut loaded = Loaded::new(value);
-    loaded.ttl = ttl;
-    loaded
 }
 
 /// The shorter of two times, `None` being for ever.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::below::Timed;
+use super::below::Found;
 use super::shorter;
 use super::writing::Writing;
 use crate::cache::Cache;
@@ -18,7 +18,7 @@ const ALWAYS: u64 = u64::MAX;
 const LATE: u64 = 20_000_000;
 
 /// Reads of the store, shared by all who ask for the same key meanwhile.
-pub(super) type Reads<V> = Flight<Arc<str>, Option<Timed<V>>>;
+pub(super) type Reads<V> = Flight<Arc<str>, Option<Found<V>>>;
 
 /// Takes outdated values out of a process's memory.
 pub(crate) trait Drops: Send + Sync + 'static {
@@ -28,6 +28,8 @@ pub(crate) trait Drops: Send + Sync + 'static {
     fn drop_prefix(&self, prefix: &str);
     /// The same for all keys with a tag.
     fn drop_tag(&self, tag: &str);
+    /// The same for all keys that have any tag.
+    fn drop_tagged(&self);
     /// The same for all keys.
     fn drop_all(&self);
 }
@@ -53,6 +55,11 @@ impl<V: Clone + Send + Sync + 'static> Drops for Memories<V> {
         // What is being read may have the tag.
         self.reads.forget_all();
         self.first.invalidate_tag(tag);
+    }
+
+    fn drop_tagged(&self) {
+        self.reads.forget_all();
+        self.first.invalidate_tagged();
     }
 
     fn drop_all(&self) {

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::below::Below;
+use super::below::{Below, Birth, Found, Ways};
 use super::near::Near;
-use super::{shorter, timed};
+use super::shorter;
 use crate::load::loaded::Loaded;
 use crate::store::Store;
 use crate::store::codec::Codec;
@@ -23,8 +23,9 @@ impl<S: Store, C> Parts<S, C> {
     /// no; as memory is to keep it.
     pub(super) async fn fill<V>(
         &self,
+        ways: Ways<S>,
         key: &str,
-        mut loaded: Loaded<V>,
+        (mut loaded, birth): (Loaded<V>, Birth),
         wanted: impl Fn() -> bool,
     ) -> Loaded<V>
     where
@@ -34,7 +35,7 @@ impl<S: Store, C> Parts<S, C> {
         let epoch = writing.epoch(key);
         if wanted() && !writing.has(key) {
             let unwritten = || writing.epoch(key) == epoch;
-            self.below.fill(key, &loaded.value, loaded.ttl, unwritten).await;
+            self.below.fill(ways, key, &loaded, birth, unwritten).await;
         }
         loaded.ttl = shorter(loaded.ttl, self.most);
         self.near.vetted(loaded, key)
@@ -47,9 +48,8 @@ impl<S: Store, C> Parts<S, C> {
     {
         let names: Vec<&str> = keys.iter().map(|key| &**key).collect();
         let read = self.below.read_many(&names).await;
-        let kept = |(key, found): (&Arc<str>, Option<(V, Option<Duration>)>)| {
-            let (value, left) = found?;
-            let loaded = self.near.vetted(timed(value, shorter(left, self.most)), key);
+        let kept = |(key, found): (&Arc<str>, Option<Found<V>>)| {
+            let loaded = self.near.vetted(found?.kept(self.most), key);
             Some((Arc::clone(key), loaded))
         };
         keys.iter().zip(read).filter_map(kept).collect()

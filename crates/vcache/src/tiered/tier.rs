@@ -12,7 +12,7 @@ use super::breaker::{Breaker, BreakerConfig, BreakerState};
 use super::shorter;
 use crate::clock::{Clock, SystemClock, nanos};
 use crate::metrics::{Asked, StoreMeters};
-use crate::store::{ScanStore, Store, StoreError, Stored};
+use crate::store::{Keeping, Moment, ScanStore, Store, StoreError, Stored, TagStore};
 
 /// Settings of a [`Tier`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -205,32 +205,36 @@ impl<S: Store> Tier<S> {
         self.inner.meters.failed();
     }
 
-    /// Makes a call if the breaker lets it, or if `insist` says so.
-    pub(super) async fn guarded<T>(
+    /// Makes a call if the breaker lets it, or if `insist` says so. The call is in a box: those of
+    /// some stores are large, and all of them take long enough.
+    pub(super) fn guarded<T: Send>(
         &self,
         insist: bool,
-        call: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let Some(breaker) = &self.inner.breaker else {
-            return self.counted(call.await);
-        };
-        let now = || nanos(self.inner.clock.now());
-        let admission = match breaker.ask(now) {
-            Some((admission, half)) => {
-                if half {
-                    self.changed(BreakerState::HalfOpen);
+        call: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send {
+        let call = Box::pin(call);
+        async move {
+            let Some(breaker) = &self.inner.breaker else {
+                return self.counted(self.in_time(call).await);
+            };
+            let now = || nanos(self.inner.clock.now());
+            let admission = match breaker.ask(now) {
+                Some((admission, half)) => {
+                    if half {
+                        self.changed(BreakerState::HalfOpen);
+                    }
+                    admission
                 }
-                admission
+                None if insist => breaker.insist(),
+                None => return Err(StoreError::Away),
+            };
+            let result = self.counted(self.in_time(call).await);
+            let failed = result.as_ref().is_err_and(StoreError::is_transient);
+            if let Some(state) = admission.end(failed, now) {
+                self.changed(state);
             }
-            None if insist => breaker.insist(),
-            None => return Err(StoreError::Away),
-        };
-        let result = self.counted(self.in_time(call).await);
-        let failed = result.as_ref().is_err_and(StoreError::is_transient);
-        if let Some(state) = admission.end(failed, now) {
-            self.changed(state);
+            result
         }
-        result
     }
 
     fn counted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
@@ -305,6 +309,14 @@ impl<S: Store> Store for Tier<S> {
         self.guarded(true, self.inner.store.delete_many(keys)).await
     }
 
+    async fn set_many(
+        &self,
+        entries: &[(&str, Bytes)],
+        ttl: Option<Duration>,
+    ) -> Result<(), StoreError> {
+        self.guarded(false, self.inner.store.set_many(entries, self.capped(ttl))).await
+    }
+
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         self.guarded(false, self.inner.store.exists(key)).await
     }
@@ -316,6 +328,26 @@ impl<S: Store> Store for Tier<S> {
 
     fn is_guarded(&self) -> bool {
         true
+    }
+}
+
+impl<S: TagStore> TagStore for Tier<S> {
+    async fn set_tagged(
+        &self,
+        key: &str,
+        value: Bytes,
+        keeping: Keeping<'_>,
+    ) -> Result<(), StoreError> {
+        let keeping = Keeping { ttl: self.capped(keeping.ttl), ..keeping };
+        self.guarded(false, self.inner.store.set_tagged(key, value, keeping)).await
+    }
+
+    async fn invalidate_tags(&self, tags: &[&str]) -> Result<(), StoreError> {
+        self.guarded(true, self.inner.store.invalidate_tags(tags)).await
+    }
+
+    fn moment(&self) -> Moment {
+        self.inner.store.moment()
     }
 }
 

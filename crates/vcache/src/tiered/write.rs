@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
+use super::below::{Birth, Ways};
 use super::chain::WritePolicy;
 use super::writing::Writes;
-use super::{Tiered, shorter, timed};
+use super::{Tiered, shorter};
 use crate::coherence::Invalidation;
+use crate::load::loaded::Loaded;
 use crate::store::codec::Codec;
 use crate::store::{ScanStore, Store, StoreError};
 
@@ -36,18 +38,31 @@ where
         value: V,
         ttl: Option<Duration>,
     ) -> Result<(), StoreError> {
-        let bytes = self.below.encode(&value);
+        let mut loaded = Loaded::new(value);
+        loaded.ttl = ttl;
+        self.put(key, loaded, Ways::plain()).await
+    }
+
+    /// Stores a value with all that goes with it.
+    pub(super) async fn put(
+        &self,
+        key: &str,
+        loaded: Loaded<V>,
+        ways: Ways<S>,
+    ) -> Result<(), StoreError> {
+        let bytes = self.below.encode(&loaded.value);
         let mut write = self.begin(&[key]);
         if self.policy == WritePolicy::Through {
             let epoch = self.near.epoch();
-            let loaded = self.near.capped(timed(value, shorter(ttl, self.first.ttl())));
-            self.first.insert_loaded(key.into(), loaded);
+            let mut here = loaded.clone();
+            here.ttl = shorter(here.ttl, self.first.ttl());
+            self.first.insert_loaded(key.into(), self.near.capped(here));
             write.keeps = epoch == self.near.epoch();
         }
         // What began before this may not know of it.
         self.void(key);
         let done = match bytes {
-            Ok(bytes) => self.below.tier.set(key, bytes, ttl).await,
+            Ok(bytes) => self.below.put(ways, key, bytes, &loaded, Birth::default()).await,
             Err(error) => Err(error),
         };
         write.keeps &= done.is_ok() || !self.near.is_coherent();

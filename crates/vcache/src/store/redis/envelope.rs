@@ -1,98 +1,253 @@
-//! What stands around a value in Redis: a mark, the version, and its times.
+//! What stands around a value in Redis: a mark, the version, a checksum, times and tags.
 //!
 //! ```text
-//! 0..2   "vc"
-//! 2      version, 1
-//! 3..11  when it was written, milliseconds since the Unix epoch, big-endian
-//! 11..19 when it expires, likewise; all ones for never
-//! 19..   the value
+//!  0..2   "vc"
+//!  2      version, 2
+//!  3..7   CRC-32 (ISO 3309) of all that follows
+//!  7      1 if there are tags, or else 0
+//!  8..16  when it was written, milliseconds since the Unix epoch
+//! 16..24  when it expires, likewise; all ones for never
+//! 24..32  the generation: what was invalidated up to then does not concern it
+//! 32..40  the fencing token of the lease under which it was written, or 0
+//! 40..44  how long its load took, in microseconds; 0 if nobody said
+//! 44..    if there are tags: their number (2 bytes), then each one's length (2 bytes) and bytes
+//!         the value
 //! ```
+//!
+//! Numbers are big-endian.
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::store::wall::millis;
 
-const MARK: [u8; 3] = *b"vc\x01";
-/// Bytes before the value.
-pub(super) const HEAD: usize = 19;
+const MARK: [u8; 2] = *b"vc";
+const VERSION: u8 = 2;
+/// Bytes before the tags or the value.
+pub(super) const HEAD: usize = 44;
+/// Bytes before those that the checksum is of.
+const SUMMED: usize = 7;
 const NEVER: u64 = u64::MAX;
 
-/// The bytes to keep for a value that is written at `now` and lives for `ttl`.
-pub(super) fn seal(value: &[u8], now: u64, ttl: Option<Duration>) -> Vec<u8> {
-    let expires = ttl.map_or(NEVER, |ttl| now.saturating_add(millis(ttl)));
-    let mut bytes = Vec::with_capacity(HEAD + value.len());
+/// What is known of a value beside it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Label<'a> {
+    pub(super) ttl: Option<Duration>,
+    pub(super) generation: u64,
+    pub(super) token: u64,
+    pub(super) load_time: Duration,
+    pub(super) tags: &'a [&'a str],
+}
+
+/// A value with what stood around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Opened {
+    pub(super) value: Bytes,
+    /// The time left, more than zero; `None` for ever.
+    pub(super) left: Option<Duration>,
+    pub(super) age: Duration,
+    pub(super) generation: u64,
+    pub(super) load_time: Duration,
+    pub(super) tags: Vec<Box<str>>,
+}
+
+/// Why bytes are no entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("nothing of ours wrote these bytes")]
+    Foreign,
+    #[error("another version wrote these bytes")]
+    Version,
+    #[error("these bytes are not those that were written")]
+    Damaged,
+}
+
+/// More tags, or longer ones, than there is room for.
+#[derive(Debug, thiserror::Error)]
+#[error("an entry has more than 65,535 tags, or one of more than 65,535 bytes")]
+pub(super) struct TooManyTags;
+
+/// The bytes to keep for a value that is written at `now`.
+pub(super) fn seal(value: &[u8], now: u64, label: &Label<'_>) -> Result<Vec<u8>, TooManyTags> {
+    let expires = label.ttl.map_or(NEVER, |ttl| now.saturating_add(millis(ttl)));
+    let tags: usize = label.tags.iter().map(|tag| tag.len() + 2).sum();
+    let mut bytes = Vec::with_capacity(HEAD + tags + 2 + value.len());
     bytes.extend_from_slice(&MARK);
+    bytes.extend_from_slice(&[VERSION, 0, 0, 0, 0, u8::from(!label.tags.is_empty())]);
     bytes.extend_from_slice(&now.to_be_bytes());
     bytes.extend_from_slice(&expires.to_be_bytes());
+    bytes.extend_from_slice(&label.generation.to_be_bytes());
+    bytes.extend_from_slice(&label.token.to_be_bytes());
+    let micros = u32::try_from(label.load_time.as_micros()).unwrap_or(u32::MAX);
+    bytes.extend_from_slice(&micros.to_be_bytes());
+    if !label.tags.is_empty() {
+        bytes.extend_from_slice(&short(label.tags.len())?);
+        for tag in label.tags {
+            bytes.extend_from_slice(&short(tag.len())?);
+            bytes.extend_from_slice(tag.as_bytes());
+        }
+    }
     bytes.extend_from_slice(value);
-    bytes
+    let sum = crc32fast::hash(bytes.get(SUMMED..).unwrap_or_default());
+    if let Some(place) = bytes.get_mut(SUMMED - 4..SUMMED) {
+        place.copy_from_slice(&sum.to_be_bytes());
+    }
+    Ok(bytes)
 }
 
-/// What was sealed.
+fn short(number: usize) -> Result<[u8; 2], TooManyTags> {
+    u16::try_from(number).map(u16::to_be_bytes).map_err(|_| TooManyTags)
+}
+
+/// The fixed part.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Opened {
-    /// A value and the time it has left.
-    Value(Bytes, Option<Duration>),
-    /// A value whose time is over.
-    Expired,
-    /// Bytes that nothing of ours wrote, or another version of it.
-    Foreign,
+pub(super) struct Head {
+    pub(super) tagged: bool,
+    sum: u32,
+    created: u64,
+    expires: u64,
+    pub(super) generation: u64,
+    micros: u32,
 }
 
-/// Reads sealed bytes at `now`.
-///
-/// The clocks of writer and reader may differ. If the reader's is behind, a value never seems to
-/// have more left than it had at first; if it is ahead, the value expires early.
-pub(super) fn open(bytes: &Bytes, now: u64) -> Opened {
-    let Some((created, expires)) = head(bytes) else {
-        return Opened::Foreign;
-    };
-    let value = bytes.slice(HEAD..);
-    if expires == NEVER {
-        return Opened::Value(value, None);
+impl Head {
+    /// Reads the fixed part of `bytes`. It may be all that there is of them.
+    pub(super) fn of(bytes: &[u8]) -> Result<Self, Fault> {
+        let mut rest = bytes.strip_prefix(&MARK).ok_or(Fault::Foreign)?;
+        let version = rest.try_get_u8().map_err(|_| Fault::Foreign)?;
+        if version != VERSION {
+            return Err(Fault::Version);
+        }
+        if rest.len() < HEAD - MARK.len() - 1 {
+            return Err(Fault::Damaged);
+        }
+        let (sum, tagged) = (rest.get_u32(), rest.get_u8() == 1);
+        let (created, expires) = (rest.get_u64(), rest.get_u64());
+        let (generation, _token, micros) = (rest.get_u64(), rest.get_u64(), rest.get_u32());
+        Ok(Self { tagged, sum, created, expires, generation, micros })
     }
-    let left = expires.saturating_sub(now).min(expires.saturating_sub(created));
-    if left == 0 {
-        return Opened::Expired;
+
+    /// The time left at `now`: zero when it is over, `None` for ever.
+    ///
+    /// The clocks of writer and reader may differ. If the reader's is behind, a value never seems
+    /// to have more left than it had at first; if it is ahead, the value expires early.
+    pub(super) fn left(&self, now: u64) -> Option<Duration> {
+        if self.expires == NEVER {
+            return None;
+        }
+        let whole = self.expires.saturating_sub(self.created);
+        Some(Duration::from_millis(self.expires.saturating_sub(now).min(whole)))
     }
-    Opened::Value(value, Some(Duration::from_millis(left)))
 }
 
-fn head(bytes: &[u8]) -> Option<(u64, u64)> {
-    let rest = bytes.strip_prefix(&MARK)?;
-    let (created, rest) = rest.split_first_chunk::<8>()?;
-    let (expires, _) = rest.split_first_chunk::<8>()?;
-    Some((u64::from_be_bytes(*created), u64::from_be_bytes(*expires)))
+/// Reads sealed bytes at `now`; `None` if their time is over.
+pub(super) fn open(bytes: Bytes, now: u64) -> Result<Option<Opened>, Fault> {
+    let head = Head::of(&bytes)?;
+    if crc32fast::hash(bytes.get(SUMMED..).unwrap_or_default()) != head.sum {
+        return Err(Fault::Damaged);
+    }
+    let left = head.left(now);
+    if left == Some(Duration::ZERO) {
+        return Ok(None);
+    }
+    let mut value = bytes;
+    value.advance(HEAD);
+    let tags = if head.tagged { tags(&mut value).ok_or(Fault::Damaged)? } else { Vec::new() };
+    Ok(Some(Opened {
+        value,
+        left,
+        age: Duration::from_millis(now.saturating_sub(head.created)),
+        generation: head.generation,
+        load_time: Duration::from_micros(head.micros.into()),
+        tags,
+    }))
+}
+
+fn tags(bytes: &mut Bytes) -> Option<Vec<Box<str>>> {
+    let number = bytes.try_get_u16().ok()?;
+    (0..number)
+        .map(|_| {
+            let length = usize::from(bytes.try_get_u16().ok()?);
+            let tag = std::str::from_utf8(bytes.get(..length)?).ok()?.into();
+            bytes.advance(length);
+            Some(tag)
+        })
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
 
+    fn sealed(value: &[u8], ttl: Option<u64>, tags: &[&str]) -> Bytes {
+        let ttl = ttl.map(Duration::from_millis);
+        let label = Label { ttl, generation: 7, token: 8, tags, ..Label::default() };
+        seal(value, 1000, &label).unwrap().into()
+    }
+
+    fn left(bytes: &Bytes, now: u64) -> Option<Option<Duration>> {
+        open(bytes.clone(), now).unwrap().map(|opened| opened.left)
+    }
+
     #[test]
     fn times_are_kept() {
-        let ttl = Duration::from_millis(100);
-        let bytes = Bytes::from(seal(b"v", 1000, Some(ttl)));
-        let value =
-            |left| Opened::Value(Bytes::from_static(b"v"), Some(Duration::from_millis(left)));
-        assert_eq!(open(&bytes, 1000), value(100));
-        assert_eq!(open(&bytes, 1099), value(1));
-        assert_eq!(open(&bytes, 1100), Opened::Expired);
+        let bytes = sealed(b"v", Some(100), &[]);
+        let some = |millis| Some(Some(Duration::from_millis(millis)));
+        assert_eq!(left(&bytes, 1000), some(100));
+        assert_eq!(left(&bytes, 1099), some(1));
+        assert_eq!(left(&bytes, 1100), None);
         // The reader's clock is behind the writer's.
-        assert_eq!(open(&bytes, 500), value(100));
-        let forever = Bytes::from(seal(b"", 1000, None));
-        assert_eq!(open(&forever, u64::MAX), Opened::Value(Bytes::new(), None));
+        assert_eq!(left(&bytes, 500), some(100));
+        assert_eq!(left(&sealed(b"", None, &[]), u64::MAX), Some(None));
+    }
+
+    #[test]
+    fn versions_are_told_apart() {
+        let mut bytes = sealed(b"v", None, &[]).to_vec();
+        bytes[2] = 1;
+        assert_eq!(open(bytes.into(), 0), Err(Fault::Version));
+        assert_eq!(open(Bytes::from_static(b"vc\x02"), 0), Err(Fault::Damaged));
+        assert_eq!(open(Bytes::from_static(b"vc"), 0), Err(Fault::Foreign));
+    }
+
+    #[test]
+    fn too_many_tags_are_refused() {
+        let long = "x".repeat(65_536);
+        for tags in [vec!["t"; 65_536], vec![long.as_str()]] {
+            let label = Label { tags: &tags, ..Label::default() };
+            assert!(seal(b"", 0, &label).is_err());
+        }
     }
 
     proptest! {
         #[test]
-        fn foreign_bytes_are_told_apart(bytes: Vec<u8>) {
-            let ours = bytes.len() >= HEAD && bytes.starts_with(&MARK);
-            prop_assert_eq!(open(&bytes.into(), 0) == Opened::Foreign, !ours);
+        fn what_is_sealed_comes_back(value: Vec<u8>, tags in vec("[a-zü]{0,5}", 0..4)) {
+            let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+            let opened = open(sealed(&value, None, &tags), 1500).unwrap().unwrap();
+            prop_assert_eq!(opened.value, value);
+            prop_assert_eq!(opened.tags.iter().map(|tag| &**tag).collect::<Vec<_>>(), tags);
+            prop_assert_eq!((opened.generation, opened.age.as_millis()), (7, 500));
+        }
+
+        #[test]
+        fn one_changed_bit_is_noticed(value: Vec<u8>, at: prop::sample::Index, bit in 0..8_u32) {
+            let mut bytes = sealed(&value, Some(5), &["tag"]).to_vec();
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            prop_assert!(open(bytes.into(), 1000).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_read(bytes: Vec<u8>, version in any::<bool>()) {
+            let mut bytes = bytes;
+            if version {
+                bytes.splice(0..0, *b"vc\x02");
+            }
+            prop_assert!(open(bytes.into(), 0).is_err());
         }
     }
 }

@@ -1,46 +1,74 @@
 //! The store in Redis or Valkey.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ::redis::io::tcp::TcpSettings;
-use ::redis::{Client, Cmd, IntoConnectionInfo, RedisError};
+use ::redis::{Cmd, FromRedisValue, Value};
 use bytes::Bytes;
 
-use crate::error::BoxError;
 use crate::store::wall::{millis, now};
-use crate::store::{ScanStore, Store, StoreError, Stored};
+use crate::store::{Keeping, Store, StoreError, Stored};
 
+mod breaker;
 mod config;
+mod dial;
+mod entry;
 mod envelope;
+mod error;
+mod generations;
+mod key;
 mod link;
+mod metrics;
+mod nodes;
+mod script;
+mod sentinel;
+mod tags;
+#[cfg(feature = "redis-tls")]
+mod tls;
+mod walk;
 
-pub use config::RedisConfig;
-use envelope::Opened;
+pub use config::{RedisConfig, RedisSentinel, RedisTls};
+pub(crate) use dial::{Dedicated, Dialer};
+pub use entry::RedisEntry;
+use envelope::Head;
+pub use error::RedisBuildError;
+use generations::Generations;
+use key::Keys;
 use link::Link;
+use metrics::RedisMeters;
+pub use metrics::RedisStats;
 
-/// Keys that one step of `clear` looks at.
-const SCANNED: usize = 500;
+/// Keys of one command: enough that the way there does not count, and no command takes long.
+const MANY: usize = 500;
 /// A hundred years. Redis refuses times that overflow, and this is for ever.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+const MOST_CONNECTIONS: usize = 64;
 
-/// Keeps bytes in Redis or Valkey, over one multiplexed connection that comes back by itself.
+/// Keeps bytes in Redis or Valkey: one server, the primary that Sentinel names, or a Cluster.
 ///
-/// - Every call, connecting included, ends within [`RedisConfig::timeout`]. While the server is
-///   away calls fail, mostly at once; the first call after its return connects again.
-/// - Values stand in a small envelope (a mark, a version, written and expiry times). Bytes
-///   without it, or of another version, count as absent; see [`foreign`](Self::foreign).
-/// - The time left is told by the envelope, so clocks that differ between machines shorten it;
-///   they never lengthen a value's whole life.
-/// - `clear` walks the keyspace with `SCAN` and unlinks what begins with the prefix: as long as
-///   the keyspace is large, but no step blocks the server.
-/// - One server or a proxy in front of several; not a Redis Cluster client.
+/// - **Waiting.** A call waits for its turn, for the answer, and where there is no connection for
+///   connecting; each has its limit in [`RedisConfig`]. After failures in a row calls fail at once,
+///   and the server is probed in the background until it answers, at first every 50 ms, at last
+///   every 2 s. In a Cluster this goes by parts of the slots, so that one node's end leaves the
+///   others' keys alone. Recovery needs no help, also when Sentinel or the Cluster has moved the
+///   keys elsewhere.
+/// - **Round trips.** Reads and writes take one, of many keys too as long as they are some
+///   hundreds, with tags too: see [`TagStore`](crate::TagStore).
+/// - **Entries** stand in a small envelope: a version, a checksum, written and expiry times, tags.
+///   Bytes without it, of another version or damaged count as absent and are counted:
+///   [`stats`](Self::stats). The time left is told by the envelope, so clocks that differ between
+///   machines shorten it; they never lengthen a value's whole life.
+/// - **`clear`** walks the keyspace with `SCAN` and unlinks what begins with the prefix: as long as
+///   the keyspace is large, but no step blocks the server. With [`RedisConfig::generations`] it is
+///   one step.
+/// - **Errors.** A server out of memory (`noeviction`) is [`StoreError::Full`] and still reads. A
+///   replica refuses writes, a key that is no string all but deletion: [`StoreError::Refused`].
+///   Redis replicates later than it acknowledges: a failover may undo the last writes, deletions
+///   and invalidations.
 ///
 /// Nothing is connected before the first call, which needs a tokio runtime. Cloning gives
-/// another handle to the same connection.
+/// another handle to the same connections.
 #[derive(Clone)]
 pub struct RedisStore {
     inner: Arc<Inner>,
@@ -48,24 +76,12 @@ pub struct RedisStore {
 
 struct Inner {
     link: Link,
-    prefix: String,
+    keys: Keys,
     ttl: Option<Duration>,
-    foreign: AtomicU64,
-}
-
-/// Why a Redis store could not be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RedisBuildError {
-    /// The URL is not one, or names a feature that this build does not have.
-    #[error("the redis URL cannot be used")]
-    Url(#[source] BoxError),
-    /// Without a prefix `clear` would delete the whole database.
-    #[error("the prefix is empty, so that clearing the store would delete the whole database")]
-    NoPrefix,
-    /// No call would ever succeed.
-    #[error("the timeout is zero")]
-    NoTime,
+    generations: Generations,
+    /// Whether clearing is a step of the generations.
+    clears_by_generation: bool,
+    meters: Arc<RedisMeters>,
 }
 
 impl RedisStore {
@@ -75,217 +91,218 @@ impl RedisStore {
     ///
     /// See [`RedisBuildError`]. An absent server is none.
     pub fn new(config: &RedisConfig) -> Result<Self, RedisBuildError> {
-        if config.prefix.is_empty() {
-            return Err(RedisBuildError::NoPrefix);
-        }
-        if config.timeout.is_zero() {
-            return Err(RedisBuildError::NoTime);
-        }
-        let client = client(&config.url).map_err(|error| RedisBuildError::Url(error.into()))?;
+        Self::named("redis", config)
+    }
+
+    /// The same, with another name in metrics and the log, one of few, than `redis`.
+    ///
+    /// # Errors
+    ///
+    /// See [`RedisBuildError`].
+    pub fn named(name: &str, config: &RedisConfig) -> Result<Self, RedisBuildError> {
+        check(config)?;
+        let dialer = Dialer::new(config)?;
+        let meters = Arc::new(RedisMeters::new(name));
+        let keys = Keys::new(config.prefix.clone());
         Ok(Self {
             inner: Arc::new(Inner {
-                link: Link::new(client, config.timeout),
-                prefix: config.prefix.clone(),
+                link: Link::new(dialer, config, Arc::clone(&meters)),
+                generations: Generations::new(&keys, config.max_tags, config.generations),
+                keys,
                 ttl: config.ttl,
-                foreign: AtomicU64::new(0),
+                clears_by_generation: config.generations,
+                meters,
             }),
         })
     }
 
-    /// How many reads met bytes under our prefix that are no entry of this version.
+    /// The figures since the store was made.
     #[must_use]
-    pub fn foreign(&self) -> u64 {
-        self.inner.foreign.load(Ordering::Relaxed)
+    pub fn stats(&self) -> RedisStats {
+        self.inner.meters.stats()
     }
 
-    fn key(&self, key: &str) -> String {
-        format!("{}{key}", self.inner.prefix)
+    /// Makes connections of their own for who needs pushes.
+    pub(crate) fn dialer(&self) -> &Dialer {
+        self.inner.link.dialer()
     }
 
-    fn opened(&self, bytes: Option<Vec<u8>>) -> Option<Stored> {
-        match envelope::open(&Bytes::from(bytes?), now()) {
-            Opened::Value(value, left) => Some(Stored { value, left }),
-            Opened::Expired => None,
-            Opened::Foreign => {
-                self.inner.foreign.fetch_add(1, Ordering::Relaxed);
-                None
-            }
-        }
+    /// What every key of this store begins with.
+    pub(crate) fn prefix(&self) -> &str {
+        self.inner.keys.prefix()
     }
 
-    /// One step of a walk over what begins with our prefix and then `prefix`: keys as Redis has
-    /// them, and the cursor of the next step.
-    async fn step(
-        &self,
-        prefix: &str,
-        cursor: u64,
-    ) -> Result<(Vec<Vec<u8>>, Option<u64>), StoreError> {
+    /// The key that Redis has for `key`.
+    pub(crate) fn redis_key(&self, key: &str) -> String {
+        self.inner.keys.entry(key)
+    }
+
+    /// The key that Redis has as `redis_key`; `None` of what is no entry of this store.
+    pub(crate) fn key_of(&self, redis_key: &[u8]) -> Option<String> {
+        self.inner.keys.of_entry(redis_key)
+    }
+
+    /// Whether a key that Redis has is the clock of what was invalidated.
+    pub(crate) fn is_clock(&self, redis_key: &[u8]) -> bool {
+        redis_key == self.inner.generations.clock_key.as_bytes()
+    }
+
+    /// Whether everything is forgotten by a tick of that clock.
+    pub(crate) fn clears_by_generation(&self) -> bool {
+        self.inner.clears_by_generation
+    }
+
+    /// The time to live of what is stored for `ttl` or for the store's own; `None` for ever.
+    fn lifetime(&self, ttl: Option<Duration>) -> Option<Duration> {
+        ttl.or(self.inner.ttl).filter(|ttl| *ttl < LONGEST)
+    }
+
+    async fn unlink(&self, entries: &[String]) -> Result<u64, StoreError> {
         let mut command = Cmd::new();
-        command.arg("SCAN").arg(cursor);
-        command.arg("MATCH").arg(pattern(&self.key(prefix)));
-        command.arg("COUNT").arg(SCANNED);
-        let (next, keys): (u64, Vec<Vec<u8>>) = self.inner.link.call(&command).await?;
-        Ok((keys, (next > 0).then_some(next)))
+        command.arg("UNLINK").arg(entries);
+        let link = &self.inner.link;
+        read(link.call(link.spot_of(entries), &command).await?)
     }
 
-    async fn unlink(&self, keys: &[Vec<u8>]) -> Result<u64, StoreError> {
-        let mut command = Cmd::new();
-        command.arg("UNLINK").arg(keys);
-        self.inner.link.call(&command).await
+    fn entries(&self, keys: &[&str]) -> Vec<String> {
+        keys.iter().map(|key| self.inner.keys.entry(key)).collect()
     }
 }
 
-fn client(url: &str) -> Result<Client, RedisError> {
-    let info = url.into_connection_info()?;
-    // Small commands must not wait for the acknowledgement of the one before (Nagle).
-    Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+fn check(config: &RedisConfig) -> Result<(), RedisBuildError> {
+    if config.prefix.is_empty() {
+        return Err(RedisBuildError::NoPrefix);
+    }
+    if config.prefix.contains(['{', '}']) {
+        return Err(RedisBuildError::Prefix(config.prefix.clone()));
+    }
+    if config.timeout.is_zero() || config.connect_timeout.is_zero() {
+        return Err(RedisBuildError::NoTime);
+    }
+    let number = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+    let refused = |name, value, wanted| Err(RedisBuildError::Setting { name, value, wanted });
+    if !(1..=MOST_CONNECTIONS).contains(&config.connections) {
+        return refused("connections", number(config.connections), "1 to 64");
+    }
+    if config.max_in_flight == 0 || config.max_in_flight > tokio::sync::Semaphore::MAX_PERMITS {
+        return refused("max_in_flight", number(config.max_in_flight), "more than 0");
+    }
+    if config.breaker_failures == 0 {
+        return refused("breaker_failures", 0, "more than 0");
+    }
+    check_topology(config)
 }
 
-/// A prefix as the beginning of a pattern of `SCAN`, in which some characters have a meaning.
-fn pattern(prefix: &str) -> String {
-    let mut pattern = String::with_capacity(prefix.len() + 8);
-    for c in prefix.chars() {
-        if matches!(c, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
+fn check_topology(config: &RedisConfig) -> Result<(), RedisBuildError> {
+    let refused = |why| Err(RedisBuildError::Topology(why));
+    match &config.sentinel {
+        Some(_) if config.cluster => refused("both sentinel and cluster are set"),
+        Some(sentinel) if sentinel.urls.is_empty() => refused("sentinel.urls is empty"),
+        _ if !config.urls.is_empty() && !config.cluster => refused("urls is for a cluster only"),
+        _ => Ok(()),
     }
-    pattern.push('*');
-    pattern
+}
+
+/// What an answer says; an error if it is another kind of answer than the command has.
+fn read<T: FromRedisValue>(value: Value) -> Result<T, StoreError> {
+    ::redis::from_redis_value(value).map_err(|error| StoreError::Refused(error.into()))
 }
 
 impl Store for RedisStore {
     async fn get(&self, key: &str) -> Result<Option<Stored>, StoreError> {
-        let command = Cmd::get(self.key(key));
-        let bytes = self.inner.link.call::<Option<Vec<u8>>>(&command).await?;
-        Ok(self.opened(bytes))
+        Ok(self.opened(key).await?.map(stored))
     }
 
     async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Stored>>, StoreError> {
         let mut found = Vec::with_capacity(keys.len());
-        for keys in keys.chunks(SCANNED) {
-            let mut command = Cmd::new();
-            command.arg("MGET");
-            for key in keys {
-                command.arg(self.key(key));
-            }
-            let values: Vec<Option<Vec<u8>>> = self.inner.link.call(&command).await?;
-            found.extend(values.into_iter().map(|bytes| self.opened(bytes)));
+        for keys in keys.chunks(MANY) {
+            let opened = self.opened_many(&self.entries(keys)).await?;
+            found.extend(opened.into_iter().map(|opened| opened.map(stored)));
         }
         Ok(found)
     }
 
+    async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>) -> Result<(), StoreError> {
+        self.keep(key, value, Keeping { ttl, ..Keeping::default() }).await
+    }
+
+    async fn set_many(
+        &self,
+        entries: &[(&str, Bytes)],
+        ttl: Option<Duration>,
+    ) -> Result<(), StoreError> {
+        for entries in entries.chunks(MANY) {
+            self.keep_many(entries, ttl).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, key: &str) -> Result<bool, StoreError> {
+        Ok(self.unlink(&[self.inner.keys.entry(key)]).await? > 0)
+    }
+
     async fn delete_many(&self, keys: &[&str]) -> Result<u64, StoreError> {
         let mut deleted = 0;
-        for keys in keys.chunks(SCANNED) {
-            let keys: Vec<_> = keys.iter().map(|key| self.key(key).into_bytes()).collect();
-            deleted += self.unlink(&keys).await?;
+        for keys in keys.chunks(MANY) {
+            deleted += self.unlink(&self.entries(keys)).await?;
         }
         Ok(deleted)
     }
 
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
-        // The envelope without the value.
-        let mut command = Cmd::new();
-        command.arg("GETRANGE").arg(self.key(key)).arg(0).arg(envelope::HEAD - 1);
-        let head: Vec<u8> = self.inner.link.call(&command).await?;
-        Ok(matches!(envelope::open(&Bytes::from(head), now()), Opened::Value(..)))
-    }
-
-    async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>) -> Result<(), StoreError> {
-        let ttl = ttl.or(self.inner.ttl).filter(|ttl| *ttl < LONGEST);
-        if ttl == Some(Duration::ZERO) {
-            return self.delete(key).await.map(|_| ());
+        let (entry, link) = (self.inner.keys.entry(key), &self.inner.link);
+        let head = link.call(link.spot(&entry), &head_of(&entry)).await?;
+        match Head::of(&read::<Vec<u8>>(head)?) {
+            // Whether it still counts, the rest says.
+            Ok(head) if head.tagged || self.inner.clears_by_generation => {
+                Ok(self.opened(key).await?.is_some())
+            }
+            Ok(head) => Ok(head.left(now()) != Some(Duration::ZERO)),
+            Err(_) => Ok(false),
         }
-        let mut command = Cmd::set(self.key(key), envelope::seal(&value, now(), ttl));
-        if let Some(ttl) = ttl {
-            command.arg("PX").arg(millis(ttl));
-        }
-        self.inner.link.call(&command).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<bool, StoreError> {
-        Ok(self.unlink(&[self.key(key).into_bytes()]).await? > 0)
     }
 
     async fn clear(&self) -> Result<(), StoreError> {
-        let mut cursor = Some(0);
-        while let Some(at) = cursor {
-            let (keys, next) = self.step("", at).await?;
-            if !keys.is_empty() {
-                self.unlink(&keys).await?;
-            }
-            cursor = next;
+        if self.inner.clears_by_generation {
+            return self.invalidate("all", &[]).await;
         }
-        Ok(())
+        self.clear_by_walking().await
+    }
+
+    fn is_guarded(&self) -> bool {
+        true
     }
 }
 
-/// Walks go over the whole keyspace with `SCAN`, in small steps. Keys that are no text are not
-/// this store's. Bytes under our prefix that are no entry of this version count and are deleted
-/// with the others.
-impl ScanStore for RedisStore {
-    async fn scan(&self, prefix: &str, most: usize) -> Result<Vec<String>, StoreError> {
-        // `SCAN` may give a key twice.
-        let (mut found, mut cursor) = (HashSet::new(), Some(0));
-        while let Some(at) = cursor.filter(|_| found.len() < most) {
-            let (keys, next) = self.step(prefix, at).await?;
-            let ours = keys.into_iter().filter_map(|key| {
-                let key = String::from_utf8(key).ok()?;
-                key.strip_prefix(&self.inner.prefix).map(str::to_owned)
-            });
-            found.extend(ours);
-            cursor = next;
-        }
-        Ok(found.into_iter().take(most).collect())
-    }
+fn stored(opened: envelope::Opened) -> Stored {
+    Stored::new(opened.value, opened.left).tagged(opened.tags)
+}
 
-    async fn count(&self) -> Result<u64, StoreError> {
-        let keys = self.scan("", usize::MAX).await?.len();
-        Ok(u64::try_from(keys).unwrap_or(u64::MAX))
+/// What asks for an entry without its value.
+fn head_of(entry: &str) -> Cmd {
+    let mut command = Cmd::new();
+    command.arg("GETRANGE").arg(entry).arg(0).arg(envelope::HEAD - 1);
+    command
+}
+
+/// What sets an entry that lives for `ttl`.
+fn set(entry: &str, bytes: &[u8], ttl: Option<Duration>) -> Cmd {
+    let mut command = Cmd::set(entry, bytes);
+    if let Some(ttl) = ttl {
+        command.arg("PX").arg(millis(ttl));
     }
+    command
 }
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("prefix", &self.inner.prefix)
+            .field("prefix", &self.inner.keys.prefix())
             .field("ttl", &self.inner.ttl)
-            .field("foreign", &self.foreign())
+            .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_prefix_means_itself_in_a_pattern() {
-        assert_eq!(pattern("a*[b]"), "a\\*\\[b\\]*");
-        assert_eq!(pattern("plain:"), "plain:*");
-    }
-
-    #[test]
-    fn settings_that_cannot_work_are_refused() {
-        let with = |url: &str, prefix: &str| {
-            RedisStore::new(&RedisConfig {
-                url: url.to_owned(),
-                prefix: prefix.to_owned(),
-                ..RedisConfig::default()
-            })
-        };
-        let refused = with("http://127.0.0.1", "p:");
-        assert!(matches!(refused, Err(RedisBuildError::Url(_))));
-        let refused = with("redis://127.0.0.1", "");
-        assert!(matches!(refused, Err(RedisBuildError::NoPrefix)));
-        assert!(with("redis://127.0.0.1", "p:").is_ok());
-    }
-
-    #[test]
-    fn the_password_is_not_shown() {
-        let config =
-            RedisConfig { url: "redis://:secret@host".to_owned(), ..RedisConfig::default() };
-        assert!(!format!("{config:?}").contains("secret"));
-    }
-}
+mod tests;

@@ -50,15 +50,22 @@ pub use sqlite::failure::OpenError;
 pub use sqlite::file::{Durability, OnCorrupt};
 #[cfg(feature = "json")]
 pub use store::codec::Json;
+#[cfg(feature = "postcard")]
+pub use store::codec::Postcard;
 pub use store::codec::{Codec, Raw};
+#[cfg(feature = "zstd")]
+pub use store::compressed::Compressed;
 #[cfg(feature = "disk")]
 pub use store::disk::{DiskConfig, DiskStats, DiskStore};
-pub use store::memory::MemoryStore;
+pub use store::lease::{Acquired, Lease, LeaseStore, Released};
+pub use store::memory::{MemoryEntry, MemoryStore};
 #[cfg(feature = "redis")]
 pub use store::redis::{
     RedisBuildError, RedisConfig, RedisEntry, RedisSentinel, RedisStats, RedisStore, RedisTls,
 };
 pub use store::{Keeping, Moment, ScanStore, Store, StoreError, Stored, TagStore};
+#[cfg(feature = "tokio")]
+pub use tiered::Fleet;
 pub use tiered::{BreakerConfig, BreakerState, Chain, Tier, TierConfig, TierStats};
 pub use tiered::{Tiered, TieredBuildError, TieredBuilder, WritePolicy};
 #[cfg(feature = "write-behind")]

@@ -273,7 +273,7 @@ async fn another_versions_file_is_refused_or_moved_aside() {
     other.pragma_update(None, "journal_mode", "DELETE").unwrap();
     other.close().unwrap();
     is_replaced_when_wanted(&place, |error| {
-        matches!(error, OpenError::Version { found: 99, known: 1, .. })
+        matches!(error, OpenError::Version { found: 99, known: 2, .. })
     })
     .await;
 }
@@ -318,6 +318,7 @@ fn settings_that_cannot_work_are_refused() {
     assert_eq!(setting(DiskConfig { max_size: 1000, ..place.config() }), "max_size");
     assert_eq!(setting(DiskConfig { readers: 0, ..place.config() }), "readers");
     assert_eq!(setting(DiskConfig { queue_size: 0, ..place.config() }), "queue_size");
+    assert_eq!(setting(DiskConfig { max_tags: 0, ..place.config() }), "max_tags");
     assert_eq!(setting(DiskConfig { sweep: Duration::ZERO, ..place.config() }), "sweep");
     assert!(!Path::new(&place.path()).exists());
 }

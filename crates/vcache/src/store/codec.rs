@@ -63,9 +63,40 @@ impl<V: serde::Serialize + serde::de::DeserializeOwned> Codec<V> for Json {
     }
 }
 
+/// The value in postcard's format (<https://postcard.jamesmunns.com>), for whatever serde can read
+/// and write without names: small and fast, and only for readers with the same types.
+#[cfg(feature = "postcard")]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Postcard;
+
+#[cfg(feature = "postcard")]
+impl<V: serde::Serialize + serde::de::DeserializeOwned> Codec<V> for Postcard {
+    fn encode(&self, value: &V) -> Result<Bytes, BoxError> {
+        Ok(postcard::to_allocvec(value)?.into())
+    }
+
+    fn decode(&self, bytes: Bytes) -> Result<V, BoxError> {
+        let (value, rest) = postcard::take_from_bytes(&bytes)?;
+        if rest.is_empty() { Ok(value) } else { Err("there is more than one value".into()) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "postcard")]
+    #[test]
+    fn postcard_comes_back_and_other_bytes_do_not() {
+        let value = vec![(1_u8, "a".to_owned())];
+        let bytes = Postcard.encode(&value).unwrap();
+        assert_eq!(&bytes[..], [1, 1, 1, b'a']);
+        for other in [&bytes[..3], &[&bytes[..], &[0]].concat(), &[1, 1, 1, 0xff]] {
+            let other = Bytes::copy_from_slice(other);
+            assert!(Codec::<Vec<(u8, String)>>::decode(&Postcard, other).is_err());
+        }
+        assert_eq!(Codec::<Vec<(u8, String)>>::decode(&Postcard, bytes).unwrap(), value);
+    }
 
     #[test]
     fn text_comes_back_and_other_bytes_do_not() {

@@ -1,13 +1,22 @@
 //! The store in this process's memory.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::memory::{Memory, MemoryBuilder};
-use crate::store::{ScanStore, Store, StoreError, Stored};
+use crate::store::{Keeping, Moment, ScanStore, Store, StoreError, Stored, TagStore};
+use crate::tags::Tags;
+
+/// Invalidated tags that are remembered, some 150 bytes each.
+const MAX_TAGS: usize = 65_536;
 
 /// Keeps bytes in a [`Memory`] cache. Never fails and never waits.
+///
+/// It remembers the last 65,536 tags that were invalidated. What is invalidated holds its room until
+/// it is asked for, replaced or evicted, or its time is over.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -19,25 +28,66 @@ use crate::store::{ScanStore, Store, StoreError, Stored};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct MemoryStore {
-    memory: Memory<Box<str>, Bytes>,
+    memory: Memory<Box<str>, MemoryEntry>,
+    tags: Arc<Tags>,
+}
+
+/// What a [`MemoryStore`] keeps in its memory: bytes and their tags.
+#[derive(Debug, Clone)]
+pub struct MemoryEntry {
+    value: Bytes,
+    tagged: Option<Arc<Tagged>>,
+}
+
+/// The tags of an entry.
+#[derive(Debug)]
+struct Tagged {
+    /// What was invalidated up to this tick does not concern it.
+    born: u64,
+    tags: Box<[Arc<str>]>,
+}
+
+impl MemoryEntry {
+    fn weight(&self) -> u64 {
+        let tags = self.tagged.iter().flat_map(|tagged| &tagged.tags);
+        bytes(self.value.len() + tags.map(|tag| tag.len() + size_of::<Arc<str>>()).sum::<usize>())
+    }
 }
 
 impl MemoryStore {
     /// Keeps the bytes in `memory`.
     #[must_use]
-    pub const fn new(memory: Memory<Box<str>, Bytes>) -> Self {
-        Self { memory }
+    pub fn new(memory: Memory<Box<str>, MemoryEntry>) -> Self {
+        Self { memory, tags: Arc::new(Tags::new(MAX_TAGS)) }
     }
 
     /// Starts building the memory for a store of at most `max_weight` bytes; keys and values are
     /// weighed.
-    pub fn sized(max_weight: u64) -> MemoryBuilder<Box<str>, Bytes> {
-        Memory::<Box<str>, Bytes>::builder()
+    pub fn sized(max_weight: u64) -> MemoryBuilder<Box<str>, MemoryEntry> {
+        Memory::<Box<str>, MemoryEntry>::builder()
             .max_weight(max_weight)
             .name("store")
-            .weigher(|key, value| bytes(key.len()) + bytes(value.len()))
+            .weigher(|key, entry| bytes(key.len()) + entry.weight())
+    }
+
+    fn insert(&self, key: &str, entry: MemoryEntry, ttl: Option<Duration>) {
+        match ttl {
+            Some(ttl) => self.memory.insert_with_ttl(key.into(), entry, ttl),
+            None => self.memory.insert(key.into(), entry),
+        };
+    }
+
+    fn holds(&self, entry: &MemoryEntry) -> bool {
+        let tagged = entry.tagged.as_ref();
+        tagged.is_none_or(|tagged| self.tags.hold(tagged.born, &tagged.tags))
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("memory", &self.memory).finish_non_exhaustive()
     }
 }
 
@@ -48,15 +98,18 @@ fn bytes(len: usize) -> u64 {
 
 impl Store for MemoryStore {
     async fn get(&self, key: &str) -> Result<Option<Stored>, StoreError> {
-        let found = self.memory.get_with_ttl(key);
-        Ok(found.map(|(value, left)| Stored::new(value, left)))
+        let Some((entry, left)) = self.memory.get_with_ttl(key) else { return Ok(None) };
+        if !self.holds(&entry) {
+            // If somebody has replaced it meanwhile, that goes too, as anything may.
+            self.memory.remove(key);
+            return Ok(None);
+        }
+        let tags = entry.tagged.iter().flat_map(|tagged| tagged.tags.iter().cloned());
+        Ok(Some(Stored::new(entry.value, left).tagged(tags)))
     }
 
     async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>) -> Result<(), StoreError> {
-        match ttl {
-            Some(ttl) => self.memory.insert_with_ttl(key.into(), value, ttl),
-            None => self.memory.insert(key.into(), value),
-        };
+        self.insert(key, MemoryEntry { value, tagged: None }, ttl);
         Ok(())
     }
 
@@ -70,7 +123,32 @@ impl Store for MemoryStore {
     }
 
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
-        Ok(self.memory.contains(key))
+        Ok(self.memory.peek(key).is_some_and(|entry| self.holds(&entry)))
+    }
+}
+
+impl TagStore for MemoryStore {
+    async fn set_tagged(
+        &self,
+        key: &str,
+        value: Bytes,
+        keeping: Keeping<'_>,
+    ) -> Result<(), StoreError> {
+        let now = self.tags.epoch();
+        let born = keeping.since.map_or(now, |since| since.0.min(now));
+        let tags: Box<[Arc<str>]> = keeping.tags.iter().map(|tag| Arc::from(*tag)).collect();
+        let tagged = (!tags.is_empty()).then(|| Arc::new(Tagged { born, tags }));
+        self.insert(key, MemoryEntry { value, tagged }, keeping.ttl);
+        Ok(())
+    }
+
+    async fn invalidate_tags(&self, tags: &[&str]) -> Result<(), StoreError> {
+        self.tags.invalidate(tags);
+        Ok(())
+    }
+
+    fn moment(&self) -> Moment {
+        Moment(self.tags.epoch())
     }
 }
 

@@ -9,11 +9,16 @@ use bytes::Bytes;
 use crate::error::BoxError;
 
 pub(crate) mod codec;
+#[cfg(feature = "zstd")]
+pub(crate) mod compressed;
 #[cfg(feature = "disk")]
 pub(crate) mod disk;
+pub(crate) mod lease;
 pub(crate) mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+#[cfg(any(feature = "disk", feature = "redis"))]
+mod taglist;
 #[cfg(any(feature = "disk", feature = "redis"))]
 mod wall;
 

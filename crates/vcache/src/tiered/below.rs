@@ -7,11 +7,16 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+#[cfg(feature = "tokio")]
+use super::fleet::Leasing;
+use super::lead::Lead;
 use super::shorter;
 use super::tier::Tier;
 use crate::load::loaded::Loaded;
 use crate::metrics::Asked;
 use crate::store::codec::Codec;
+#[cfg(feature = "tokio")]
+use crate::store::lease::Lease;
 use crate::store::{Keeping, Moment, Store, StoreError, Stored, TagStore};
 
 /// A value that the store had.
@@ -86,11 +91,29 @@ pub(super) struct Birth {
 pub(super) struct Below<S, C> {
     pub(super) tier: Tier<S>,
     codec: C,
+    #[cfg(feature = "tokio")]
+    leasing: Option<Leasing<S>>,
 }
 
 impl<S: Store, C> Below<S, C> {
     pub(super) const fn new(tier: Tier<S>, codec: C) -> Self {
-        Self { tier, codec }
+        Self {
+            tier,
+            codec,
+            #[cfg(feature = "tokio")]
+            leasing: None,
+        }
+    }
+
+    /// Loads once for all that share the store.
+    #[cfg(feature = "tokio")]
+    pub(super) fn leased(self, leasing: Option<Leasing<S>>) -> Self {
+        Self { leasing, ..self }
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) const fn leasing(&self) -> Option<&Leasing<S>> {
+        self.leasing.as_ref()
     }
 
     pub(super) fn encode<V>(&self, value: &V) -> Result<Bytes, StoreError>
@@ -154,7 +177,7 @@ impl<S: Store, C> Below<S, C> {
     /// Stores what was loaded; if that fails, the next one loads again.
     pub(super) async fn fill<V>(
         &self,
-        ways: Ways<S>,
+        (ways, lead): (Ways<S>, Lead<V>),
         key: &str,
         loaded: &Loaded<V>,
         birth: Birth,
@@ -162,15 +185,30 @@ impl<S: Store, C> Below<S, C> {
     ) where
         C: Codec<V>,
     {
-        if self.tier.is_open() {
-            return;
+        let bytes = self.encode(&loaded.value).ok().filter(|_| !self.tier.is_open());
+        let Some(bytes) = bytes else {
+            return self.give_up(lead).await;
+        };
+        match &lead {
+            #[cfg(feature = "tokio")]
+            Lead::Fleet(lease) => self.fill_fenced(lease, bytes, loaded, birth).await,
+            _ => drop(self.put(ways, key, bytes, loaded, birth).await),
         }
-        if let Ok(bytes) = self.encode(&loaded.value) {
-            let _ = self.put(ways, key, bytes, loaded, birth).await;
-            if !unwritten() {
-                // It was written or removed meanwhile, and this may have come later.
-                let _ = self.tier.delete(key).await;
-            }
+        if !unwritten() {
+            // It was written or removed meanwhile, and this may have come later.
+            let _ = self.tier.delete(key).await;
+        }
+    }
+
+    #[cfg(feature = "tokio")]
+    async fn fill_fenced<V>(&self, lease: &Lease, bytes: Bytes, loaded: &Loaded<V>, birth: Birth) {
+        let tags: Vec<&str> = loaded.tags.iter().map(|tag| &**tag).collect();
+        let Birth { since, load_time } = birth;
+        let ttl = self.tier.capped(loaded.ttl);
+        let keeping = Keeping { ttl, tags: &tags, since, load_time };
+        if let Some(leasing) = self.leasing() {
+            let fill = leasing.fill(self.tier.store(), lease, bytes, keeping);
+            drop(self.tier.guarded(true, fill).await);
         }
     }
 }

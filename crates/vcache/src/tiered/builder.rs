@@ -7,6 +7,8 @@ use std::sync::Arc;
 use super::Tiered;
 use super::below::Below;
 use super::chain::WritePolicy;
+#[cfg(feature = "tokio")]
+use super::fleet::{Fleet, Leasing};
 use super::near::{Memories, Near};
 use super::tier::{Tier, TierConfig};
 use crate::builder::CacheBuilder;
@@ -22,6 +24,8 @@ use crate::load::flight::Flight;
 use crate::memory::BuildError;
 use crate::store::Store;
 use crate::store::codec::Codec;
+#[cfg(feature = "tokio")]
+use crate::store::lease::LeaseStore;
 #[cfg(feature = "redis")]
 use crate::store::redis::RedisStore;
 
@@ -53,6 +57,8 @@ pub struct TieredBuilder<V, S, C> {
     policy: WritePolicy,
     #[cfg(feature = "redis")]
     coherence: Option<(RedisStore, CoherenceConfig)>,
+    #[cfg(feature = "tokio")]
+    leasing: Option<Leasing<S>>,
 }
 
 impl<V, S, C> TieredBuilder<V, S, C>
@@ -74,7 +80,24 @@ where
             policy: WritePolicy::default(),
             #[cfg(feature = "redis")]
             coherence: None,
+            #[cfg(feature = "tokio")]
+            leasing: None,
         }
+    }
+
+    /// Has processes that share the store load a missing key once for all of them: one takes a
+    /// lease and loads, the others wait for its value and load none. If the one that loads dies,
+    /// another takes over; if its load fails, or the store is away, each loads for itself. Costs
+    /// two more round trips a load.
+    ///
+    /// Loads need a tokio runtime with a timer then.
+    #[cfg(feature = "tokio")]
+    pub fn fleet(mut self, fleet: Fleet) -> Self
+    where
+        S: LeaseStore,
+    {
+        self.leasing = Some(Leasing::new(fleet));
+        self
     }
 
     /// Settings of the memory tier, and of loads.
@@ -153,10 +176,13 @@ where
             }
             None => None,
         };
+        let below = Below::new(tier, self.codec);
+        #[cfg(feature = "tokio")]
+        let below = below.leased(self.leasing);
         Ok(Tiered {
             first,
             reads,
-            below: Arc::new(Below::new(tier, self.codec)),
+            below: Arc::new(below),
             near,
             policy: self.policy,
             #[cfg(feature = "redis")]

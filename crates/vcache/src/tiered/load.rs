@@ -9,7 +9,8 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 
 use super::Tiered;
-use super::below::{Birth, Ways};
+use super::below::{Birth, Found, Ways};
+use super::lead::Lead;
 use crate::config::Loading;
 use crate::error::{BoxError, LoadError};
 use crate::load::flight::Ticket;
@@ -165,7 +166,8 @@ where
                     let this = &this;
                     async move {
                         let loaded = (Loaded::new(value), Birth::default());
-                        let kept = this.fill(Ways::plain(), &key, loaded, || true).await;
+                        let kept =
+                            this.fill((Ways::plain(), Lead::Alone), &key, loaded, || true).await;
                         (key, kept)
                     }
                 });
@@ -209,17 +211,29 @@ where
         let (this, key) = (self.parts(), Arc::<str>::from(key));
         let own = Arc::clone(&key);
         let load = move |ticket: Ticket| async move {
-            if let Some(found) = this.below.read(&own).await
-                && found.left.is_none_or(|left| left > least)
-            {
-                return Ok(this.near.vetted(found.kept(this.most), &own));
+            let enough = |found: &Found<V>| found.left.is_none_or(|left| left > least);
+            let kept = |found: Found<V>| this.near.vetted(found.kept(this.most), &own);
+            if let Some(found) = this.below.read(&own).await.filter(enough) {
+                return Ok(kept(found));
             }
             // Before the load: what is invalidated after this concerns it.
-            let (since, began) = ((ways.moment)(&this.below.tier), this.near.now());
-            let loaded = load().await?;
+            let since = (ways.moment)(&this.below.tier);
+            let lead = match this.below.lead(&own, enough).await {
+                Lead::Found(found) => return Ok(kept(found)),
+                lead => lead,
+            };
+            let began = this.near.now();
+            let loaded = match this.below.led(&lead, load()).await {
+                Ok(loaded) => loaded,
+                Err(error) => {
+                    this.below.give_up(lead).await;
+                    return Err(error);
+                }
+            };
             let took = Duration::from_nanos(this.near.now().saturating_sub(began));
             let birth = Birth { since, load_time: Some(took) };
-            Ok(this.fill(ways, &own, (loaded, birth), || ticket.is_current()).await)
+            let wanted = || ticket.is_current();
+            Ok(this.fill((ways, lead), &own, (loaded, birth), wanted).await)
         };
         self.first.follow(found, key, loading, load).await
     }

@@ -23,6 +23,9 @@ mod below;
 mod breaker;
 mod builder;
 mod chain;
+#[cfg(feature = "tokio")]
+mod fleet;
+mod lead;
 mod load;
 pub(crate) mod near;
 mod parts;
@@ -35,6 +38,8 @@ use below::{Below, Found};
 pub use breaker::{BreakerConfig, BreakerState};
 pub use builder::{TieredBuildError, TieredBuilder};
 pub use chain::{Chain, WritePolicy};
+#[cfg(feature = "tokio")]
+pub use fleet::Fleet;
 use near::{Near, Reads};
 use parts::Parts;
 pub use tier::{Tier, TierConfig, TierStats};
@@ -49,6 +54,8 @@ pub use tier::{Tier, TierConfig, TierStats};
 /// - **One flight** over all tiers: however many ask for a key, one asks the store and one
 ///   loads. Of many keys ([`get_many`](Self::get_many),
 ///   [`get_many_or_load`](Self::get_many_or_load)) each tier is asked once, for what is missing.
+/// - **One load for a fleet.** With `TieredBuilder::fleet` (feature `tokio`), processes that share
+///   the store load a missing key once for all of them.
 /// - **Stale values, failures, early refreshes** are as [`Loading`](crate::Loading) says, and
 ///   memory's: the store has what is fresh.
 /// - **The store may be away.** Reads that fail or bring bytes that are no value count as misses;

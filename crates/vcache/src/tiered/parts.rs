@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::below::{Below, Birth, Found, Ways};
+use super::lead::Lead;
 use super::near::Near;
 use super::shorter;
 use crate::load::loaded::Loaded;
@@ -23,7 +24,7 @@ impl<S: Store, C> Parts<S, C> {
     /// no; as memory is to keep it.
     pub(super) async fn fill<V>(
         &self,
-        ways: Ways<S>,
+        (ways, lead): (Ways<S>, Lead<V>),
         key: &str,
         (mut loaded, birth): (Loaded<V>, Birth),
         wanted: impl Fn() -> bool,
@@ -35,7 +36,9 @@ impl<S: Store, C> Parts<S, C> {
         let epoch = writing.epoch(key);
         if wanted() && !writing.has(key) {
             let unwritten = || writing.epoch(key) == epoch;
-            self.below.fill(ways, key, &loaded, birth, unwritten).await;
+            self.below.fill((ways, lead), key, &loaded, birth, unwritten).await;
+        } else {
+            self.below.give_up(lead).await;
         }
         loaded.ttl = shorter(loaded.ttl, self.most);
         self.near.vetted(loaded, key)

@@ -279,7 +279,7 @@ impl<S: Store> Tier<S> {
         self.inner.meters.breaker(state == BreakerState::Open);
     }
 
-    fn capped(&self, ttl: Option<Duration>) -> Option<Duration> {
+    pub(super) fn capped(&self, ttl: Option<Duration>) -> Option<Duration> {
         shorter(ttl, self.inner.config.ttl)
     }
 }

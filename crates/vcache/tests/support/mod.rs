@@ -7,18 +7,31 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use vcache::{RedisConfig, RedisStore};
 
+pub mod cluster;
+pub mod sentinel;
+
 /// A server on a free loopback port; killed when dropped.
 pub struct Redis {
-    port: u16,
+    pub port: u16,
+    args: Vec<String>,
     server: Option<Child>,
+}
+
+/// A port that nobody has just now.
+pub fn free_port() -> u16 {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap().port()
 }
 
 impl Redis {
     pub async fn start() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let mut redis = Self { port, server: None };
+        Self::with(&[]).await
+    }
+
+    /// A server with more settings.
+    pub async fn with(args: &[&str]) -> Self {
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let mut redis = Self { port: free_port(), args, server: None };
         redis.restart().await;
         redis
     }
@@ -29,6 +42,7 @@ impl Redis {
         let server = Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(["--port", &self.port.to_string()])
+            .args(&self.args)
             .stdout(Stdio::null())
             .spawn();
         self.server = match server {
@@ -74,9 +88,34 @@ impl Redis {
 
     /// A connection past the store.
     pub async fn raw(&self) -> redis::aio::MultiplexedConnection {
-        let client = redis::Client::open(self.config().url).unwrap();
-        client.get_multiplexed_async_connection().await.unwrap()
+        connection(self.port).await
     }
+}
+
+pub async fn connection(port: u16) -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
+    let config = redis::AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(Duration::from_secs(10)))
+        .set_response_timeout(Some(Duration::from_secs(10)));
+    client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
+}
+
+/// A command of these words.
+pub fn command(words: &str) -> redis::Cmd {
+    let mut command = redis::Cmd::new();
+    command.arg(words.split_whitespace().collect::<Vec<_>>());
+    command
+}
+
+/// Waits until `done` says so.
+pub async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let asking = async {
+        while !done().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let limit = Duration::from_secs(60);
+    assert!(tokio::time::timeout(limit, asking).await.is_ok(), "never: {what}");
 }
 
 impl Drop for Redis {

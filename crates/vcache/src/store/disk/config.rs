@@ -36,6 +36,10 @@ pub struct DiskConfig {
     /// Bytes of writes that may wait; who comes later waits for room first. Default: 16 MiB.
     #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
     pub queue_size: u64,
+    /// Most invalidated tags that the file remembers, some 50 bytes each. Default: 65,536; at
+    /// least 1. When one is forgotten, all tagged entries older than its invalidation count as
+    /// invalidated.
+    pub max_tags: usize,
     /// What a write survives once it is acknowledged. Default: the end of the process.
     pub durability: Durability,
     /// What to do with a file that is damaged, another program's or another version's. Default:
@@ -56,6 +60,7 @@ impl Default for DiskConfig {
             readers: 2,
             cache_size: 8 << 20,
             queue_size: 16 << 20,
+            max_tags: 65_536,
             durability: Durability::default(),
             on_corrupt: OnCorrupt::default(),
             verify: false,

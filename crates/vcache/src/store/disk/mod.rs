@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,12 +14,15 @@ use crate::sqlite::failure::{Failure, OpenError};
 use crate::sqlite::file::Opening;
 use crate::sqlite::queue::{self, Closed, Items, Queue};
 use crate::sqlite::writer;
-use crate::store::{ScanStore, Store, StoreError, Stored, wall};
+use crate::store::{
+    Keeping, Moment, ScanStore, Store, StoreError, Stored, TagStore, taglist, wall,
+};
 
 mod config;
 mod metrics;
 mod reads;
 mod row;
+mod tags;
 mod touched;
 mod writes;
 
@@ -28,7 +31,7 @@ use metrics::DiskMeters;
 pub use metrics::DiskStats;
 use reads::{Read, Reader};
 use touched::Touched;
-use writes::{Bounds, Write};
+use writes::{Bounds, Tagged, Write};
 
 /// The smallest bound: below, SQLite's own pages would be most of it.
 const LEAST_SIZE: u64 = 1 << 20;
@@ -88,6 +91,10 @@ struct Inner {
     turn: AtomicUsize,
     writes: Arc<Queue<Write>>,
     touched: Arc<Touched>,
+    /// Most invalidated tags to remember.
+    max_tags: i64,
+    /// The tick of the tags' clock after the last invalidation of this process.
+    moment: AtomicI64,
     meters: Arc<DiskMeters>,
     /// The ends of all threads, for the one who waits for them.
     ends: Mutex<Vec<oneshot::Receiver<()>>>,
@@ -179,6 +186,29 @@ impl DiskStore {
         answered(answer.await)
     }
 
+    async fn keep(
+        &self,
+        key: &str,
+        value: Bytes,
+        ttl: Option<Duration>,
+        tags: Option<Tagged>,
+    ) -> Result<(), StoreError> {
+        let ttl = ttl.or(self.inner.ttl);
+        if !self.keeps(key, &value) {
+            self.inner.meters.refused();
+            return self.delete(key).await.map(drop);
+        }
+        if ttl.is_some_and(|ttl| ttl.is_zero()) {
+            return self.delete(key).await.map(drop);
+        }
+        let expires = ttl.and_then(|ttl| row::expiry(wall::now(), wall::millis(ttl)));
+        let size = bytes(key.len()) + bytes(value.len());
+        let key = key.into();
+        let touched = Arc::clone(&self.inner.touched);
+        let set = |asker| Write::Set { key, value, expires, tags, touched, asker };
+        self.write(size, set).await
+    }
+
     async fn delete_all(&self, keys: Box<[Box<str>]>) -> Result<u64, StoreError> {
         let size = keys.iter().map(|key| bytes(key.len())).sum();
         self.write(size, |asker| Write::Delete { keys, found: 0, asker }).await
@@ -195,6 +225,9 @@ fn check(config: &DiskConfig) -> Result<(), OpenError> {
     }
     if config.queue_size == 0 {
         return refused("queue_size", 0, "more than 0");
+    }
+    if config.max_tags == 0 {
+        return refused("max_tags", 0, "more than 0");
     }
     if config.sweep.is_zero() {
         return refused("sweep", 0, "more than 0");
@@ -213,6 +246,7 @@ fn start(name: &str, config: &DiskConfig, opening: &Opening<'_>) -> Result<DiskS
     let bounds = (Arc::clone(&touched), Arc::clone(&meters));
     let bounds = Bounds::new(&db, config.max_size, config.sweep, bounds.0, bounds.1)
         .map_err(|error| unusable(error.into()))?;
+    let moment = tags::now(&db).map_err(|error| unusable(error.into()))?;
     let mut ends = Vec::new();
     let reader = |items: Items<Read>| {
         let reader = Reader {
@@ -242,6 +276,8 @@ fn start(name: &str, config: &DiskConfig, opening: &Opening<'_>) -> Result<DiskS
             turn: AtomicUsize::new(0),
             writes,
             touched,
+            max_tags: i64::try_from(config.max_tags).unwrap_or(i64::MAX),
+            moment: AtomicI64::new(moment),
             meters,
             ends: Mutex::new(ends),
         }),
@@ -279,19 +315,7 @@ impl Store for DiskStore {
     }
 
     async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>) -> Result<(), StoreError> {
-        let ttl = ttl.or(self.inner.ttl);
-        if !self.keeps(key, &value) {
-            self.inner.meters.refused();
-            return self.delete(key).await.map(drop);
-        }
-        if ttl.is_some_and(|ttl| ttl.is_zero()) {
-            return self.delete(key).await.map(drop);
-        }
-        let expires = ttl.and_then(|ttl| row::expiry(wall::now(), wall::millis(ttl)));
-        let size = bytes(key.len()) + bytes(value.len());
-        let key = key.into();
-        let touched = Arc::clone(&self.inner.touched);
-        self.write(size, |asker| Write::Set { key, value, expires, touched, asker }).await
+        self.keep(key, value, ttl, None).await
     }
 
     async fn delete(&self, key: &str) -> Result<bool, StoreError> {
@@ -312,6 +336,41 @@ impl Store for DiskStore {
 
     async fn clear(&self) -> Result<(), StoreError> {
         self.write(0, Write::Clear).await
+    }
+}
+
+/// Tags by a clock and a table in the same file, so that they outlive the process too. An
+/// invalidation is acknowledged when it is committed.
+impl TagStore for DiskStore {
+    async fn set_tagged(
+        &self,
+        key: &str,
+        value: Bytes,
+        keeping: Keeping<'_>,
+    ) -> Result<(), StoreError> {
+        if keeping.tags.is_empty() {
+            return self.set(key, value, keeping.ttl).await;
+        }
+        let mut list = Vec::new();
+        taglist::write(&mut list, keeping.tags)
+            .map_err(|error| StoreError::Encode(error.into()))?;
+        let since = keeping.since.map(|since| since.0.cast_signed());
+        let tags = Tagged { list: list.into(), since };
+        self.keep(key, value, keeping.ttl, Some(tags)).await
+    }
+
+    async fn invalidate_tags(&self, tags: &[&str]) -> Result<(), StoreError> {
+        let (tags, most) = (owned(tags), self.inner.max_tags);
+        let size = tags.iter().map(|tag| bytes(tag.len())).sum();
+        let now = self.write(size, |asker| Write::Invalidate { tags, most, now: 0, asker }).await?;
+        self.inner.moment.fetch_max(now, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What other processes have invalidated with the same file is not known, so what is loaded
+    /// meanwhile may count as older than it is.
+    fn moment(&self) -> Moment {
+        Moment(self.inner.moment.load(Ordering::Relaxed).cast_unsigned())
     }
 }
 

@@ -11,16 +11,17 @@ use tokio::sync::oneshot;
 
 use super::metrics::DiskMeters;
 use super::row::{self, Found};
+use super::tags;
 use super::touched::Touched;
 use super::writes::Write;
 use crate::sqlite::failure::Failure;
 use crate::sqlite::queue::{Item, Items, Queue, Room};
-use crate::store::{Stored, wall};
+use crate::store::{Stored, taglist, wall};
 
 /// Reads of one transaction: enough that opening it does not count, and a writer's log can be
 /// merged soon.
 const GROUP: usize = 64;
-const GET: &str = "SELECT id, expires, sum, value FROM entries WHERE key = ?1";
+const GET: &str = "SELECT id, expires, sum, born, tags, value FROM entries WHERE key = ?1";
 
 /// To whom an answer goes.
 pub(super) type Asker<T> = oneshot::Sender<Result<T, Failure>>;
@@ -124,9 +125,15 @@ impl Reader {
             return Ok(None);
         };
         match row::read(key.as_bytes(), row)? {
-            Found::Value(value, expires) => {
+            Found::Value(value, expires, tags) => {
                 self.touched.touch(row.get(0)?);
-                Ok(live(value, expires))
+                match tags {
+                    None => Ok(live(value, expires)),
+                    Some((born, tags)) if tags::hold(&self.db, born, &tags)? => {
+                        Ok(live(value, expires).map(|stored| stored.tagged(tags)))
+                    }
+                    Some(_) => Ok(None),
+                }
             }
             Found::Damaged(id) => {
                 self.meters.damaged();
@@ -138,13 +145,19 @@ impl Reader {
     }
 
     fn exists(&self, key: &str) -> rusqlite::Result<bool> {
-        let exists = "SELECT expires FROM entries WHERE key = ?1";
+        let exists = "SELECT expires, born, tags FROM entries WHERE key = ?1";
         let mut exists = self.db.prepare_cached(exists)?;
         let mut rows = exists.query((key.as_bytes(),))?;
         let Some(row) = rows.next()? else {
             return Ok(false);
         };
-        Ok(left(row.get(0)?) != Some(Duration::ZERO))
+        let tags: Option<Vec<u8>> = row.get(2)?;
+        let tags = tags.and_then(|tags| taglist::take(&mut Bytes::from(tags)));
+        let holds = match tags {
+            Some(tags) => tags::hold(&self.db, row.get(1)?, &tags)?,
+            None => true,
+        };
+        Ok(holds && left(row.get(0)?) != Some(Duration::ZERO))
     }
 
     fn scan(&self, prefix: &str, most: usize) -> rusqlite::Result<Vec<String>> {

@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::metrics::DiskMeters;
-use super::row;
+use super::row::{self, Label};
+use super::tags;
 use super::touched::Touched;
 use crate::clock::{Clock, SystemClock};
 use crate::sqlite::failure::Failure;
@@ -29,8 +30,16 @@ pub(super) enum Write {
         key: Box<str>,
         value: Bytes,
         expires: Option<i64>,
+        tags: Option<Tagged>,
         touched: Arc<Touched>,
         asker: Asker<()>,
+    },
+    /// Tags to invalidate, how many to remember, and the tick after that.
+    Invalidate {
+        tags: Box<[Box<str>]>,
+        most: i64,
+        now: i64,
+        asker: Asker<i64>,
     },
     /// Keys to delete, and how many were there.
     Delete {
@@ -43,12 +52,32 @@ pub(super) enum Write {
     Forget(i64),
 }
 
+/// The tags of an entry to be.
+pub(super) struct Tagged {
+    /// The list as a row holds it.
+    pub(super) list: Box<[u8]>,
+    /// Since when invalidations concern it; `None` is since it is written.
+    pub(super) since: Option<i64>,
+}
+
+impl Tagged {
+    fn label(&self, now: i64) -> Label<'_> {
+        let born = self.since.map_or(now, |since| since.min(now));
+        Label { born, tags: Some(&self.list) }
+    }
+}
+
 impl Work for Write {
     fn apply(&mut self, db: &Connection) -> rusqlite::Result<()> {
         match self {
-            Self::Set { key, value, expires, touched, .. } => {
-                put(db, key.as_bytes(), value, *expires, touched)?;
+            Self::Set { key, value, expires, tags, touched, .. } => {
+                let label = match tags {
+                    Some(tagged) => tagged.label(tags::now(db)?),
+                    None => Label::default(),
+                };
+                put(db, key.as_bytes(), value, *expires, &label, touched)?;
             }
+            Self::Invalidate { tags, most, now, .. } => *now = tags::invalidate(db, tags, *most)?,
             Self::Delete { keys, found, .. } => {
                 *found = 0;
                 for key in keys.iter() {
@@ -70,6 +99,7 @@ impl Work for Write {
         match self {
             Self::Set { asker, .. } | Self::Clear(asker) => drop(asker.send(result)),
             Self::Delete { asker, found, .. } => drop(asker.send(result.map(|()| found))),
+            Self::Invalidate { asker, now, .. } => drop(asker.send(result.map(|()| now))),
             Self::Forget(_) => {}
         }
     }
@@ -82,20 +112,23 @@ fn put(
     key: &[u8],
     value: &[u8],
     expires: Option<i64>,
+    label: &Label<'_>,
     touched: &Touched,
 ) -> rusqlite::Result<()> {
-    let sum = row::sum(key, expires, value);
-    let replace =
-        "UPDATE entries SET expires = ?2, sum = ?3, value = ?4 WHERE key = ?1 RETURNING id";
+    let sum = row::sum(key, expires, label, value);
+    let row = (key, expires, sum, label.born, label.tags, value);
+    let replace = "UPDATE entries SET expires = ?2, sum = ?3, born = ?4, tags = ?5, value = ?6
+        WHERE key = ?1 RETURNING id";
     let mut replace = db.prepare_cached(replace)?;
-    let mut rows = replace.query((key, expires, sum, value))?;
+    let mut rows = replace.query(row)?;
     if let Some(row) = rows.next()? {
         touched.touch(row.get(0)?);
         // The statement is done when it has no more rows.
         return rows.next().map(drop);
     }
-    let insert = "INSERT INTO entries (key, expires, sum, value) VALUES (?1, ?2, ?3, ?4)";
-    db.prepare_cached(insert)?.execute((key, expires, sum, value))?;
+    let insert = "INSERT INTO entries (key, expires, sum, born, tags, value)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    db.prepare_cached(insert)?.execute(row)?;
     Ok(())
 }
 

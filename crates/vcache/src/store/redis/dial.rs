@@ -116,16 +116,9 @@ impl Dialer {
         &self,
         push: impl Fn(&str) -> P,
     ) -> Result<Vec<Dedicated>, RedisError> {
-        let nodes = self.limited(self.primaries()).await?;
-        let mut all = Vec::with_capacity(nodes.len());
-        for info in nodes {
-            let address = address(info.addr());
-            let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-            let config = self.patient().set_push_sender(push(&address));
-            let client = Client::open(info.set_redis_settings(settings))?;
-            let made = client.get_multiplexed_async_connection_with_config(&config);
-            let connection = self.limited(made).await?;
-            all.push(Dedicated { address, connection });
+        let mut all = Vec::new();
+        for info in self.limited(self.primaries()).await? {
+            all.push(self.dedicate(info, &push).await?);
         }
         Ok(all)
     }
@@ -148,6 +141,35 @@ impl Dialer {
                     .eq(servers.iter().map(|server| &server.address).collect::<BTreeSet<_>>()))
             }
         }
+    }
+
+    /// A connection of its own, with pushes, to any one server: what is published reaches all.
+    pub(super) async fn listener<P: AsyncPushSender>(
+        &self,
+        push: impl Fn(&str) -> P,
+    ) -> Result<Dedicated, RedisError> {
+        let mut error = RedisError::from((ErrorKind::ClusterConnectionNotFound, "no node"));
+        for info in self.limited(self.primaries()).await? {
+            match self.dedicate(info, &push).await {
+                Ok(made) => return Ok(made),
+                Err(failed) => error = failed,
+            }
+        }
+        Err(error)
+    }
+
+    async fn dedicate<P: AsyncPushSender>(
+        &self,
+        info: ConnectionInfo,
+        push: impl Fn(&str) -> P,
+    ) -> Result<Dedicated, RedisError> {
+        let address = address(info.addr());
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let config = self.patient().set_push_sender(push(&address));
+        let client = Client::open(info.set_redis_settings(settings))?;
+        let made = client.get_multiplexed_async_connection_with_config(&config);
+        let connection = self.limited(made).await?;
+        Ok(Dedicated { address, connection })
     }
 
     /// The servers that hold keys.
@@ -204,7 +226,8 @@ impl Dialer {
             .set_response_timeout(None)
     }
 
-    async fn limited<T>(
+    /// What is tried within the time to connect.
+    pub(super) async fn limited<T>(
         &self,
         making: impl Future<Output = Result<T, RedisError>>,
     ) -> Result<T, RedisError> {

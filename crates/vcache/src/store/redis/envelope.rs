@@ -10,8 +10,7 @@
 //! 24..32  the generation: what was invalidated up to then does not concern it
 //! 32..40  the fencing token of the lease under which it was written, or 0
 //! 40..44  how long its load took, in microseconds; 0 if nobody said
-//! 44..    if there are tags: their number (2 bytes), then each one's length (2 bytes) and bytes
-//!         the value
+//! 44..    the tags, if there are any, and the value
 //! ```
 //!
 //! Numbers are big-endian.
@@ -20,6 +19,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 
+use crate::store::taglist::{self, TooManyTags};
 use crate::store::wall::millis;
 
 const MARK: [u8; 2] = *b"vc";
@@ -63,11 +63,6 @@ pub(super) enum Fault {
     Damaged,
 }
 
-/// More tags, or longer ones, than there is room for.
-#[derive(Debug, thiserror::Error)]
-#[error("an entry has more than 65,535 tags, or one of more than 65,535 bytes")]
-pub(super) struct TooManyTags;
-
 /// The bytes to keep for a value that is written at `now`.
 pub(super) fn seal(value: &[u8], now: u64, label: &Label<'_>) -> Result<Vec<u8>, TooManyTags> {
     let expires = label.ttl.map_or(NEVER, |ttl| now.saturating_add(millis(ttl)));
@@ -82,11 +77,7 @@ pub(super) fn seal(value: &[u8], now: u64, label: &Label<'_>) -> Result<Vec<u8>,
     let micros = u32::try_from(label.load_time.as_micros()).unwrap_or(u32::MAX);
     bytes.extend_from_slice(&micros.to_be_bytes());
     if !label.tags.is_empty() {
-        bytes.extend_from_slice(&short(label.tags.len())?);
-        for tag in label.tags {
-            bytes.extend_from_slice(&short(tag.len())?);
-            bytes.extend_from_slice(tag.as_bytes());
-        }
+        taglist::write(&mut bytes, label.tags)?;
     }
     bytes.extend_from_slice(value);
     let sum = crc32fast::hash(bytes.get(SUMMED..).unwrap_or_default());
@@ -94,10 +85,6 @@ pub(super) fn seal(value: &[u8], now: u64, label: &Label<'_>) -> Result<Vec<u8>,
         place.copy_from_slice(&sum.to_be_bytes());
     }
     Ok(bytes)
-}
-
-fn short(number: usize) -> Result<[u8; 2], TooManyTags> {
-    u16::try_from(number).map(u16::to_be_bytes).map_err(|_| TooManyTags)
 }
 
 /// The fixed part.
@@ -153,7 +140,10 @@ pub(super) fn open(bytes: Bytes, now: u64) -> Result<Option<Opened>, Fault> {
     }
     let mut value = bytes;
     value.advance(HEAD);
-    let tags = if head.tagged { tags(&mut value).ok_or(Fault::Damaged)? } else { Vec::new() };
+    let tags = match head.tagged {
+        true => taglist::take(&mut value).ok_or(Fault::Damaged)?,
+        false => Vec::new(),
+    };
     Ok(Some(Opened {
         value,
         left,
@@ -162,18 +152,6 @@ pub(super) fn open(bytes: Bytes, now: u64) -> Result<Option<Opened>, Fault> {
         load_time: Duration::from_micros(head.micros.into()),
         tags,
     }))
-}
-
-fn tags(bytes: &mut Bytes) -> Option<Vec<Box<str>>> {
-    let number = bytes.try_get_u16().ok()?;
-    (0..number)
-        .map(|_| {
-            let length = usize::from(bytes.try_get_u16().ok()?);
-            let tag = std::str::from_utf8(bytes.get(..length)?).ok()?.into();
-            bytes.advance(length);
-            Some(tag)
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -43,6 +43,9 @@ struct State {
     connection: Option<Connection>,
     /// Counts connections, so that an old one's failure does not close its successor.
     number: u64,
+    /// Counts attempts to connect that failed, and why the last one did.
+    failures: u64,
+    failed: Option<RedisError>,
 }
 
 /// What came back, before it is read: an answer, or errors in the midst of several.
@@ -85,8 +88,7 @@ impl Link {
     /// sent once more, so it must be harmless to repeat.
     pub(super) async fn call(&self, spot: Spot, command: &Cmd) -> Result<Value, StoreError> {
         let _turn = self.admitted(spot).await?;
-        let value = self.tried(spot, Request::One(command)).await?;
-        value.extract_error().map_err(failure)
+        self.tried(spot, Request::One(command)).await
     }
 
     /// Sends several commands without waiting in between; their answers in order, each an error
@@ -115,8 +117,7 @@ impl Link {
         let (short, whole) = (script.short(keys, args), script.whole(keys, args));
         let _turn = self.admitted(spot).await?;
         let request = Request::Script { short: &short, whole: &whole };
-        let value = self.tried(spot, request).await?;
-        value.extract_error().map_err(failure)
+        self.tried(spot, request).await
     }
 
     /// The primaries of a Cluster; where there is none, one node that stands for the server.
@@ -132,8 +133,7 @@ impl Link {
     pub(super) async fn call_node(&self, node: &Node, command: &Cmd) -> Result<Value, StoreError> {
         let spot = Spot::default();
         let _turn = self.admitted(spot).await?;
-        let value = self.tried(spot, Request::Node(node, command)).await?;
-        value.extract_error().map_err(failure)
+        self.tried(spot, Request::Node(node, command)).await
     }
 
     /// A turn, unless the breaker is open.
@@ -209,18 +209,37 @@ enum Request<'a> {
 impl Request<'_> {
     async fn sent(self, mut connection: Connection) -> Answer {
         match self {
-            Self::One(command) => connection.send(command).await,
-            Self::All(commands) => connection.send_all(commands).await,
+            Self::One(command) => connection.send(command).await.and_then(Value::extract_error),
+            Self::All(commands) => connection.send_all(commands).await.and_then(usable),
             Self::Script { short, whole } => {
                 let answer = connection.send(short).await.and_then(Value::extract_error);
                 match answer {
-                    Err(error) if is_unknown_script(&error) => connection.send(whole).await,
+                    Err(error) if is_unknown_script(&error) => {
+                        connection.send(whole).await.and_then(Value::extract_error)
+                    }
                     answer => answer,
                 }
             }
-            Self::Node(node, command) => connection.send_to(node, command.clone()).await,
+            Self::Node(node, command) => {
+                let answer = connection.send_to(node, command.clone()).await;
+                answer.and_then(Value::extract_error)
+            }
         }
     }
+}
+
+/// Several answers, unless one of them is an error that says something of the server as a whole.
+fn usable(answers: Value) -> Answer {
+    let Value::Array(values) = &answers else { return Ok(answers) };
+    for value in values {
+        if let Value::ServerError(error) = value {
+            let error = RedisError::from(error.clone());
+            if is_read_only(&error) || failure(error.clone()).is_transient() {
+                return Err(error);
+            }
+        }
+    }
+    Ok(answers)
 }
 
 /// The breaker lets nothing through.
@@ -250,15 +269,29 @@ impl Inner {
         if let Some(present) = lane.present() {
             return Ok(present);
         }
+        let before = lane.state().failures;
         let _connecting = lane.connecting.lock().await;
         if let Some(present) = lane.present() {
             return Ok(present);
         }
-        let made = self.dialer.dial().await?;
+        if let Some(error) = lane.failed_since(before) {
+            // A thousand callers must not knock a thousand times, one after the other.
+            return Err(error);
+        }
+        let made = self.dialer.dial().await;
         let mut state = lane.state();
-        state.number += 1;
-        state.connection = Some(made.clone());
-        Ok((made, state.number))
+        match made {
+            Ok(made) => {
+                state.number += 1;
+                state.connection = Some(made.clone());
+                Ok((made, state.number))
+            }
+            Err(error) => {
+                state.failures += 1;
+                state.failed = Some(error.clone());
+                Err(error)
+            }
+        }
     }
 
     /// Forgets a connection, if it is still that one.
@@ -310,6 +343,12 @@ impl Lane {
     fn present(&self) -> Option<(Connection, u64)> {
         let state = self.state();
         state.connection.clone().map(|connection| (connection, state.number))
+    }
+
+    /// Why connecting has failed, if it did after so many failures before.
+    fn failed_since(&self, before: u64) -> Option<RedisError> {
+        let state = self.state();
+        state.failed.clone().filter(|_| state.failures > before)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

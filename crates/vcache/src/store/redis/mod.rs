@@ -18,9 +18,11 @@ mod envelope;
 mod error;
 mod generations;
 mod key;
+mod lease;
 mod link;
 mod metrics;
 mod nodes;
+mod room;
 mod script;
 mod sentinel;
 mod tags;
@@ -35,6 +37,7 @@ use envelope::Head;
 pub use error::RedisBuildError;
 use generations::Generations;
 use key::Keys;
+use lease::Leases;
 use link::Link;
 use metrics::RedisMeters;
 pub use metrics::RedisStats;
@@ -79,6 +82,7 @@ struct Inner {
     keys: Keys,
     ttl: Option<Duration>,
     generations: Generations,
+    leases: Leases,
     /// Whether clearing is a step of the generations.
     clears_by_generation: bool,
     meters: Arc<RedisMeters>,
@@ -108,6 +112,7 @@ impl RedisStore {
             inner: Arc::new(Inner {
                 link: Link::new(dialer, config, Arc::clone(&meters)),
                 generations: Generations::new(&keys, config.max_tags, config.generations),
+                leases: Leases::new(),
                 keys,
                 ttl: config.ttl,
                 clears_by_generation: config.generations,

@@ -57,8 +57,16 @@ fn certificates(tls: &RedisTls) -> Result<Option<TlsCertificates>, RedisBuildErr
         _ => return Err(RedisBuildError::Topology("tls needs both a certificate and its key")),
     };
     let root_cert = tls.ca.as_deref().map(read).transpose()?;
+    if root_cert.as_ref().is_some_and(|pem| !holds_certificate(pem)) {
+        // Nobody at all would be trusted.
+        return Err(RedisBuildError::Certificate("tls.ca holds no certificate".into()));
+    }
     let any = client_tls.is_some() || root_cert.is_some();
     Ok(any.then_some(TlsCertificates { client_tls, root_cert }))
+}
+
+fn holds_certificate(pem: &[u8]) -> bool {
+    String::from_utf8_lossy(pem).contains("-----BEGIN CERTIFICATE-----")
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, RedisBuildError> {

@@ -3,7 +3,10 @@
 use std::hash::Hash;
 use std::time::Duration;
 
+use foyer::{EvictionConfig, LfuConfig, S3FifoConfig};
 use vcache::Memory;
+
+use crate::asked::Asked;
 
 /// What is asked of a cache.
 pub trait Cache<K, V>: Send + Sync {
@@ -72,6 +75,18 @@ impl<K: Key, V: Value> Cache<K, V> for moka::sync::Cache<K, V> {
     }
 }
 
+impl<K: Key, V: Value> Cache<K, V> for foyer::Cache<K, V> {
+    fn get(&self, key: &K) -> Option<V> {
+        Self::get(self, key).map(|entry| entry.value().clone())
+    }
+    fn insert(&self, key: K, value: V) {
+        Self::insert(self, key, value);
+    }
+    fn len(&self) -> u64 {
+        self.entries() as u64
+    }
+}
+
 /// Ours, for so many entries.
 ///
 /// # Panics
@@ -82,6 +97,12 @@ pub fn verve<K: Key, V: Value>(entries: usize, ttl: Option<Duration>) -> Memory<
     let bound = entries as u64 * Memory::<K, V>::overhead();
     #[expect(clippy::expect_used, reason = "a harness, and the bound is above one entry")]
     Memory::builder().max_weight(bound).ttl(ttl).build().expect("a bound for one entry")
+}
+
+fn foyer<K: Key, V: Value>(entries: usize, policy: impl Into<EvictionConfig>) -> Contender<K, V> {
+    let cache: foyer::Cache<K, V> =
+        foyer::CacheBuilder::new(entries).with_eviction_config(policy).build();
+    Box::new(cache)
 }
 
 /// The contenders by name, each with room for so many entries.
@@ -97,8 +118,26 @@ pub fn contender<K: Key, V: Value>(name: &str, entries: usize) -> Option<Contend
             let builder = moka::sync::Cache::<K, V>::builder();
             Box::new(builder.max_capacity(entries as u64).time_to_live(hour).build())
         }
+        "foyer S3-FIFO" => foyer(entries, S3FifoConfig::default()),
+        "foyer LFU" => foyer(entries, LfuConfig::default()),
         _ => return None,
     })
+}
+
+/// Those of the names that take part, each with room for so many entries.
+///
+/// # Panics
+///
+/// On a name that [`contender`] does not know.
+#[must_use]
+pub fn contenders<K: Key, V: Value>(
+    asked: &Asked,
+    names: &[&'static str],
+    entries: usize,
+) -> Vec<(&'static str, Contender<K, V>)> {
+    #[expect(clippy::expect_used, reason = "a harness: the names stand in its own tables")]
+    let make = |name| (name, contender(name, entries).expect("a known name"));
+    names.iter().copied().filter(|name| asked.contender(name)).map(make).collect()
 }
 
 /// The share of accesses (%) that hit; what is missing is stored.

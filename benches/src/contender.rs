@@ -16,7 +16,7 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// Starts `program` with `args` on processor `cpu` and waits until `address` accepts.
+    /// Starts `program` with `args`, on processor `cpu` if given, and waits until `address` accepts.
     ///
     /// # Errors
     ///
@@ -25,12 +25,14 @@ impl Contender {
         name: &str,
         program: &Path,
         args: &[&str],
-        cpu: usize,
+        cpu: Option<usize>,
         address: SocketAddr,
     ) -> io::Result<Self> {
-        let child = Command::new("taskset")
-            .args(["-c", &cpu.to_string()])
-            .arg(program)
+        let mut command = Command::new(if cpu.is_some() { Path::new("taskset") } else { program });
+        if let Some(cpu) = cpu {
+            command.args(["-c", &cpu.to_string()]).arg(program);
+        }
+        let child = command
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -91,6 +93,12 @@ impl Drop for Contender {
         }
         let _ = self.child.wait();
     }
+}
+
+/// User and system time of this process so far, in seconds.
+#[must_use]
+pub fn own_cpu_seconds() -> f64 {
+    cpu_ticks(std::process::id()).unwrap_or_default() as f64 / 100.0
 }
 
 /// A port of the loopback address that was free a moment ago.

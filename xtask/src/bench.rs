@@ -6,17 +6,26 @@ use crate::workspace::{Target, Workspace};
 
 /// Measure against the peers: the same work, in one run
 ///
-/// Without an area, lists the areas. An area is a program (load on servers) or a benchmark
-/// (functions) of the package `benches`, or both; every figure is a ratio to a peer in the same
-/// run. Build nothing else meanwhile.
+/// Without an area, lists the areas: benchmarks of the package `benches`. Every figure stands beside
+/// a peer's of the same run. Words behind the area name parts of it, such as `cache speed`; an
+/// unknown one lists them. Tables, charts and JSON are written to `bench` under the target folder.
+/// Build nothing else meanwhile.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
-    /// What to measure, such as `cache` or `gateway`
+    /// What to measure, such as `cache`, `functions` or `gateway`
     area: Option<String>,
+    /// Parts of the area; for functions, a part of their names
+    parts: Vec<String>,
     /// Only beside this peer
     #[arg(long)]
     peer: Option<String>,
+    /// Rough figures: two rounds, short ones
+    #[arg(long)]
+    quick: bool,
 }
+
+/// The area that criterion measures; it has words of its own.
+const FUNCTIONS: &str = "functions";
 
 impl Bench {
     pub(crate) fn run(&self) -> Outcome {
@@ -27,49 +36,48 @@ impl Bench {
             println!("areas: {}", areas(targets));
             return Ok(());
         };
-        let has = |kind| targets.iter().any(|t| t.kind == kind && t.name == *area);
-        let (load, functions) = (has("bin"), has("bench"));
-        if !load && !functions {
+        if !targets.iter().any(|t| t.kind == "bench" && t.name == *area) {
             let known = areas(targets);
             return Err(Failure::new(format!("no area `{area}`; there are: {known}")));
         }
-        if functions {
-            self.functions(area)?;
+        let mut program = cargo().args(["bench", "--package=benches", "--bench", area]);
+        // The gateway needs none of the peers that are built in.
+        if area != "gateway" {
+            program = program.args(["--features=peers"]);
         }
-        if load {
-            self.load(area)?;
+        if self.quick && area != FUNCTIONS {
+            program = program.env("VERVE_BENCH_ROUNDS", "2").env("VERVE_BENCH_SECONDS", "1");
         }
-        Ok(())
+        program.args(["--"]).args(self.words(area)).run()
     }
 
-    fn functions(&self, area: &str) -> Outcome {
-        let program = cargo().args(["bench", "--package=benches", "--bench", area]);
-        // Criterion takes a regular expression: ourselves, and the peer.
-        let filter = self.peer.as_ref().map(|peer| format!("verve|{peer}"));
-        match &filter {
-            Some(filter) => program.args(["--", filter.as_str()]).run(),
-            None => program.run(),
-        }
-    }
-
-    fn load(&self, area: &str) -> Outcome {
-        let program = cargo().args(["run", "--release", "--package=benches", "--bin", area]);
+    /// What the benchmark itself is told.
+    fn words(&self, area: &str) -> Vec<String> {
+        let mut words = self.parts.clone();
         match &self.peer {
-            Some(peer) => program.args(["--", "--peer", peer.as_str()]).run(),
-            None => program.run(),
+            // Criterion takes one regular expression, for group and function together.
+            Some(peer) if area == FUNCTIONS => {
+                let parts = words.join(".*");
+                words = vec![format!("{parts}.*/({OURS}|{peer})")];
+            }
+            Some(peer) => words.extend(["--peer".to_owned(), peer.clone()]),
+            None => {}
         }
+        if self.quick && area == FUNCTIONS {
+            words.push("--quick".to_owned());
+        }
+        words
     }
 }
 
-/// The names of all areas, each once.
+/// How our own contender begins.
+const OURS: &str = "verve";
+
+/// The names of all areas.
 fn areas(targets: &[Target]) -> String {
-    let is_area = |target: &&Target| matches!(&*target.kind, "bin" | "bench");
-    let mut names: Vec<_> = targets.iter().filter(is_area).map(|t| &*t.name).collect();
+    let mut names: Vec<_> =
+        targets.iter().filter(|t| t.kind == "bench").map(|t| &*t.name).collect();
     names.sort_unstable();
-    names.dedup();
-    if names.is_empty() {
-        return "none yet".to_owned();
-    }
     names.join(", ")
 }
 
@@ -78,16 +86,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_area_is_listed_once() {
+    fn benchmarks_are_areas() {
         let target =
             |name: &str, kind: &str| Target { name: name.to_owned(), kind: kind.to_owned() };
-        let targets = [
-            target("server", "bin"),
-            target("cache", "bench"),
-            target("cache", "bin"),
-            target("benches", "lib"),
-        ];
-        assert_eq!(areas(&targets), "cache, server");
-        assert_eq!(areas(&[]), "none yet");
+        let targets =
+            [target("gateway", "bench"), target("cache", "bench"), target("benches", "lib")];
+        assert_eq!(areas(&targets), "cache, gateway");
+    }
+
+    #[test]
+    fn criterion_is_told_in_its_own_words() {
+        let bench = |peer: Option<&str>| Bench {
+            area: None,
+            parts: vec!["pool".to_owned()],
+            peer: peer.map(str::to_owned),
+            quick: true,
+        };
+        assert_eq!(bench(None).words("cache"), ["pool"]);
+        assert_eq!(bench(Some("moka")).words("cache"), ["pool", "--peer", "moka"]);
+        assert_eq!(bench(None).words(FUNCTIONS), ["pool", "--quick"]);
+        assert_eq!(bench(Some("dead")).words(FUNCTIONS), ["pool.*/(verve|dead)", "--quick"]);
     }
 }

@@ -4,6 +4,7 @@ use crate::deny;
 use crate::doc;
 use crate::failure::{Failure, Outcome};
 use crate::features;
+use crate::loom;
 use crate::run::{build_once, cargo};
 use crate::steps::Steps;
 use crate::test;
@@ -25,13 +26,14 @@ pub(crate) struct Ci {
 type Step = (&'static str, fn() -> Outcome);
 
 /// Quick ones first.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("fmt", fmt),
     ("tidy", tidy::check),
     ("clippy-none", || clippy(Some("--no-default-features"))),
     ("clippy-default", || clippy(None)),
     ("clippy-all", || clippy(Some("--all-features"))),
     ("test", || test::all(None)),
+    ("loom", loom::check),
     ("doc", || doc::build(false)),
     ("deny", deny::check),
     ("features", features::each_alone),

@@ -8,6 +8,7 @@ mod deny;
 mod doc;
 mod failure;
 mod features;
+mod loom;
 mod needs;
 mod run;
 mod steps;
@@ -36,6 +37,7 @@ enum Command {
     Ci(ci::Ci),
     Tidy(tidy::Tidy),
     Doc(doc::Doc),
+    Loom(loom::Loom),
     Bench(bench::Bench),
 }
 
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Ci(ci) => ci.run(),
         Command::Tidy(tidy) => tidy.run(),
         Command::Doc(doc) => doc.run(),
+        Command::Loom(loom) => loom.run(),
         Command::Bench(bench) => bench.run(),
     };
     match outcome {

@@ -63,9 +63,9 @@ impl Workspace {
 }
 
 impl Package {
-    /// Whether it stands in `crates/`, and so is shipped.
+    /// Whether it stands in `crates/` itself, and so is shipped.
     pub(crate) fn is_shipped(&self, root: &Path) -> bool {
-        self.folder.starts_with(root.join("crates"))
+        self.folder.parent() == Some(&root.join("crates"))
     }
 
     pub(crate) fn manifest(&self) -> PathBuf {

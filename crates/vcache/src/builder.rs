@@ -6,6 +6,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use crate::cache::Cache;
+use crate::cause::Cause;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::load::account::Account;
@@ -13,7 +14,9 @@ use crate::memory::{BuildError, Memory, MemoryBuilder};
 use crate::prefix::{Index, Ordered};
 use crate::shelf::Shelf;
 use crate::tags::Tags;
-use crate::terms::Held;
+use crate::terms::{Held, Terms};
+
+type Listener<K, V> = Box<dyn Fn(&K, &V, Cause) + Send + Sync>;
 
 /// Builds a [`Cache`].
 #[must_use = "a builder does nothing until `build` is called"]
@@ -22,6 +25,7 @@ pub struct CacheBuilder<K, V> {
     name: Cow<'static, str>,
     memory: MemoryBuilder<K, Held<V>>,
     clock: Arc<dyn Clock>,
+    listener: Option<Listener<K, V>>,
     index: Option<Box<dyn Index<K>>>,
 }
 
@@ -37,6 +41,7 @@ where
             name: Cow::Borrowed("cache"),
             memory: Memory::builder().weigher(|_, held: &Held<V>| held.terms_weight()),
             clock: Arc::new(SystemClock::new()),
+            listener: None,
             index: None,
         }
     }
@@ -74,6 +79,16 @@ where
         self
     }
 
+    /// Called for each entry that leaves, and for each value that is not stored, with the cause,
+    /// after the locks; see [`MemoryBuilder::listener`]. What was invalidated by a tag leaves when
+    /// a writer comes by or the cache is [swept](Cache::sweep), and its cause is
+    /// [`Cause::Tag`] then, whatever takes it out. A loaded value that is not kept, because its key
+    /// was written or invalidated meanwhile, was never in the cache: the listener is not told.
+    pub fn listener(mut self, call: impl Fn(&K, &V, Cause) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Box::new(call));
+        self
+    }
+
     /// Keeps an ordered index of all keys, so that
     /// [`remove_prefix`](Cache::remove_prefix) looks only at those that it removes. Default:
     /// none. It holds up to two copies of keys for each entry, beside the bound, and makes an
@@ -96,16 +111,34 @@ where
             return Err(BuildError::NoLoads);
         }
         let account = Arc::new(Account::new(&self.name));
-        let memory = self
-            .memory
+        let tags = Arc::new(Tags::new(self.config.max_tags));
+        let mut memory = self.memory;
+        if let Some(call) = self.listener {
+            memory = memory.listener(telling(call, Arc::clone(&tags)));
+        }
+        let memory = memory
             .max_weight(self.config.max_size)
             .ttl(self.config.ttl)
+            .tti(self.config.tti)
+            .curve_keys(self.config.curve_keys)
             .clock(Arc::clone(&self.clock))
             .name(self.name)
             .build()?;
-        let tags = Tags::new(self.config.max_tags);
         let shelf = Shelf::new(memory, tags, account, self.clock, self.config.ttl_jitter_percent);
         Ok(Cache::from_parts(shelf.indexed(self.index), &self.config))
+    }
+}
+
+/// A listener of the memory that knows of tags.
+fn telling<K, V>(
+    call: Listener<K, V>,
+    tags: Arc<Tags>,
+) -> impl Fn(&K, &Held<V>, Cause) + Send + Sync {
+    move |key, held, cause| {
+        let outdated = |terms: &Arc<Terms>| !tags.hold(terms.born, &terms.tags);
+        let tagged = held.terms.as_ref().filter(|terms| !terms.tags.is_empty());
+        let invalid = cause != Cause::Refused && tagged.is_some_and(outdated);
+        call(key, &held.value, if invalid { Cause::Tag } else { cause });
     }
 }
 

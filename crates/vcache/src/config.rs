@@ -9,14 +9,19 @@ use std::time::Duration;
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Config {
     /// Most bytes that all entries together may weigh, their own overhead included. Default:
-    /// 64 MiB. Tables that grow by doubling may hold as much again in unused room, of the
-    /// overhead only.
+    /// 64 MiB. Zero stores nothing: loads are shared, and that is all. Tables that grow by doubling
+    /// may hold as much again in unused room, of the overhead only.
     #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
     pub max_size: u64,
     /// How long a value lives if nobody says otherwise. Default: none, until it is evicted. Zero
     /// stores nothing at all. Too long shows outdated values, too short loads more often.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration::option"))]
     pub ttl: Option<Duration>,
+    /// How long a value stays since it was last returned, if nobody says otherwise. Default: none.
+    /// Zero stores nothing at all. A hit then asks the clock, which costs it as much again, and an
+    /// entry weighs 24 bytes more.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration::option"))]
+    pub tti: Option<Duration>,
     /// By how many percent at most a TTL is shortened, each time at random, so that what was
     /// stored together does not expire together. Default: 0. Above 100 counts as 100. Never
     /// lengthens a TTL; does not touch what `update` stores.
@@ -39,6 +44,10 @@ pub struct Config {
     /// it has to forget one, all tagged entries older than that tag's invalidation count as
     /// invalidated.
     pub max_tags: usize,
+    /// Keys that are watched to tell how often a cache of another size would hit
+    /// ([`Curve`](crate::Curve)). Default: 0, none. 4,096 are exact to a point or two, and take some
+    /// 100 bytes each beside `max_size`; a look-up of one of them takes a lock that all share.
+    pub curve_keys: usize,
     /// How values are loaded and refreshed.
     pub loading: Loading,
 }
@@ -48,6 +57,7 @@ impl Default for Config {
         Self {
             max_size: 64 << 20,
             ttl: None,
+            tti: None,
             ttl_jitter_percent: 0,
             max_loads: 65_536,
             #[cfg(feature = "tokio")]
@@ -55,6 +65,7 @@ impl Default for Config {
             #[cfg(feature = "tokio")]
             max_refreshes: 1024,
             max_tags: 65_536,
+            curve_keys: 0,
             loading: Loading::DEFAULT,
         }
     }
@@ -101,6 +112,29 @@ pub struct Loading {
     #[cfg(feature = "tokio")]
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub refresh_timeout: Duration,
+    /// What becomes of a load when the caller that began it goes away. Default: it goes on.
+    #[cfg(feature = "tokio")]
+    pub leader: Leader,
+}
+
+/// What becomes of a load when the caller that began it, its leader, is dropped while it runs.
+/// Either way nobody who waits is stranded, and nothing is begun again.
+#[cfg(feature = "tokio")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Leader {
+    /// The load goes on in the background, where it stands, and fills the cache though nobody may
+    /// wait for it: callers who are less patient than the source is slow find the value next time.
+    /// For [`refresh_timeout`](Loading::refresh_timeout) at most, as one of
+    /// [`max_refreshes`](Config::max_refreshes); where those run already, or outside of a
+    /// runtime, it is as [`Promoted`](Self::Promoted).
+    #[default]
+    Detached,
+    /// Another of those who wait goes on with the load, where it stands; when nobody waits, it is
+    /// dropped. What was not wanted costs the source no more.
+    Promoted,
 }
 
 impl Loading {
@@ -114,7 +148,22 @@ impl Loading {
         timeout: None,
         #[cfg(feature = "tokio")]
         refresh_timeout: Duration::from_secs(60),
+        #[cfg(feature = "tokio")]
+        leader: Leader::Detached,
     };
+
+    /// Whether a load goes on without its leader.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_detached(&self) -> bool {
+        self.leader == Leader::Detached
+    }
+
+    /// Without a runtime there is nowhere to go on.
+    #[cfg(not(feature = "tokio"))]
+    #[expect(clippy::unused_self, reason = "a twin of a method that uses it")]
+    pub(crate) const fn is_detached(&self) -> bool {
+        false
+    }
 
     /// How long before the end of its TTL a value is due for a refresh.
     pub(crate) fn ahead(&self, ttl: Duration) -> Duration {

@@ -3,7 +3,9 @@
 
 mod builder;
 mod cache;
+mod cause;
 mod clock;
+mod coarse;
 mod coherence;
 mod config;
 mod error;
@@ -17,6 +19,8 @@ mod metrics;
 mod prefix;
 mod random;
 mod shelf;
+#[cfg(feature = "snapshot")]
+mod snapshot;
 #[cfg(feature = "disk")]
 mod sqlite;
 mod store;
@@ -29,13 +33,16 @@ mod write;
 
 pub use builder::CacheBuilder;
 pub use cache::Cache;
+pub use cause::Cause;
 #[cfg(feature = "tokio")]
 pub use clock::TokioClock;
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, CoarseClock, ManualClock, SystemClock};
 #[cfg(feature = "redis")]
 pub use coherence::config::{CoherenceConfig, CoherenceMode};
 #[cfg(feature = "redis")]
 pub use coherence::link::CoherenceStats;
+#[cfg(feature = "tokio")]
+pub use config::Leader;
 pub use config::{Config, Loading};
 pub use error::LoadError;
 pub use hashbrown::Equivalent;
@@ -43,7 +50,9 @@ pub use load::account::LoadStats;
 pub use load::early::recompute_early;
 pub use load::flight::{Flight, Ticket};
 pub use load::loaded::Loaded;
-pub use memory::{BuildError, Memory, MemoryBuilder, Stats};
+pub use memory::{BuildError, Curve, Entry, Iter, Keep, Memory, MemoryBuilder, Op, Outcome, Stats};
+#[cfg(feature = "snapshot")]
+pub use snapshot::{Restored, Saved, SnapshotError};
 #[cfg(feature = "disk")]
 pub use sqlite::failure::OpenError;
 #[cfg(feature = "disk")]

@@ -5,17 +5,6 @@ pub(crate) use off::{LoadMeters, Meters, StoreMeters};
 #[cfg(feature = "metrics")]
 pub(crate) use on::{LoadMeters, Meters, StoreMeters};
 
-/// Why an entry left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Left {
-    /// Others needed the room.
-    Room,
-    /// Its time was over.
-    Expired,
-    /// A caller removed or replaced it.
-    Removed,
-}
-
 /// How a load ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Load {
@@ -56,7 +45,8 @@ mod on {
         describe_histogram, gauge, histogram,
     };
 
-    use super::{Asked, Left, Load, Stale};
+    use super::{Asked, Load, Stale};
+    use crate::cause::Cause;
 
     const REQUESTS: &str = "vcache_requests_total";
     const EVICTIONS: &str = "vcache_evictions_total";
@@ -80,9 +70,7 @@ mod on {
     pub(crate) struct Meters {
         hit: Counter,
         miss: Counter,
-        room: Counter,
-        expired: Counter,
-        removed: Counter,
+        left: [Counter; Cause::ALL.len()],
         refused: Counter,
         weight: Gauge,
         entries: Gauge,
@@ -95,13 +83,11 @@ mod on {
             describe_counter!(REFUSALS, Unit::Count, "Values too heavy to be stored.");
             describe_gauge!(WEIGHT, Unit::Bytes, "What all entries weigh.");
             describe_gauge!(ENTRIES, Unit::Count, "Entries present.");
-            let left = |cause| counter!(EVICTIONS, "cache" => cache.to_owned(), "cause" => cause);
+            let left = |cause: Cause| counter!(EVICTIONS, "cache" => cache.to_owned(), "cause" => cause.name());
             Self {
                 hit: outcome(REQUESTS, cache, "hit"),
                 miss: outcome(REQUESTS, cache, "miss"),
-                room: left("room"),
-                expired: left("expired"),
-                removed: left("removed"),
+                left: Cause::ALL.map(left),
                 refused: counter!(REFUSALS, "cache" => cache.to_owned()),
                 weight: gauge!(WEIGHT, "cache" => cache.to_owned()),
                 entries: gauge!(ENTRIES, "cache" => cache.to_owned()),
@@ -121,15 +107,12 @@ mod on {
             self.refused.increment(1);
         }
 
-        pub(crate) fn left(&self, weight: u64, cause: Left) {
+        pub(crate) fn left(&self, weight: u64, cause: Cause) {
             self.weight.decrement(gauged(weight));
             self.entries.decrement(1.0);
-            let counter = match cause {
-                Left::Room => &self.room,
-                Left::Expired => &self.expired,
-                Left::Removed => &self.removed,
-            };
-            counter.increment(1);
+            if let Some(counter) = self.left.get(cause.number()) {
+                counter.increment(1);
+            }
         }
 
         /// The cache is dropped with what it held.
@@ -264,7 +247,8 @@ mod on {
 mod off {
     use std::time::Duration;
 
-    use super::{Asked, Left, Load, Stale};
+    use super::{Asked, Load, Stale};
+    use crate::cause::Cause;
 
     pub(crate) struct Meters;
 
@@ -275,7 +259,7 @@ mod off {
         pub(crate) const fn looked_up(&self, _hit: bool) {}
         pub(crate) const fn inserted(&self, _weight: u64) {}
         pub(crate) const fn refused(&self) {}
-        pub(crate) const fn left(&self, _weight: u64, _cause: Left) {}
+        pub(crate) const fn left(&self, _weight: u64, _cause: Cause) {}
         pub(crate) const fn closed(&self, _weight: u64, _entries: usize) {}
     }
 

@@ -1,10 +1,11 @@
 //! What a cache keeps: values under their terms, failures, tags and the index of keys.
 
-use std::borrow::Borrow;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use hashbrown::Equivalent;
 
 use crate::clock::{Clock, nanos};
 use crate::config::Loading;
@@ -12,7 +13,7 @@ use crate::error::LoadError;
 use crate::load::account::Account;
 use crate::load::early::reach;
 use crate::load::loaded::Loaded;
-use crate::memory::Memory;
+use crate::memory::{Keep, Memory};
 use crate::metrics::Stale;
 use crate::prefix::Index;
 use crate::random::Random;
@@ -28,7 +29,7 @@ const FAILURE: u64 = 256;
 /// The shelf of one cache.
 pub(crate) struct Shelf<K, V> {
     pub(crate) memory: Memory<K, Held<V>>,
-    pub(crate) tags: Tags,
+    pub(crate) tags: Arc<Tags>,
     pub(crate) account: Arc<Account>,
     pub(crate) clock: Arc<dyn Clock>,
     index: Option<Box<dyn Index<K>>>,
@@ -74,7 +75,7 @@ pub(crate) struct Birth {
 impl<K, V> Shelf<K, V> {
     pub(crate) fn new(
         memory: Memory<K, Held<V>>,
-        tags: Tags,
+        tags: Arc<Tags>,
         account: Arc<Account>,
         clock: Arc<dyn Clock>,
         jitter_percent: u8,
@@ -95,6 +96,15 @@ impl<K, V> Shelf<K, V> {
     pub(crate) fn indexed(mut self, index: Option<Box<dyn Index<K>>>) -> Self {
         self.index = index;
         self
+    }
+
+    /// Terms that come from elsewhere.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn adopt(&self, terms: Terms) -> Arc<Terms> {
+        if terms.fresh_until < u64::MAX {
+            self.timed.store(true, Ordering::Relaxed);
+        }
+        Arc::new(terms)
     }
 
     fn now(&self) -> u64 {
@@ -160,8 +170,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Shelf<K, V> {
     /// Looks for a value, and whether it is due for a refresh.
     pub(crate) fn look<Q>(&self, key: &Q) -> Look<V>
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
     {
         if self.timed.load(Ordering::Relaxed) {
             return match self.memory.get_with_ttl(key) {
@@ -180,8 +189,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Shelf<K, V> {
     /// A fresh value.
     pub(crate) fn get<Q>(&self, key: &Q) -> Option<V>
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
     {
         if self.timed.load(Ordering::Relaxed) {
             return self.get_with_ttl(key).map(|(value, _)| value);
@@ -199,8 +207,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Shelf<K, V> {
     /// A fresh value and the time it has left, `None` being for ever.
     pub(crate) fn get_with_ttl<Q>(&self, key: &Q) -> Option<(V, Option<Duration>)>
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
     {
         let (Held { value, terms }, left) = self.memory.get_with_ttl(key)?;
         let Some(terms) = terms else {
@@ -257,15 +264,14 @@ impl<K: Hash + Eq + Clone, V: Clone> Shelf<K, V> {
             failures.weigher(|_, _| FAILURE).clock(Arc::clone(&self.clock)).build().ok()
         };
         if let Some(failures) = self.failures.get_or_init(build) {
-            failures.insert_if(key, error.clone(), ttl, wanted);
+            failures.insert_if(key, error.clone(), Keep { ttl, ..Keep::new() }, wanted);
         }
     }
 
     /// Forgets the failure of a key.
     pub(crate) fn forgive<Q>(&self, key: &Q)
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
     {
         if let Some(Some(failures)) = self.failures.get() {
             drop(failures.remove(key));
@@ -294,27 +300,21 @@ impl<K: Hash + Eq + Clone, V: Clone> Shelf<K, V> {
         birth: Birth,
         wanted: impl FnOnce() -> bool,
     ) -> Held<V> {
-        let (held, lifetime) = self.under_terms(loaded, loading, birth);
+        let (held, keep) = self.under_terms(loaded, loading, birth);
         let holds = || held.terms.as_ref().is_none_or(|terms| self.holds(terms));
-        self.put(key, held.clone(), lifetime, || wanted() && holds());
+        self.put(key, held.clone(), keep, || wanted() && holds());
         held
     }
 
     /// Stores a new value; whether it was stored.
     pub(crate) fn store(&self, key: K, loaded: Loaded<V>, loading: &Loading) -> bool {
         let birth = Birth { epoch: self.tags.epoch(), load_time: Duration::ZERO };
-        let (held, lifetime) = self.under_terms(loaded, loading, birth);
-        self.put(key, held, lifetime, || true)
+        let (held, keep) = self.under_terms(loaded, loading, birth);
+        self.put(key, held, keep, || true)
     }
 
-    fn put(
-        &self,
-        key: K,
-        held: Held<V>,
-        ttl: Option<Duration>,
-        wanted: impl FnOnce() -> bool,
-    ) -> bool {
-        self.indexing(key, |key| self.memory.insert_if(key, held, ttl, wanted))
+    fn put(&self, key: K, held: Held<V>, keep: Keep, wanted: impl FnOnce() -> bool) -> bool {
+        self.indexing(key, |key| self.memory.insert_if(key, held, keep, wanted))
     }
 
     /// Tells the index about a key that `store` stores.
@@ -333,8 +333,14 @@ impl<K: Hash + Eq + Clone, V: Clone> Shelf<K, V> {
         self.index.as_ref().map(|index| index.under(prefix))
     }
 
-    /// The terms, if any are needed, and how long the memory is to hold the value.
-    fn under_terms(
+    /// The terms, if any are needed, and how the memory is to keep the value.
+    fn under_terms(&self, loaded: Loaded<V>, loading: &Loading, birth: Birth) -> (Held<V>, Keep) {
+        let keep = Keep { ttl: Some(Duration::MAX), tti: loaded.tti, pinned: loaded.pinned };
+        let (held, ttl) = self.terms_of(loaded, loading, birth);
+        (held, Keep { ttl: ttl.or(keep.ttl), ..keep })
+    }
+
+    fn terms_of(
         &self,
         loaded: Loaded<V>,
         loading: &Loading,

@@ -128,9 +128,10 @@ async fn changes_that_somebody_else_makes_are_heard_of() {
 async fn tags_reach_through_the_tiers_and_to_the_others() {
     let redis = Redis::start().await;
     let (one, two) = pair(&redis).await;
+    // With the first tagged write a process learns the store's moment: what it loaded before that
+    // does not count.
+    one.insert_tagged("a", Loaded::new("first".to_owned()).tags(["t"])).await.unwrap();
     one.remove("a").await.unwrap();
-    // From here on this process knows the store's moment: what is loaded before does not count.
-    one.invalidate_tags(&["t"]).await.unwrap();
     let load = || async { Ok::<_, Infallible>(Loaded::new("old".to_owned()).tags(["t", "u"])) };
     let loading = Loading::default();
     assert_eq!(one.get_or_load_tagged("a", &loading, load).await.unwrap(), "old");
@@ -160,7 +161,8 @@ async fn a_load_that_meets_the_invalidation_of_its_tag_is_kept_nowhere() {
     let cache = cache(&redis);
     connected(&cache).await;
     // From here on this process knows the store's moment.
-    cache.invalidate_tags(&["t"]).await.unwrap();
+    cache.insert_tagged("a", Loaded::new("first".to_owned()).tags(["t"])).await.unwrap();
+    cache.remove("a").await.unwrap();
     let (began, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
     let loader = tokio::spawn({
         let (cache, began, gate) = (cache.clone(), Arc::clone(&began), Arc::clone(&gate));

@@ -15,7 +15,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use vcache::http::policy::{
-    Decision, Rules, Wish, admit, decide, invalidate, merge_304, not_modified, select,
+    Decision, Form, Rules, Wish, admit, admit_part, condition, decide, form, if_range, invalidate,
+    is_for_client, merge_304, merge_head, merge_part, not_modified, select,
 };
 use vcache::http::{Exchange, Freshness, Key, VaryKey, vary_names};
 
@@ -44,6 +45,11 @@ fn any_headers() -> impl Strategy<Value = HeaderMap> {
         "pragma",
         "if-none-match",
         "if-modified-since",
+        "if-range",
+        "range",
+        "content-range",
+        "cdn-cache-control",
+        "content-language",
         "connection",
         "location",
         "content-location",
@@ -135,10 +141,11 @@ proptest! {
         let exchange = Exchange { requested: at(sent), received: at(sent) };
         let status = StatusCode::from_u16(status).unwrap();
         let rules = Rules::default();
-        let admitted = admit((&Method::GET, &request), (status, &response), rules, exchange);
+        let admitted = admit((&Method::GET, &request), (status, &response), &rules, exchange);
         let wish = Wish::new(&request, true);
+        let _ = admit_part((&Method::GET, &request), (status, &response), &rules, exchange);
         if let Ok(terms) = &admitted {
-            prop_assert!(!response.contains_key("set-cookie"));
+            prop_assert!(!response.contains_key("set-cookie") || !terms.is_assumed());
             let decision = decide(&wish, Some(terms), at(now));
             if let Decision::Stale { .. } = decision {
                 prop_assert!(!terms.forbids_stale() && !terms.is_fresh(at(now)));
@@ -150,12 +157,57 @@ proptest! {
         let _ = (vary_names(&response), not_modified(&request, (status, &response), at(now)));
         if let Some(merged) = merge_304(&response, &request) {
             prop_assert!(request.keys().all(|n| merged.contains_key(n) || n == "connection"
-                || n == "age" || request.contains_key("connection")));
+                || n == "age" || n == "content-range" || request.contains_key("connection")));
         }
         let target = Key::of_url("http://a.test/b/c?d").unwrap();
         for key in invalidate(&Method::POST, &target, (status, &response)) {
             prop_assert_eq!(key.split_origin().0, "http://a.test");
         }
+    }
+
+    /// However ranges overlap: what is sent is never more than there is, each byte once.
+    #[test]
+    fn parts_never_overlap(
+        ranges in vec((0u64..2000, 0u64..400), 1..16),
+        length in 1u64..2000,
+    ) {
+        let list: Vec<_> =
+            ranges.iter().map(|(first, more)| format!("{first}-{}", first + more)).collect();
+        let request = headers(&[("range", format!("bytes={}", list.join(",")))]);
+        let stored = (StatusCode::OK, &HeaderMap::new());
+        let found = form((&Method::GET, &request), stored, (length, 16), at(0));
+        let satisfiable = ranges.iter().any(|(first, _)| *first < length);
+        prop_assert_eq!(found == Form::Unsatisfiable, !satisfiable);
+        let mut parts = match found {
+            Form::Part(part) => vec![part],
+            Form::Parts(parts) => parts,
+            _ => Vec::new(),
+        };
+        for (first, more) in ranges {
+            // Everything that was asked for and is there is sent.
+            let wanted = first..(first + more + 1).min(length);
+            let has = |part: &std::ops::Range<u64>| part.start <= wanted.start && wanted.end <= part.end;
+            prop_assert!(wanted.is_empty() || parts.iter().any(has));
+        }
+        parts.sort_unstable_by_key(|part| part.start);
+        prop_assert!(parts.iter().all(|part| part.start < part.end && part.end <= length));
+        // Nearer parts would have become one.
+        prop_assert!(parts.windows(2).all(|two| two[0].end + 80 < two[1].start));
+    }
+
+    /// A validation names what is stored first, and no condition of the client's own remains.
+    #[test]
+    fn validations_ask_for_what_is_stored(request in any_headers(), stored in any_headers()) {
+        let mut asked = request.clone();
+        condition(&mut asked, &stored);
+        let tag = asked.get("if-none-match").map(HeaderValue::as_bytes);
+        let own = stored.get("etag").map(HeaderValue::as_bytes);
+        prop_assert_eq!(tag.is_some(), own.is_some());
+        prop_assert!(tag.is_none_or(|tag| tag.starts_with(own.unwrap())));
+        prop_assert_eq!(asked.get("if-modified-since"), stored.get("last-modified"));
+        prop_assert!(asked.get_all("if-none-match").iter().count() <= 1);
+        let _ = (is_for_client(&request, &stored), if_range(&request, &stored, at(0)));
+        let _ = (merge_head(&stored, &request), merge_part(&stored, &request));
     }
 
     #[test]

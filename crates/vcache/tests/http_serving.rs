@@ -69,9 +69,7 @@ async fn what_is_not_for_a_cache_passes_by() {
     fetch(&cache, "/").await;
     let rows = [
         ask(Method::POST, "/other", &[]),
-        get("/", &[("range", "bytes=0-1")]),
         get("/", &[("if-match", "\"1\"")]),
-        get("/", &[("if-range", "\"1\"")]),
         get("/", &[("if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT")]),
         get("/", &[("connection", "upgrade"), ("upgrade", "websocket")]),
         get("/", &[]).map(|_| Body::from("content")),
@@ -86,7 +84,7 @@ async fn what_is_not_for_a_cache_passes_by() {
         assert_eq!(reply.cache_status(), expected, "{shown}");
         assert_eq!(log.count(), index + 2, "{shown}");
     }
-    assert_eq!(handle.stats().bypassed, 9);
+    assert_eq!(handle.stats().bypassed, 7);
 }
 
 #[tokio::test(start_paused = true)]
@@ -272,7 +270,7 @@ async fn cookies_are_stored_only_as_the_operator_says() {
         (SetCookie::Strip, 1, None),
     ];
     for (set_cookie, count, second) in rows {
-        let config = Config { set_cookie, ..Config::default() };
+        let config = Config { set_cookie: Some(set_cookie), ..Config::default() };
         let (cache, log, _) =
             stack(config, |_, n| now(ok(&[FRESH, ("set-cookie", &format!("id={n}"))], "x")));
         assert_eq!(fetch(&cache, "/").await.field("set-cookie"), Some("id=1"));

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
-use vcache::{Cache, Config, LoadError};
+use vcache::{Cache, Config, LoadError, Loaded, Loading, ManualClock};
 
 type Squares = Cache<u32, u32>;
 
@@ -118,6 +119,51 @@ async fn a_bulk_load_goes_on_for_others_when_its_caller_leaves() {
     gate.notify_one();
     assert_eq!(waiter.await.unwrap().unwrap(), 2);
     assert_eq!((cache.get(&1), cache.get(&2), cache.loads()), (Some(1), Some(2), 0));
+}
+
+#[tokio::test]
+async fn a_bulk_load_that_nobody_waits_for_fills_the_cache() {
+    let (cache, gate) = (cache(), Arc::new(Notify::new()));
+    let caller = tokio::spawn({
+        let (cache, gate) = (cache.clone(), Arc::clone(&gate));
+        async move {
+            let load = |keys: Vec<u32>| async move {
+                gate.notified().await;
+                Ok::<_, Infallible>(keys.into_iter().map(|key| (key, key)).collect())
+            };
+            cache.get_many_or_load([1, 2], load).await
+        }
+    });
+    while cache.loads() < 2 {
+        yield_now().await;
+    }
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    gate.notify_one();
+    while cache.loads() > 0 {
+        yield_now().await;
+    }
+    assert_eq!((cache.get(&1), cache.get(&2)), (Some(1), Some(2)));
+}
+
+#[tokio::test]
+async fn each_value_of_a_bulk_load_has_its_own_lifetime() {
+    let clock = ManualClock::new();
+    let cache = Cache::<u32, u32>::builder().clock(clock.clone()).build().unwrap();
+    let load = |keys: Vec<u32>| async move {
+        let loaded = |key: u32| {
+            let ttl = Duration::from_secs(key.into());
+            (key, Loaded::new(key).ttl(ttl).tags([if key % 2 == 0 { "even" } else { "odd" }]))
+        };
+        Ok::<_, Infallible>(keys.into_iter().map(loaded).collect())
+    };
+    let loading = Loading::default();
+    let found = cache.get_many_or_load_with([1, 2, 3, 4], &loading, load).await.unwrap();
+    assert_eq!(found.len(), 4);
+    clock.advance(Duration::from_secs(2));
+    cache.invalidate_tag("even");
+    let left: Vec<_> = (1..5).filter(|key| cache.contains(key)).collect();
+    assert_eq!(left, [3]);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-use vcache::{Cache, Config, Loading, ManualClock, Memory, MemoryStore, Raw, Tiered};
+use vcache::{Cache, Config, Leader, Loading, ManualClock, Memory, MemoryStore, Raw, Tiered};
 
 /// Every series as `name{value of each label, …}` with its number.
 fn read(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
@@ -87,7 +87,9 @@ fn loads_are_counted_by_how_they_ended() {
     let snapshotter = recorder.snapshotter();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     metrics::with_local_recorder(&recorder, || {
-        let cache = Cache::<u8, u8>::builder().name("users").build().unwrap();
+        let loading = Loading { leader: Leader::Promoted, ..Loading::default() };
+        let config = Config { loading, ..Config::default() };
+        let cache = Cache::<u8, u8>::builder().name("users").config(config).build().unwrap();
         runtime.block_on(async {
             let good = || async { Ok::<_, io::Error>(1) };
             let bad = || async { Err(io::Error::other("away")) };

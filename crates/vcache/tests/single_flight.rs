@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, yield_now};
-use vcache::{Cache, Config, Flight, LoadError};
+use vcache::{Cache, Config, Flight, Leader, LoadError, Loading};
 
 type Names = Cache<u32, String>;
 
@@ -134,7 +134,10 @@ async fn a_cancelled_leader_strands_nobody_and_restarts_nothing() {
 
 #[tokio::test]
 async fn a_load_that_nobody_waits_for_is_dropped() {
-    let (cache, source) = (cache(), Source::default());
+    let loading = Loading { leader: Leader::Promoted, ..Loading::default() };
+    let config = Config { loading, ..Config::default() };
+    let cache: Names = Cache::builder().config(config).build().unwrap();
+    let source = Source::default();
     let alone = tokio::spawn({
         let (cache, source) = (cache.clone(), source.clone());
         async move { cache.get_or_load(7, move || source.load("nobody's")).await }
@@ -149,6 +152,59 @@ async fn a_load_that_nobody_waits_for_is_dropped() {
     source.gate.notify_one();
     let next = cache.get_or_load(7, move || source.load("the next")).await;
     assert_eq!(next.unwrap(), "the next");
+}
+
+/// Begins a load of 7 and drops the one who did; with its source.
+async fn abandoned(cache: &Names) -> Source {
+    let source = Source::default();
+    let alone = tokio::spawn({
+        let (cache, source) = (cache.clone(), source.clone());
+        async move { cache.get_or_load(7, move || source.load("nobody's")).await }
+    });
+    source.began(1).await;
+    alone.abort();
+    assert!(alone.await.is_err());
+    source
+}
+
+#[tokio::test]
+async fn a_load_that_nobody_waits_for_fills_the_cache() {
+    let cache = cache();
+    let source = abandoned(&cache).await;
+    assert_eq!(cache.loads(), 1);
+    // Who asks meanwhile joins it.
+    let next = tokio::spawn({
+        let (cache, source) = (cache.clone(), source.clone());
+        async move { cache.get_or_load(7, move || source.load("the next")).await }
+    });
+    yield_now().await;
+    source.gate.notify_one();
+    assert_eq!(next.await.unwrap().unwrap(), "nobody's");
+    assert_eq!((cache.get(&7).as_deref(), source.loads()), (Some("nobody's"), 1));
+    assert_eq!(cache.loads(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_that_nobody_waits_for_has_an_end() {
+    let cache = cache();
+    let source = abandoned(&cache).await;
+    tokio::time::sleep(Duration::from_secs(59)).await;
+    assert_eq!(cache.loads(), 1);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(cache.loads(), 0);
+    source.gate.notify_one();
+    let next = cache.get_or_load(7, move || source.load("the next")).await;
+    assert_eq!(next.unwrap(), "the next");
+}
+
+#[tokio::test]
+async fn an_abandoned_load_ends_with_its_cache() {
+    let cache = cache();
+    let source = abandoned(&cache).await;
+    drop(cache);
+    while Arc::strong_count(&source.gate) > 1 {
+        yield_now().await;
+    }
 }
 
 /// Runs `write` while a load is under way; what the waiter got, and the cache.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::IsTerminal as _;
+use std::ops::Range;
 use std::path::Path as FilePath;
 
 use crate::build::dry_run;
@@ -60,19 +61,47 @@ pub(crate) fn read(
     document.change_texts(&|value| expand(value, lookup), &mut problems);
     let config: Option<Config> = document.read(&mut problems);
     let found = config.as_ref().map(faults).unwrap_or_default();
-    let parsed = problems.len();
-    for (path, fault) in found {
-        // What was cut out of a part makes the rest look wrong.
-        let echo = problems.iter().take(parsed).any(|p| document.holds(&path, &p.span));
-        if !echo {
-            let span = document.locate(&path, &fault.to_string());
-            problems.push(fault.at(span));
+    match config {
+        Some(config) if problems.is_empty() && found.is_empty() => Ok(config),
+        _ => {
+            place(document, found, &mut problems);
+            Err(problems)
         }
     }
-    match config {
-        Some(config) if problems.is_empty() => Ok(config),
-        _ => Err(problems),
+}
+
+/// Reports what was `found` at its place. A part stops at the first of its mistakes: so the field
+/// that it names is cut out and the rest looked at again, until no other field is named.
+fn place(mut document: Document<'_>, found: Vec<(Path, Fault)>, problems: &mut Vec<Problem>) {
+    let parsed: Vec<_> = problems.iter().map(|problem| problem.span.clone()).collect();
+    let (mut found, mut seen) = (found, Vec::new());
+    for round in 0..MOST_PROBLEMS {
+        let mut fields = Vec::new();
+        for (path, fault) in found {
+            // What was cut out of a part makes the rest look wrong.
+            let whole = || round == 0 && !parsed.iter().any(|span| document.holds(&path, span));
+            match document.locate_field(&path, &fault.to_string()) {
+                Some(field) if !parsed.iter().any(|span| within(span, &field)) => {
+                    problems.push(fault.clone().at(field.clone()));
+                    fields.push(field);
+                }
+                None if whole() => problems.push(fault.clone().at(document.locate(&path))),
+                _ => {}
+            }
+            seen.push(fault);
+        }
+        if fields.is_empty() || problems.len() >= MOST_PROBLEMS {
+            return;
+        }
+        fields.iter().for_each(|field| document.cut(field));
+        let rest: Option<Config> = document.read(&mut Vec::new());
+        found = rest.as_ref().map(faults).unwrap_or_default();
+        found.retain(|(_, fault)| !seen.contains(fault));
     }
+}
+
+fn within(inner: &Range<usize>, outer: &Range<usize>) -> bool {
+    outer.start <= inner.start && inner.end <= outer.end
 }
 
 /// Every mistake of a well-formed configuration: between its parts, and in each part as the crate

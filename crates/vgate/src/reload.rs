@@ -70,7 +70,7 @@ impl Reload {
         let began = &self.began_with;
         let changed = [
             ("listeners", began.listeners != config.listeners),
-            ("admin", began.admin != config.admin),
+            ("admin", !began.admin.listens_like(&config.admin)),
             ("server.workers", began.server.workers != config.server.workers),
             (
                 "server.shutdown_timeout",

@@ -64,6 +64,22 @@ fn check_points_at_what_a_crate_refuses() {
 }
 
 #[test]
+fn check_shows_every_mistake_of_one_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[server]\ntrusted_proxies = [\"10.0.0.0/33\", \"x\"]\n\
+                  [upstreams.app]\nendpoints = [\"http//nothing\"]\n\
+                  outlier = { max_ejected = 150, base = \"0s\" }\n\
+                  [[routes]]\nproxy = { tries = 99, head_timeout = \"0s\", idle_timeout = \"0s\" }\n";
+    fs::write(folder.path().join("vgate.toml"), config).unwrap();
+    let (code, _, text) = run(folder.path(), &["check"]);
+    assert_eq!(code, 1);
+    for place in ["2:20", "2:35", "4:14", "5:27", "5:39", "7:19", "7:38", "7:59"] {
+        assert!(text.contains(&format!("vgate.toml:{place}")), "{place} in\n{text}");
+    }
+    assert!(text.contains("8 mistakes"), "{text}");
+}
+
+#[test]
 fn a_mistake_is_not_echoed_by_others() {
     let folder = tempfile::tempdir().unwrap();
     let config = "[upstreams.app]\nendpoints = [\"http//nothing\"]\n";

@@ -33,7 +33,13 @@ fn the_admin_listener_tells_what_is_going_on() {
     let status: serde_json::Value =
         serde_json::from_str(&gateway.admin("/api/status").text()).unwrap();
     assert_eq!(status["upstreams"]["app"]["endpoints"][0]["healthy"], true);
-    assert_eq!(status["caches"]["main"]["hits"], 1);
+    let cache = &status["caches"]["main"];
+    assert_eq!((&cache["hits"], &cache["memory"]["hits"]), (&1.into(), &1.into()));
+    assert_eq!(cache["memory"]["left"]["room"], 0);
+    // Of a hit and a miss of one key, all sizes would have had the same.
+    let points = cache["curve"]["points"].as_array().unwrap();
+    assert_eq!(points.len(), 5);
+    assert!(points.iter().all(|point| point["hit_ratio"] == cache["memory"]["hit_ratio"]));
     assert_eq!(status["routes"][0]["upstream"], "app");
     assert_eq!(status["config"]["hash"].as_str().unwrap().len(), 16);
     assert_eq!(gateway.admin("/nowhere").status, 404);

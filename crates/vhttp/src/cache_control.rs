@@ -4,6 +4,8 @@ use http::header::{CACHE_CONTROL, HeaderMap, HeaderName};
 
 use crate::list;
 
+mod targeted;
+
 /// Numbers of seconds saturate here (RFC 9111 §1.2.2); it stands for "for ever".
 const MAX_SECONDS: u64 = 1 << 31;
 
@@ -195,16 +197,20 @@ impl<'a> Directive<'a> {
 
     /// The argument as field names; all when there is none, or one that cannot be read.
     fn fields(&self) -> Fields {
-        let Some(names) = self.argument.and_then(list::unquote) else {
-            return Fields::All;
-        };
+        self.argument.and_then(list::unquote).map_or(Fields::All, |names| Fields::listed(&names))
+    }
+}
+
+impl Fields {
+    /// The names in a comma list; all when there is none, or something that is no name.
+    fn listed(names: &str) -> Self {
         let names: Option<Vec<_>> = list::split(names.as_bytes())
             .map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
             .take(MAX_FIELDS + 1)
             .collect();
         match names {
-            Some(names) if (1..=MAX_FIELDS).contains(&names.len()) => Fields::Named(names),
-            _ => Fields::All,
+            Some(names) if (1..=MAX_FIELDS).contains(&names.len()) => Self::Named(names),
+            _ => Self::All,
         }
     }
 }

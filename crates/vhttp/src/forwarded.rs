@@ -40,7 +40,7 @@ pub struct ClientAddr(pub IpAddr);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "Vec<String>", into = "Vec<String>"))]
+#[cfg_attr(feature = "serde", serde(transparent))]
 pub struct TrustedProxies {
     networks: Vec<Network>,
 }
@@ -97,20 +97,6 @@ impl TrustedProxies {
             }
         }
         client
-    }
-}
-
-impl TryFrom<Vec<String>> for TrustedProxies {
-    type Error = NetworkError;
-
-    fn try_from(texts: Vec<String>) -> Result<Self, NetworkError> {
-        Self::parse(texts)
-    }
-}
-
-impl From<TrustedProxies> for Vec<String> {
-    fn from(trusted: TrustedProxies) -> Self {
-        trusted.networks.iter().map(Network::to_string).collect()
     }
 }
 

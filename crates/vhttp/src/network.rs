@@ -16,6 +16,8 @@ use std::str::FromStr;
 /// assert!(!network.contains("11.1.2.3".parse().unwrap()));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
 pub struct Network {
     address: IpAddr,
     prefix: u8,
@@ -57,6 +59,22 @@ impl Network {
             }
             _ => Self { address, prefix },
         }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<String> for Network {
+    type Error = NetworkError;
+
+    fn try_from(text: String) -> Result<Self, NetworkError> {
+        text.parse()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<Network> for String {
+    fn from(network: Network) -> Self {
+        network.to_string()
     }
 }
 

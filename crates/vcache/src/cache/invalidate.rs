@@ -4,7 +4,10 @@ use std::borrow::Borrow;
 use std::future::Future;
 use std::hash::Hash;
 
+use hashbrown::Equivalent;
+
 use super::Cache;
+use crate::cause::Cause;
 
 impl<K, V> Cache<K, V>
 where
@@ -15,8 +18,7 @@ where
     /// way will not bring an older value back.
     pub fn remove<Q>(&self, key: &Q) -> Option<V>
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
     {
         self.forget(key);
         let shelf = &self.inner.shelf;
@@ -28,8 +30,7 @@ where
     /// be stored. For what always goes together, a tag is one step.
     pub fn remove_many<'a, Q>(&self, keys: impl IntoIterator<Item = &'a Q>)
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized + 'a,
+        Q: Hash + Equivalent<K> + ?Sized + 'a,
     {
         for key in keys {
             drop(self.remove(key));
@@ -70,10 +71,12 @@ where
         match shelf.under(prefix) {
             Some(keys) => {
                 for key in keys {
-                    drop(shelf.memory.remove::<K>(&key));
+                    drop(shelf.memory.remove_as::<K>(&key, Cause::Prefix));
                 }
             }
-            None => shelf.memory.retain(|key, _| !begins(key)),
+            None => {
+                shelf.memory.retain_as(|key, _| begins(key).then_some(Cause::Prefix));
+            }
         }
     }
 
@@ -84,9 +87,12 @@ where
         let shelf = &self.inner.shelf;
         self.inner.flight.forget_all();
         shelf.forgive_where(|_| true);
-        shelf.memory.retain(|key, held| {
-            let fresh = held.terms.as_ref().is_none_or(|terms| shelf.is_fresh(terms));
-            fresh && keep(key, &held.value)
+        shelf.memory.retain_as(|key, held| {
+            let terms = held.terms.as_ref();
+            if terms.is_some_and(|terms| !shelf.is_fresh(terms)) {
+                return Some(Cause::Expired);
+            }
+            (!keep(key, &held.value)).then_some(Cause::Predicate)
         });
     }
 
@@ -115,8 +121,7 @@ where
     /// ```
     pub async fn write_around<Q, W>(&self, key: &Q, write: W) -> W::Output
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
         W: Future,
     {
         let _removing = Removing { cache: self, key };
@@ -127,9 +132,9 @@ where
 /// Removes a key when dropped.
 struct Removing<'a, K, V, Q>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static + Borrow<Q>,
+    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
-    Q: Hash + Eq + ?Sized,
+    Q: Hash + Equivalent<K> + ?Sized,
 {
     cache: &'a Cache<K, V>,
     key: &'a Q,
@@ -137,9 +142,9 @@ where
 
 impl<K, V, Q> Drop for Removing<'_, K, V, Q>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static + Borrow<Q>,
+    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
-    Q: Hash + Eq + ?Sized,
+    Q: Hash + Equivalent<K> + ?Sized,
 {
     fn drop(&mut self) {
         drop(self.cache.remove(self.key));

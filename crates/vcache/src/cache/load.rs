@@ -1,18 +1,19 @@
 //! Getting what is not there from its source, in async code.
 
-use std::borrow::Borrow;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use hashbrown::Equivalent;
 
 use super::Cache;
 use crate::config::Loading;
 use crate::error::{BoxError, LoadError};
 use crate::load::fill::{Fill, Why};
 use crate::load::flight::Ticket;
+use crate::load::leader::Behind;
 use crate::load::loaded::Loaded;
 use crate::load::refresh::Refreshes;
 use crate::shelf::{Claim, Look};
@@ -30,8 +31,8 @@ where
     /// returned at once while `load` runs in the background, and one that has expired is returned
     /// when `load` fails.
     ///
-    /// Cancel safety: dropping the future leaves the load to the other waiters; without any, the
-    /// load is dropped and nothing is stored. A refresh in the background goes on.
+    /// Cancel safety: dropping the future strands nobody. The load that it began goes on in the
+    /// background, or with the others who wait, as [`Loading::leader`](crate::Loading) says.
     ///
     /// # Errors
     ///
@@ -170,8 +171,7 @@ where
     /// A look of one who will [`follow`](Self::follow) if it is no plain hit.
     pub(crate) fn look<Q>(&self, key: &Q) -> Look<V>
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
     {
         self.inner.shelf.look(key)
     }
@@ -210,7 +210,7 @@ where
             Look::Miss => {
                 let (fill, own) = (self.fill(loading, Why::Missing), key.clone());
                 let load = move |ticket| fill.run(own, ticket, load);
-                let loaded = self.join(&key, load).await;
+                let loaded = self.join(&key, &loading, load).await;
                 loaded.or_else(|error| self.inner.shelf.consolation(&key).ok_or(error))
             }
         }
@@ -218,15 +218,16 @@ where
 
     /// Waits for the load of `key`, as often as another's turns out to be from before an
     /// invalidation that this caller has seen.
-    async fn join<F, Fut>(&self, key: &K, load: F) -> Result<V, LoadError>
+    async fn join<F, Fut>(&self, key: &K, loading: &Loading, load: F) -> Result<V, LoadError>
     where
         F: FnOnce(Ticket) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Held<V>, LoadError>> + Send + 'static,
     {
         let (shelf, mut load) = (&self.inner.shelf, Some(load));
+        let behind = Some(Behind { refreshes: &self.inner.refreshes, loading });
         let asked = shelf.tags.epoch();
         loop {
-            let held = self.inner.flight.run_once(key.clone(), &mut load).await?;
+            let held = self.inner.flight.run_once(key.clone(), &mut load, behind).await?;
             if load.is_none() || shelf.serves(&held, asked) {
                 return Ok(held.value);
             }

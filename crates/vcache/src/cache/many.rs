@@ -9,8 +9,10 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::Cache;
+use crate::config::Loading;
 use crate::error::{BoxError, LoadError};
 use crate::load::fill::{Fill, Why};
+use crate::load::leader::Behind;
 use crate::load::loaded::Loaded;
 use crate::load::many::Wanted;
 use crate::shelf::Birth;
@@ -36,8 +38,7 @@ where
     /// for this load, and gets [`LoadError::Absent`] if it brings nothing for it. Values that are
     /// due for a refresh count as missing, and stale ones are not returned.
     ///
-    /// Cancel safety: dropping the future leaves the load to those who wait for one of its keys;
-    /// without any, the load is dropped and nothing is stored.
+    /// Cancel safety: as for [`get_or_load`](Self::get_or_load).
     ///
     /// # Errors
     ///
@@ -66,6 +67,32 @@ where
         Fut: Future<Output = Result<HashMap<K, V>, E>> + Send + 'static,
         E: Into<BoxError>,
     {
+        let load = |keys| async move {
+            let loaded = load(keys).await?;
+            Ok::<_, E>(loaded.into_iter().map(|(key, value)| (key, Loaded::new(value))).collect())
+        };
+        self.get_many_or_load_with(keys, &self.inner.loading, load).await
+    }
+
+    /// The same with settings of its own, and a loader that says of each value how long it is good
+    /// for and which tags it has.
+    ///
+    /// Cancel safety: as for [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Errors
+    ///
+    /// As for [`get_many_or_load`](Self::get_many_or_load).
+    pub async fn get_many_or_load_with<F, Fut, E>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        loading: &Loading,
+        load: F,
+    ) -> Result<HashMap<K, V>, LoadError>
+    where
+        F: FnOnce(Vec<K>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<HashMap<K, Loaded<V>>, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
         let keys: HashSet<K> = keys.into_iter().collect();
         let (mut found, mut missing) = (HashMap::with_capacity(keys.len()), Vec::new());
         for key in keys {
@@ -77,27 +104,26 @@ where
         if missing.is_empty() {
             return Ok(found);
         }
-        let load = |keys| async {
-            let loaded = load(keys).await.map_err(LoadError::failed)?;
-            Ok(loaded.into_iter().map(|(key, value)| (key, Loaded::new(value))).collect())
-        };
-        found.extend(self.load_many(missing, load).await?);
+        let load = |keys| async { load(keys).await.map_err(LoadError::failed) };
+        found.extend(self.load_many(missing, loading, load).await?);
         Ok(found)
     }
 
-    /// Loads what is missing, with lifetimes of its own.
+    /// Loads what is missing.
     pub(crate) async fn load_many<F, Fut>(
         &self,
         missing: Vec<K>,
+        loading: &Loading,
         load: F,
     ) -> Result<HashMap<K, V>, LoadError>
     where
         F: FnOnce(Vec<K>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<HashMap<K, Loaded<V>>, LoadError>> + Send + 'static,
     {
-        let fill = self.fill(self.inner.loading, Why::Missing);
+        let fill = self.fill(*loading, Why::Missing);
         let load = move |wanted| fill_many(fill, wanted, load);
-        let loaded = self.inner.flight.run_many(missing, load).await?;
+        let behind = Behind { refreshes: &self.inner.refreshes, loading };
+        let loaded = self.inner.flight.run_many(missing, load, Some(behind)).await?;
         Ok(loaded.into_iter().map(|(key, held)| (key, held.value)).collect())
     }
 }

@@ -1,25 +1,30 @@
 //! The handle that most people hold: a memory cache that loads what it misses, once.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hashbrown::Equivalent;
+
+use crate::cause::Cause;
 use crate::config::{Config, Loading};
 use crate::load::account::LoadStats;
 use crate::load::flight::Flight;
 use crate::load::limits::Limits;
 use crate::load::loaded::Loaded;
 use crate::load::refresh::Refreshes;
-use crate::memory::Stats;
+use crate::memory::{Curve, Stats};
 use crate::shelf::{Birth, Shelf};
-use crate::terms::{Held, Terms};
+use crate::terms::Held;
 
 mod blocking;
 mod invalidate;
 mod load;
 mod many;
+#[cfg(feature = "snapshot")]
+mod snapshot;
+mod step;
 
 /// A memory cache with single-flight loading. Cloning gives another handle to the same cache.
 ///
@@ -86,8 +91,7 @@ where
     #[must_use]
     pub fn get<Q>(&self, key: &Q) -> Option<V>
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
     {
         self.inner.shelf.get(key)
     }
@@ -96,8 +100,7 @@ where
     #[must_use]
     pub fn get_with_ttl<Q>(&self, key: &Q) -> Option<(V, Option<Duration>)>
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
     {
         self.inner.shelf.get_with_ttl(key)
     }
@@ -106,8 +109,7 @@ where
     #[must_use]
     pub fn contains<Q>(&self, key: &Q) -> bool
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
     {
         let shelf = &self.inner.shelf;
         let held = shelf.memory.peek(key);
@@ -130,24 +132,6 @@ where
     pub fn insert_loaded(&self, key: K, loaded: Loaded<V>) -> bool {
         self.forget(&key);
         self.inner.shelf.store(key, loaded, &self.inner.loading)
-    }
-
-    /// Decides on the next value from the present one, in one step; see
-    /// [`Memory::update`](crate::Memory::update). The entry keeps its tags.
-    pub fn update(&self, key: K, make: impl FnOnce(Option<&V>) -> Option<V>) -> Option<V> {
-        self.forget(&key);
-        let shelf = &self.inner.shelf;
-        let epoch = shelf.tags.epoch();
-        let make = |held: Option<&Held<V>>| {
-            let terms = held.and_then(|held| held.terms.as_ref());
-            let live = held.filter(|_| terms.is_none_or(|terms| shelf.is_fresh(terms)));
-            let value = make(live.map(|held| &held.value))?;
-            let tagged = terms.filter(|terms| !terms.tags.is_empty());
-            let terms = tagged.map(|terms| Arc::new(Terms::tagged(terms.tags.clone(), epoch)));
-            Some(Held { value, terms })
-        };
-        let made = shelf.indexing(key, |key| shelf.memory.update(key, make));
-        made.map(|held| held.value)
     }
 
     /// Entries present, those included that have expired and were not met yet.
@@ -179,6 +163,13 @@ where
         stats
     }
 
+    /// How often a cache of another size would hit, if
+    /// [`Config::curve_keys`] says to watch that and the cache was ever asked.
+    #[must_use]
+    pub fn curve(&self) -> Option<Curve> {
+        self.inner.shelf.memory.curve()
+    }
+
     /// What became of the loads.
     #[must_use]
     pub fn load_stats(&self) -> LoadStats {
@@ -196,13 +187,10 @@ where
     /// caches of which much expires and little is written.
     pub fn sweep(&self) -> usize {
         let shelf = &self.inner.shelf;
-        let mut outdated = 0;
-        shelf.memory.retain(|_, held| {
+        shelf.memory.retain_as(|_, held| {
             let holds = held.terms.as_ref().is_none_or(|terms| shelf.holds(terms));
-            outdated += usize::from(!holds);
-            holds
-        });
-        outdated + shelf.memory.sweep()
+            (!holds).then_some(Cause::Tag)
+        })
     }
 
     /// Stores a value if `wanted` says so under the lock that a removal of `key` takes too.
@@ -215,8 +203,7 @@ where
     /// Forgets the load of a key and its failure.
     pub(crate) fn forget<Q>(&self, key: &Q)
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
     {
         self.inner.flight.forget(key);
         self.inner.shelf.forgive(key);

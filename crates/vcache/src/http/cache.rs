@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use vhttp::CacheVerdict;
 
+use crate::http::background::Background;
 use crate::http::config::{BuildError, Config};
 use crate::http::engine::Engine;
-use crate::http::key::Key;
-use crate::http::refresh::Refreshes;
+use crate::http::purge::{Purge, PurgeError, Purged};
+use crate::memory::{Curve, Stats};
 
 /// A shared HTTP cache in memory (RFC 9111).
 ///
 /// Cloning gives another handle to the same cache; layers and services hold one each. Background
-/// refreshes end with the last handle.
+/// refreshes and fills end with the last handle and the last body that is read from a fill.
 #[derive(Clone)]
 pub struct HttpCache {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) refreshes: Arc<Refreshes>,
+    pub(crate) background: Arc<Background>,
 }
 
 /// Figures of an [`HttpCache`]; the counters run since it was built.
@@ -40,7 +41,8 @@ pub struct HttpStats {
     pub keys: usize,
     /// Bytes that all stored responses take.
     pub bytes: u64,
-    /// Background refreshes under way.
+    /// Fetches under way that nobody waits for: background refreshes, and fills whose clients have
+    /// all left.
     pub refreshes: usize,
 }
 
@@ -52,8 +54,8 @@ impl HttpCache {
     /// See [`BuildError`].
     pub fn new(config: Config) -> Result<Self, BuildError> {
         let max = usize::try_from(config.max_refreshes).unwrap_or(usize::MAX);
-        let refreshes = Refreshes::new(max, config.refresh_timeout);
-        Ok(Self { engine: Arc::new(Engine::new(config)?), refreshes: Arc::new(refreshes) })
+        let background = Arc::new(Background::new(max, config.refresh_timeout));
+        Ok(Self { engine: Arc::new(Engine::new(config)?), background })
     }
 
     /// The settings.
@@ -62,18 +64,47 @@ impl HttpCache {
         &self.engine.config
     }
 
-    /// Removes every variant that is stored for an absolute URL, and returns how many there were.
+    /// Purges what `purge` names, and says how much that was.
     ///
-    /// What was asked of the origin before and has not arrived is not stored either. A text that
-    /// is no absolute URL names nothing: 0.
-    #[must_use = "0 says that nothing was stored under this URL"]
-    pub fn purge_url(&self, url: &str) -> usize {
-        Key::of_url(url).map_or(0, |key| self.engine.purge(&key))
+    /// When it returns, no request that comes later is answered with anything that the origin was
+    /// asked for before: what is on its way then is not stored, and not joined by others. By URL
+    /// and by tag the cost is that of the responses that are there; by prefix, by host and of
+    /// everything it is that of looking at every key once, some tens of nanoseconds each.
+    ///
+    /// Cancel safety: a dropped future has purged everything if it was polled, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the purge names nothing; see [`PurgeError`].
+    pub async fn purge(&self, purge: &Purge) -> Result<Purged, PurgeError> {
+        self.engine.purge(purge)
     }
 
-    /// Removes everything, and what is on its way.
+    /// Removes every variant that is stored for an absolute URL, and returns how many there were;
+    /// as a hard [`purge`](Self::purge). A text that is no absolute URL names nothing: 0.
+    #[must_use = "0 says that nothing was stored under this URL"]
+    pub fn purge_url(&self, url: &str) -> usize {
+        self.engine.purge(&Purge::url(url).hard()).map_or(0, |purged| purged.responses)
+    }
+
+    /// Removes everything, and what is on its way; as a hard [`purge`](Self::purge).
     pub fn clear(&self) {
-        self.engine.clear();
+        // Everything is always something.
+        let _ = self.engine.purge(&Purge::everything().hard());
+    }
+
+    /// The figures of the memory that holds the responses, by key: look-ups, evictions and
+    /// expirations by cause, weight.
+    #[must_use]
+    pub fn memory_stats(&self) -> Stats {
+        self.engine.memory().stats()
+    }
+
+    /// How often a cache of another size would find a key, if
+    /// [`Config::curve_keys`] says to watch that and the cache was ever asked.
+    #[must_use]
+    pub fn curve(&self) -> Option<Curve> {
+        self.engine.memory().curve()
     }
 
     /// The cache's figures.
@@ -90,7 +121,7 @@ impl HttpCache {
             bypassed: counted(CacheVerdict::Bypass),
             keys: memory.len(),
             bytes: memory.weight(),
-            refreshes: self.refreshes.len(),
+            refreshes: self.background.len(),
         }
     }
 }

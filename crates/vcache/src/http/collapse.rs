@@ -1,4 +1,4 @@
-//! One fetch for concurrent misses: a leader asks the origin, followers wait for its end.
+//! One fetch for concurrent misses: a leader asks the origin, followers join its stream.
 
 use std::sync::Arc;
 
@@ -6,6 +6,9 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use tokio::sync::watch;
 
+use crate::http::audience::{Audience, Seat};
+use crate::http::filling::Filling;
+use crate::http::generation::Ticket;
 use crate::http::key::Key;
 use crate::http::vary::VaryKey;
 
@@ -27,10 +30,43 @@ pub(crate) enum End {
     Failed,
 }
 
+/// What is known of a fetch.
+#[derive(Debug, Clone)]
+pub(crate) enum News {
+    /// The origin has not answered yet.
+    Waiting,
+    /// The head has come and the answer may be shared; its body is on the way.
+    Shared(Arc<Filling>),
+    Over(End),
+}
+
+/// A fetch under way.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    news: watch::Sender<News>,
+    audience: Audience,
+    ticket: Ticket,
+}
+
+impl Flight {
+    fn new(ticket: Ticket) -> Self {
+        Self { news: watch::Sender::new(News::Waiting), audience: Audience::new(), ticket }
+    }
+
+    /// When it began.
+    pub(crate) const fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+
+    pub(crate) fn news(&self) -> News {
+        self.news.borrow().clone()
+    }
+}
+
 /// The fetches under way; as many as there are requests waiting for an origin, at most.
 #[derive(Debug, Default)]
 pub(crate) struct Flights {
-    waiting: DashMap<FlightKey, watch::Receiver<Option<End>>>,
+    under_way: DashMap<FlightKey, Arc<Flight>>,
 }
 
 /// A request's part in a fetch.
@@ -43,18 +79,39 @@ pub(crate) enum Turn {
 }
 
 impl Flights {
-    /// Joins the fetch for `key`, or leads a new one if the request may.
-    pub(crate) fn join(self: &Arc<Self>, key: FlightKey, may_lead: bool) -> Turn {
-        match self.waiting.entry(key) {
-            Entry::Occupied(flight) => Turn::Follow(Follower(flight.get().clone())),
+    /// Joins the fetch for `key`, or leads a new one if the request may. A fetch that is not
+    /// `current` any more is left to those who are on it.
+    pub(crate) fn join(
+        self: &Arc<Self>,
+        key: FlightKey,
+        may_lead: bool,
+        ticket: impl FnOnce() -> Ticket,
+        is_current: impl FnOnce(&Flight) -> bool,
+    ) -> Turn {
+        match self.under_way.entry(key) {
+            Entry::Occupied(mut place) => {
+                if is_current(place.get()) {
+                    return Turn::Follow(Follower::new(place.get()));
+                }
+                if !may_lead {
+                    return Turn::Alone;
+                }
+                let flight = Arc::new(Flight::new(ticket()));
+                place.insert(Arc::clone(&flight));
+                Turn::Lead(self.lead(place.key().clone(), flight))
+            }
             Entry::Vacant(_) if !may_lead => Turn::Alone,
             Entry::Vacant(place) => {
-                let (end, waiting) = watch::channel(None);
+                let flight = Arc::new(Flight::new(ticket()));
                 let key = place.key().clone();
-                place.insert(waiting);
-                Turn::Lead(Lead { flights: Arc::clone(self), key, end, how: End::Failed })
+                place.insert(Arc::clone(&flight));
+                Turn::Lead(self.lead(key, flight))
             }
         }
+    }
+
+    fn lead(self: &Arc<Self>, key: FlightKey, flight: Arc<Flight>) -> Lead {
+        Lead { flights: Arc::clone(self), keys: vec![key], flight, how: End::Failed }
     }
 }
 
@@ -62,40 +119,74 @@ impl Flights {
 #[derive(Debug)]
 pub(crate) struct Lead {
     flights: Arc<Flights>,
-    key: FlightKey,
-    end: watch::Sender<Option<End>>,
+    keys: Vec<FlightKey>,
+    flight: Arc<Flight>,
     how: End,
 }
 
 impl Lead {
+    /// Lets followers, those to come included, read the answer while it arrives.
+    pub(crate) fn share(&mut self, filling: Arc<Filling>) {
+        if let Some(first) = self.keys.first().filter(|first| first.vary != *filling.vary()) {
+            // Whoever knows already what the answer depends on looks for it under that.
+            let key = FlightKey { key: first.key.clone(), vary: filling.vary().clone() };
+            if let Entry::Vacant(place) = self.flights.under_way.entry(key.clone()) {
+                place.insert(Arc::clone(&self.flight));
+                self.keys.push(key);
+            }
+        }
+        self.flight.news.send_replace(News::Shared(filling));
+    }
+
     pub(crate) fn end(mut self, how: End) {
         self.how = how;
     }
 
-    /// Whether anyone waits; the map's own receiver does not count.
+    /// Whether anyone follows.
     pub(crate) fn has_followers(&self) -> bool {
-        self.end.receiver_count() > 1
+        self.flight.news.receiver_count() > 0
+    }
+
+    pub(crate) fn audience(&self) -> &Audience {
+        &self.flight.audience
     }
 }
 
 impl Drop for Lead {
     fn drop(&mut self) {
         // First out of the map, so that whoever is released and finds nothing can lead.
-        self.flights.waiting.remove(&self.key);
-        self.end.send_replace(Some(self.how));
+        for key in &self.keys {
+            let is_ours = |_: &FlightKey, flight: &Arc<Flight>| Arc::ptr_eq(flight, &self.flight);
+            self.flights.under_way.remove_if(key, is_ours);
+        }
+        self.flight.news.send_replace(News::Over(self.how));
     }
 }
 
 /// Waits for a leader.
 #[derive(Debug)]
-pub(crate) struct Follower(watch::Receiver<Option<End>>);
+pub(crate) struct Follower {
+    news: watch::Receiver<News>,
+    _seat: Seat,
+}
 
 impl Follower {
+    fn new(flight: &Flight) -> Self {
+        Self { news: flight.news.subscribe(), _seat: flight.audience.seat() }
+    }
+
+    /// The first news of the fetch; of its end only, if the stream is of no use.
+    ///
     /// Cancel safe: a follower that is dropped has waited for nothing.
-    pub(crate) async fn wait(mut self) -> End {
-        match self.0.wait_for(Option::is_some).await {
-            Ok(end) => end.unwrap_or(End::Failed),
-            Err(_) => End::Failed,
+    pub(crate) async fn wait(&mut self, only_end: bool) -> News {
+        let is_news = |news: &News| match news {
+            News::Waiting => false,
+            News::Shared(_) => !only_end,
+            News::Over(_) => true,
+        };
+        match self.news.wait_for(is_news).await {
+            Ok(news) => news.clone(),
+            Err(_) => News::Over(End::Failed),
         }
     }
 }

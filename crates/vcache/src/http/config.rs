@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::http::tags::TagRules;
+
 /// Settings of an [`HttpCache`](super::HttpCache).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
@@ -15,7 +17,7 @@ pub struct Config {
     #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
     pub max_size: u64,
     /// Bytes that the body of one stored response may have; larger ones pass through. Default:
-    /// 8 MiB. While a response is on its way, a copy of up to this size is held for each miss.
+    /// 8 MiB. While a response is on its way, up to this much of it is held, whoever reads it.
     #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
     pub max_object_size: u64,
     /// Variants (RFC 9111 §4.1) kept for one URL; above it the least recently used leaves.
@@ -26,7 +28,7 @@ pub struct Config {
     #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
     pub max_key_size: u64,
     /// Lifetime of responses that bring none of their own. Default: none, such responses are not
-    /// stored.
+    /// stored, unless their `Last-Modified` lets one be estimated.
     ///
     /// This overrides the origin's silence, not its word: a response with `no-store`, `private`,
     /// `no-cache`, `Set-Cookie` or any explicit lifetime is untouched, and so is a request with
@@ -34,9 +36,47 @@ pub struct Config {
     /// Danger: a page that depends on anything else about the client, its address say, is shared.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration::option"))]
     pub default_ttl: Option<Duration>,
-    /// What to do with a response that sets cookies and has an explicit lifetime. Default:
-    /// `bypass`.
-    pub set_cookie: SetCookie,
+    /// The estimated lifetime of responses that bring none but a `Last-Modified`, in per cent of
+    /// the time since then (RFC 9111 §4.2.2). Default: 10; with 0 nothing is estimated. What is
+    /// said of `default_ttl` holds here too, and that one goes before.
+    pub heuristic_percent: u32,
+    /// The longest lifetime that is estimated. Default: 1 day.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub heuristic_max: Duration,
+    /// Response fields that stand in place of `Cache-Control` and `Expires` for this cache, the
+    /// first of them first (RFC 9213). Default: `Verve-Cache-Control`, `CDN-Cache-Control`. Clear
+    /// it for a cache that is not the origin's own.
+    pub targets: Vec<String>,
+    /// What to do with a response that sets cookies and has an explicit lifetime. Default: none,
+    /// which is `store`, as RFC 9111 has it; in vgate it is `bypass`.
+    pub set_cookie: Option<SetCookie>,
+    /// Whether `stale-while-revalidate` and `stale-if-error` count beside `s-maxage`. Default:
+    /// false. RFC 9111 §5.2.2.10 gives `s-maxage` the meaning of `proxy-revalidate`, which forbids
+    /// every stale answer; many sites send both and mean the windows to count. Beside
+    /// `must-revalidate`, `proxy-revalidate` and `no-cache` they never do.
+    pub stale_beside_s_maxage: bool,
+    /// How long past its lifetime a stored response is used while the origin cannot be reached at
+    /// all, though no directive speaks of it (RFC 9111 §4.2.4). Default: 1 hour; zero for never.
+    /// An answer of the origin, 503 say, is not silence.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub stale_if_unreachable: Duration,
+    /// Whether requests whose `Accept-Encoding` means the same share a variant. Default: true.
+    pub normalise_accept_encoding: bool,
+    /// Whether requests whose `Accept-Language` means the same share a variant, and whoever wants
+    /// a language first gets what is stored in it. Default: false. Danger: an origin that takes
+    /// the order of languages for a preference, as RFC 9110 §12.5.4 lets it, is served wrongly.
+    pub normalise_accept_language: bool,
+    /// Response fields that tag what is stored, to be purged by tag: words between commas or
+    /// spaces. Default: `surrogate-key` and `cache-tag`.
+    pub tag_fields: Vec<String>,
+    /// Whether clients get those fields. Default: false, they do; a cache in front may want them.
+    pub strip_tags: bool,
+    /// Tags of one response, its cache groups included; a response with more is not stored,
+    /// because a purge could miss it. Default: 128.
+    pub max_tags: u32,
+    /// Whether `Cache-Groups` and `Cache-Group-Invalidation` count (RFC 9875): what an origin
+    /// grouped it can invalidate together, by its answer to an unsafe request. Default: true.
+    pub cache_groups: bool,
     /// How long a response that can be validated is kept past its lifetime. Default: 1 hour.
     /// Longer saves bodies that did not change, and costs memory.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
@@ -47,20 +87,36 @@ pub struct Config {
     /// Whether answers carry `Cache-Status` (RFC 9211). Default: true. It says `stored` only of
     /// what is stored by then, or announced its length.
     pub cache_status: bool,
-    /// Whether concurrent misses of one key share one request to the origin. Default: true.
+    /// Whether answers carry `X-Cache: HIT` or `MISS`, in place of what came. Default: false.
+    pub x_cache: bool,
+    /// Ranges of one request that are answered from the store, 0 for none; a `Range` with more is
+    /// answered with the whole. Default: 16. Those that overlap become one, so that an answer is
+    /// never larger than the stored response and a few fields for each part.
+    pub max_ranges: u32,
+    /// Whether parts of a response (206) are stored, and put together where they have the same
+    /// strong entity tag. Default: true. They take up to `max_object_size` for each variant.
+    pub store_parts: bool,
+    /// Whether concurrent misses of one key share one request to the origin, and its answer while
+    /// it arrives. Default: true.
     pub collapse: bool,
-    /// Longest wait for another request's answer; after it a request goes to the origin by
-    /// itself. Default: 5 s. Zero, and times that no clock reaches, mean not to wait.
+    /// Longest wait for the head of another request's answer; after it a request goes to the
+    /// origin by itself. Default: 5 s. Zero, and times that no clock reaches, mean not to wait.
+    /// Of several who read a body that is too large to be stored, one that holds up the others
+    /// for as long is cut off.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub collapse_timeout: Duration,
     /// How long requests of a key do not wait for each other after an answer that they could not
     /// share. Default: 2 minutes. An answer that can be stored ends it early.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub hit_for_miss: Duration,
-    /// Background refreshes (RFC 5861 §3) under way at one time; above it stale answers are
-    /// served without one. Default: 64.
+    /// Keys that are watched to tell how often a cache of another size would hit. Default: 2,048,
+    /// exact to some two points; 0 for none. Each takes some 100 bytes beside `max_size`.
+    pub curve_keys: usize,
+    /// Fetches under way at one time that nobody waits for: background refreshes (RFC 5861 §3),
+    /// and fills whose clients have all left. Above it stale answers are served without a refresh,
+    /// and such fills are given up. Default: 64.
     pub max_refreshes: u32,
-    /// Longest time of a background refresh, the body included. Default: 30 s.
+    /// Longest time of such a fetch, the body included. Default: 30 s.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub refresh_timeout: Duration,
 }
@@ -74,13 +130,28 @@ impl Default for Config {
             max_variants: 32,
             max_key_size: 8 << 10,
             default_ttl: None,
-            set_cookie: SetCookie::Bypass,
+            heuristic_percent: 10,
+            heuristic_max: Duration::from_secs(86_400),
+            targets: vec!["Verve-Cache-Control".to_owned(), "CDN-Cache-Control".to_owned()],
+            set_cookie: None,
+            stale_beside_s_maxage: false,
+            stale_if_unreachable: Duration::from_secs(3600),
+            normalise_accept_encoding: true,
+            normalise_accept_language: false,
+            tag_fields: vec!["surrogate-key".to_owned(), "cache-tag".to_owned()],
+            strip_tags: false,
+            max_tags: 128,
+            cache_groups: true,
             keep_stale: Duration::from_secs(3600),
             request_directives: true,
             cache_status: true,
+            x_cache: false,
+            max_ranges: 16,
+            store_parts: true,
             collapse: true,
             collapse_timeout: Duration::from_secs(5),
             hit_for_miss: Duration::from_secs(120),
+            curve_keys: 2048,
             max_refreshes: 64,
             refresh_timeout: Duration::from_secs(30),
         }
@@ -95,9 +166,9 @@ impl Default for Config {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum SetCookie {
     /// Not stored: no client ever gets another's cookie.
-    #[default]
     Bypass,
     /// Stored with the cookie. Danger: every client gets the same cookie.
+    #[default]
     Store,
     /// Stored without the cookie; the client whose request filled the cache still gets it.
     Strip,
@@ -119,9 +190,15 @@ pub enum BuildError {
         /// The size of the cache, in bytes.
         all: u64,
     },
+    /// A target is no name of a field.
+    #[error("`{0}` in targets is no name of a field")]
+    Target(String),
     /// The cache is too small to hold anything.
     #[error("max_size is {0} bytes, which holds nothing")]
     TooSmall(u64),
+    /// Not the name of a field.
+    #[error("`{0}` in tag_fields is not the name of a field")]
+    TagField(String),
     /// A limit is zero where at least one is needed.
     #[error("{0} is 0, but must be at least 1")]
     Zero(&'static str),
@@ -139,12 +216,17 @@ impl Config {
         if !begins || !self.name.chars().all(word) {
             return Err(BuildError::Name(self.name.clone()));
         }
+        let is_none = |name: &&String| !vhttp::list::is_token(name);
+        if let Some(name) = self.targets.iter().find(is_none) {
+            return Err(BuildError::Target(name.clone()));
+        }
         if self.max_object_size > self.max_size {
             return Err(BuildError::ObjectAboveAll {
                 object: self.max_object_size,
                 all: self.max_size,
             });
         }
+        TagRules::new(self)?;
         if self.max_variants == 0 {
             return Err(BuildError::Zero("max_variants"));
         }
@@ -170,6 +252,8 @@ mod tests {
         }
         let (object, all) = (8 << 20, 1);
         assert_eq!(with(|c| c.max_size = 1), Err(BuildError::ObjectAboveAll { object, all }));
+        let wrong = || BuildError::Target("a b".to_owned());
+        assert_eq!(with(|c| c.targets.push("a b".to_owned())), Err(wrong()));
         assert_eq!(with(|c| c.max_variants = 0), Err(BuildError::Zero("max_variants")));
     }
 
@@ -181,7 +265,7 @@ mod tests {
         let expected = Config {
             max_size: 1 << 30,
             default_ttl: Some(Duration::from_secs(10)),
-            set_cookie: SetCookie::Strip,
+            set_cookie: Some(SetCookie::Strip),
             ..Config::default()
         };
         assert_eq!(config, expected);

@@ -4,20 +4,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use vhttp::{CacheVerdict, Timeline};
 
 use crate::clock::TokioClock;
 use crate::http::answer::{Answer, Asker, answer};
 use crate::http::clock::WallClock;
-use crate::http::collapse::{End, FlightKey, Flights};
+use crate::http::collapse::{End, Flight, FlightKey, Flights, News, Turn};
 use crate::http::config::{BuildError, Config};
 use crate::http::generation::{Generations, Ticket};
 use crate::http::key::Key;
 use crate::http::metrics::Meters;
 use crate::http::policy::{Decision, Rules, Wish, decide};
-use crate::http::status::{Forward, Status};
+use crate::http::ranges::Partial;
+use crate::http::status::{CACHE_STATUS, Forward, Status};
 use crate::http::stored::Stored;
+use crate::http::tag_index::TagIndex;
+use crate::http::tags::{Tag, TagRules};
 use crate::http::variants::Variants;
 use crate::http::vary::VaryKey;
 use crate::memory::Memory;
@@ -27,8 +30,10 @@ pub(crate) struct Engine {
     pub(crate) config: Config,
     pub(crate) rules: Rules,
     pub(crate) flights: Arc<Flights>,
+    pub(crate) tags: TagRules,
+    pub(crate) tagged: TagIndex,
+    pub(crate) generations: Generations,
     store: Memory<Key, Arc<Variants>>,
-    generations: Generations,
     clock: WallClock,
     meters: Meters,
     verdicts: [AtomicU64; VERDICTS.len()],
@@ -59,6 +64,7 @@ impl Engine {
         config.check()?;
         let store = Memory::builder()
             .max_weight(config.max_size)
+            .curve_keys(config.curve_keys)
             .clock(TokioClock::new())
             .weigher(|key: &Key, variants: &Arc<Variants>| weight(key, variants))
             .build()
@@ -66,6 +72,8 @@ impl Engine {
         Ok(Self {
             rules: Rules::from(&config),
             flights: Arc::new(Flights::default()),
+            tags: TagRules::new(&config)?,
+            tagged: TagIndex::new(),
             store,
             generations: Generations::new(),
             clock: WallClock::new(),
@@ -91,11 +99,13 @@ impl Engine {
         let stored = variants.as_ref().and_then(|v| v.select(request, now));
         let decision = decide(wish, stored.as_ref().map(|s| &s.terms), now);
         let several = variants.as_ref().is_some_and(|v| v.len() > 0);
+        let has_part = variants.as_ref().is_some_and(|v| v.part(request).is_some());
         let why = match decision {
             // Stale it is, whatever the request wants (RFC 9211 §2.2).
             Decision::Validate { .. } if stored.as_ref().is_none_or(|s| !s.terms.is_fresh(now)) => {
                 Forward::Stale
             }
+            Decision::Miss if stored.is_none() && has_part => Forward::Partial,
             Decision::Miss if stored.is_none() && several => Forward::VaryMiss,
             Decision::Miss if stored.is_none() => Forward::UriMiss,
             _ => Forward::Request,
@@ -115,6 +125,21 @@ impl Engine {
         FlightKey { key: key.clone(), vary: VaryKey::new(names, request) }
     }
 
+    /// Joins the fetch for `flight`, or leads a new one if the request may. A fetch that asked
+    /// before a purge is not for who comes after it.
+    pub(crate) fn join(&self, flight: FlightKey, may_lead: bool) -> Turn {
+        let key = flight.key.clone();
+        let is_current = |flight: &Flight| {
+            let news = flight.news();
+            let tags = match &news {
+                News::Shared(filling) => Some(&*filling.preview.tags),
+                News::Waiting | News::Over(_) => None,
+            };
+            self.generations.is_current(flight.ticket(), &key, tags)
+        };
+        self.flights.join(flight, may_lead, || self.ticket(&key), is_current)
+    }
+
     /// Answers from the store, and says so.
     pub(crate) fn answer(
         &self,
@@ -127,16 +152,32 @@ impl Engine {
         if grew {
             self.reweigh(key);
         }
-        self.mark(response.headers_mut(), status);
+        let make = || status.value(&self.config.name);
+        let value = match status {
+            Status::Hit { ttl } => stored.stamp.hit(ttl, make),
+            _ => make(),
+        };
+        self.put_marks(response.headers_mut(), status, value);
         response
     }
 
     /// Adds our member to `Cache-Status`, after those of caches nearer to the origin.
     pub(crate) fn mark(&self, headers: &mut HeaderMap, status: Status) {
-        if self.config.cache_status
-            && let Some(value) = status.value(&self.config.name)
-        {
-            headers.append(CACHE_STATUS, value);
+        self.put_marks(headers, status, status.value(&self.config.name));
+    }
+
+    fn put_marks(&self, headers: &mut HeaderMap, status: Status, value: Option<HeaderValue>) {
+        if self.config.x_cache {
+            let verdict = if status.is_hit() { "HIT" } else { "MISS" };
+            headers.insert(X_CACHE, HeaderValue::from_static(verdict));
+        }
+        // The place that a stored head keeps for it.
+        let place = headers.get_mut(CACHE_STATUS).filter(|place| place.is_empty());
+        match (value.filter(|_| self.config.cache_status), place) {
+            (Some(value), Some(place)) => *place = value,
+            (None, Some(_)) => drop(headers.remove(CACHE_STATUS)),
+            (Some(value), None) => drop(headers.append(CACHE_STATUS, value)),
+            (None, None) => {}
         }
     }
 
@@ -168,8 +209,12 @@ impl Engine {
     pub(crate) fn store(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) -> End {
         let max = usize::try_from(self.config.max_variants).unwrap_or(usize::MAX);
         let now = self.now();
-        let done =
-            self.change(key, ticket, |before| Some(before.with(Arc::clone(stored), max, now)));
+        let done = self.change(key, ticket, Some(&stored.tags), |before| {
+            Some(before.with(Arc::clone(stored), max, now))
+        });
+        self.tagged.prune(|key, tag| {
+            self.store.peek(key.as_str()).is_some_and(|variants| variants.has_tag(tag))
+        });
         match done {
             Some(true) => End::Stored,
             // Too heavy, or over before it was complete: the next one will be as well.
@@ -179,61 +224,72 @@ impl Engine {
         }
     }
 
+    /// What is stored of the same variant as `part`.
+    pub(crate) fn stored_part(&self, key: &Key, part: &Partial) -> Option<Arc<Partial>> {
+        self.store.get(key.as_str())?.part_of(part.vary()).map(Arc::clone)
+    }
+
+    /// Stores a part of a response.
+    pub(crate) fn store_part(&self, key: &Key, ticket: Ticket, part: &Arc<Partial>) {
+        let max = usize::try_from(self.config.max_variants).unwrap_or(usize::MAX);
+        let now = self.now();
+        self.change(key, ticket, Some(part.tags()), |before| {
+            Some(before.with_part(Arc::clone(part), max, now))
+        });
+    }
+
     /// Takes a variant out that the origin has disowned.
     pub(crate) fn forget(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) {
-        self.change(key, ticket, |before| before.without(stored));
+        self.change(key, ticket, Some(&stored.tags), |before| before.without(stored));
     }
 
     /// Notes that answers for `key` cannot be shared, for a while.
     pub(crate) fn mark_hit_for_miss(&self, key: &Key, ticket: Ticket) {
         let end = self.now().checked_add(self.config.hit_for_miss);
         if let Some(end) = end.filter(|_| !self.config.hit_for_miss.is_zero()) {
-            self.change(key, ticket, |before| Some(before.marked(end)));
+            self.change(key, ticket, None, |before| Some(before.marked(end)));
         }
     }
 
     /// Writes a key of which a stored response has grown to the account.
     fn reweigh(&self, key: &Key) {
-        self.change(key, self.ticket(key), |before| Some(before.clone()));
+        self.change(key, self.ticket(key), None, |before| Some(before.clone()));
     }
 
     /// Replaces what is under `key`, alone among all changes of it; whether something is stored,
-    /// and `None` when the ticket is void. `None` from `make` removes the key.
+    /// and `None` when the ticket is void for a response with `tags`. `None` from `make` removes
+    /// the key.
     fn change(
         &self,
         key: &Key,
         ticket: Ticket,
+        tags: Option<&[Tag]>,
         make: impl FnOnce(&Variants) -> Option<Variants>,
     ) -> Option<bool> {
-        let now = self.now();
         let change = || {
             let before = self.store.get(key.as_str()).unwrap_or_default();
-            match make(&before) {
-                Some(after) => {
-                    let ttl = after.retention(now);
-                    self.store.insert_with_ttl(key.clone(), Arc::new(after), ttl)
-                }
-                None => {
-                    self.store.remove(key.as_str());
-                    false
-                }
+            let is_stored = self.put(key, make(&before));
+            // In the same turn: a purge finds both or neither.
+            if let Some(tags) = tags.filter(|_| is_stored) {
+                self.tagged.add(key, tags);
             }
+            is_stored
         };
-        self.generations.in_turn(ticket, change)
+        self.generations.in_turn(ticket, key, tags, change)
     }
 
-    /// Removes all variants of a key, and those of it that are still on their way; how many were
-    /// there.
-    pub(crate) fn purge(&self, key: &Key) -> usize {
-        let remove = || self.store.remove(key.as_str());
-        let removed = self.generations.advance(key.as_str(), remove).flatten();
-        removed.map_or(0, |variants| variants.len())
+    /// Puts variants under a key, or removes it; whether they are stored. Only in the key's turn.
+    pub(crate) fn put(&self, key: &Key, variants: Option<Variants>) -> bool {
+        let Some(variants) = variants else {
+            self.store.remove(key.as_str());
+            return false;
+        };
+        let ttl = variants.retention(self.now());
+        self.store.insert_with_ttl(key.clone(), Arc::new(variants), ttl)
     }
 
-    /// Removes everything, and what is still on its way.
-    pub(crate) fn clear(&self) {
-        self.generations.advance_all();
-        self.store.clear();
+    pub(crate) const fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     pub(crate) fn memory(&self) -> &Memory<Key, Arc<Variants>> {
@@ -241,7 +297,7 @@ impl Engine {
     }
 }
 
-const CACHE_STATUS: http::HeaderName = http::HeaderName::from_static("cache-status");
+const X_CACHE: http::HeaderName = http::HeaderName::from_static("x-cache");
 
 fn weight(key: &Key, variants: &Variants) -> u64 {
     let bytes = key.as_str().len().saturating_add(variants.weight());

@@ -1,24 +1,30 @@
 //! The way to the origin: ask, validate, fall back.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, IF_MODIFIED_SINCE, IF_NONE_MATCH, PRAGMA};
+use http::header::{CACHE_CONTROL, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, PRAGMA, RANGE};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tower_service::Service;
-use vhttp::{Body, BoxError, CacheVerdict, Timeline};
+use vhttp::{Body, BoxError, CacheVerdict, Reason, Reject, Timeline};
 
+use crate::http::background::Background;
 use crate::http::collapse::Lead;
 use crate::http::engine::{Engine, Lookup};
 use crate::http::freshness::Exchange;
-use crate::http::inquiry::{Inquiry, fallback};
-use crate::http::keep::{Asked, confirm, pass};
+use crate::http::head::learn_from_head;
+use crate::http::inquiry::{Inquiry, fallback, refuge};
+use crate::http::keep::{Asked, Fetched, confirm, pass};
 use crate::http::key::Key;
-use crate::http::policy::invalidate;
+use crate::http::policy::{invalidate, is_for_client};
+use crate::http::ranges::{self, Completion};
 use crate::http::status::{Forward, Status};
+use crate::http::stored::Stored;
 use crate::http::wait::{Waited, wait};
 
 /// Passes a request on that is not for the cache, and drops what it made invalid (RFC 9111 §4.4).
@@ -39,9 +45,11 @@ where
     let (mut parts, body) = response.into_parts();
     if let Some(key) = key {
         for key in invalidate(&method, &key, (parts.status, &parts.headers)) {
-            engine.purge(&key);
+            engine.invalidate(&key);
         }
+        engine.invalidate_groups(&method, &key, &parts.headers);
     }
+    engine.tags.strip(&mut parts.headers);
     if !parts.status.is_informational() {
         let status = Status::forwarded(why, Some(parts.status));
         engine.mark(&mut parts.headers, status);
@@ -54,17 +62,75 @@ pub(crate) async fn fetch<S, ReqB, ResB>(
     service: S,
     inquiry: Inquiry,
     lookup: Lookup,
+    background: Arc<Background>,
 ) -> Result<Response<Body>, S::Error>
 where
-    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
-    ReqB: Default,
+    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    ReqB: Default + Send + 'static,
     ResB: HttpBody<Data = Bytes> + Send + 'static,
     ResB::Error: Into<BoxError>,
 {
-    match wait(&inquiry, lookup).await {
+    let waited = match ranges::is_own(&inquiry, &lookup) {
+        true => Waited::Ask(None, lookup),
+        false => wait(&inquiry, lookup).await,
+    };
+    match waited {
         Waited::Answer(response) => Ok(response),
-        Waited::Ask(lead, lookup) => exchange(service, &inquiry, &lookup, lead).await,
+        Waited::Ask(Some(lead), lookup) if Handle::try_current().is_ok() => {
+            lead_on(service, inquiry, lookup, lead, &background).await
+        }
+        Waited::Ask(lead, lookup) => {
+            let fetched = exchange(service, &inquiry, &lookup, lead).await?;
+            if let Some(pump) = fetched.pump {
+                background.spawn(pump.audience().clone(), pump.run());
+            }
+            Ok(fetched.response)
+        }
     }
+}
+
+/// Fetches for all who follow: the fetch goes on if this request goes away.
+async fn lead_on<S, ReqB, ResB>(
+    service: S,
+    inquiry: Inquiry,
+    lookup: Lookup,
+    lead: Lead,
+    background: &Background,
+) -> Result<Response<Body>, S::Error>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    ReqB: Default + Send + 'static,
+    ResB: HttpBody<Data = Bytes> + Send + 'static,
+    ResB::Error: Into<BoxError>,
+{
+    let (send, answer) = oneshot::channel();
+    let audience = lead.audience().clone();
+    let _seat = audience.seat();
+    let work = async move {
+        match exchange(service, &inquiry, &lookup, Some(lead)).await {
+            Ok(Fetched { response, pump }) => {
+                // Whoever asked may have left; the followers have not.
+                let _ = send.send(Ok(response));
+                if let Some(pump) = pump {
+                    pump.run().await;
+                }
+            }
+            Err(error) => {
+                let _ = send.send(Err(error));
+            }
+        }
+    };
+    background.spawn(audience, work);
+    answer.await.unwrap_or_else(|_| Ok(fetch_ended()))
+}
+
+/// The answer when a fetch panicked, or ended with its runtime.
+fn fetch_ended() -> Response<Body> {
+    Reject::new(StatusCode::INTERNAL_SERVER_ERROR, "fetch-ended").into_response()
 }
 
 /// Asks the origin behind a stale answer, and reads the answer to its end.
@@ -83,12 +149,15 @@ pub(crate) async fn refresh<S, ReqB, ResB>(
     inquiry.timeline = None;
     inquiry.parts.extensions.remove::<Timeline>();
     inquiry.parts.method = Method::GET;
-    for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, CACHE_CONTROL, PRAGMA] {
+    for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE, CACHE_CONTROL, PRAGMA] {
         inquiry.parts.headers.remove(name);
     }
-    if let Ok(response) = exchange(service, &inquiry, &lookup, Some(lead)).await {
-        let mut body = pin!(response.into_body());
-        while let Some(Ok(_)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {}
+    if let Ok(Fetched { response, pump }) = exchange(service, &inquiry, &lookup, Some(lead)).await {
+        // Nobody reads this one; the pump does not need it.
+        drop(response);
+        if let Some(pump) = pump {
+            pump.run().await;
+        }
     }
 }
 
@@ -98,7 +167,7 @@ async fn exchange<S, ReqB, ResB>(
     inquiry: &Inquiry,
     lookup: &Lookup,
     mut lead: Option<Lead>,
-) -> Result<Response<Body>, S::Error>
+) -> Result<Fetched, S::Error>
 where
     S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
     ReqB: Default,
@@ -109,39 +178,99 @@ where
     let is_get = inquiry.parts.method == Method::GET;
     let validated = lookup.stored.as_ref();
     let mut validated = validated.filter(|stored| is_get && stored.has_validator());
+    let mut completion = Completion::plan(inquiry, lookup);
     loop {
         let ticket = engine.ticket(&inquiry.key);
-        let request = Request::from_parts(inquiry.to_send(validated), ReqB::default());
+        let mut parts = inquiry.to_send(validated);
+        completion.iter().for_each(|completion| completion.ask(&mut parts.headers));
         let requested = engine.now();
-        let result = ask(&mut service.clone(), request).await;
+        let result = ask(&mut service.clone(), Request::from_parts(parts, ReqB::default())).await;
         let received = engine.now();
-        let stale = fallback(lookup, received);
-        let response = match (result, stale) {
-            (Err(_), Some(stored)) => return Ok(inquiry.answer_stale(stored, lookup.why, None)),
-            (Err(error), None) => return Err(error),
-            (Ok(response), Some(stored)) if is_outage(response.status()) => {
-                let status = Some(response.status());
-                return Ok(inquiry.answer_stale(stored, lookup.why, status));
-            }
-            (Ok(response), _) => response,
+        let response = match result {
+            Ok(response) => response.map(Body::new),
+            Err(error) => match refuge(lookup, received) {
+                Some(stored) => return Ok(inquiry.answer_stale(stored, lookup.why, None).into()),
+                None => return Err(error),
+            },
         };
-        let exchange = Exchange { requested, received };
-        let asked = Asked { ticket, exchange };
+        if let Some(stored) = in_place_of(&response, lookup, received) {
+            let status = Some(response.status());
+            return Ok(inquiry.answer_stale(stored, lookup.why, status).into());
+        }
+        let asked = Asked { ticket, exchange: Exchange { requested, received } };
         if response.status() == StatusCode::NOT_MODIFIED
             && let Some(stored) = validated.take()
         {
-            let (update, _) = response.into_parts();
-            let Some((response, end)) = confirm(inquiry, lookup.why, (stored, &update), asked)
-            else {
+            match not_modified((inquiry, lookup), stored, response, asked, &mut lead) {
+                Some(fetched) => return Ok(fetched),
                 // The 304 is about something else: ask for the whole.
-                continue;
-            };
-            if let Some(lead) = lead.take() {
-                lead.end(end);
+                None => continue,
             }
-            return Ok(response);
         }
-        return Ok(pass(inquiry, lookup.why, response, asked, lead));
+        let Some(response) = Completion::join(completion.take(), engine, response) else {
+            // The rest is not of what is stored: ask for the whole.
+            continue;
+        };
+        return Ok(keep(inquiry, lookup, response, asked, lead));
+    }
+}
+
+/// The answer to a client after a 304 to the validators of `stored`; `None` when the 304 is about
+/// neither that nor what the client has.
+fn not_modified(
+    (inquiry, lookup): (&Inquiry, &Lookup),
+    stored: &Arc<Stored>,
+    response: Response<Body>,
+    asked: Asked,
+    lead: &mut Option<Lead>,
+) -> Option<Fetched> {
+    let (update, body) = response.into_parts();
+    if let Some((response, end)) = confirm(inquiry, lookup.why, (stored, &update), asked) {
+        if let Some(lead) = lead.take() {
+            lead.end(end);
+        }
+        return Some(response.into());
+    }
+    if !is_for_client(&inquiry.parts.headers, &update.headers) {
+        return None;
+    }
+    // The next of those who wait leads: this answer is nobody else's.
+    drop(lead.take());
+    let response = Response::from_parts(update, body);
+    Some(pass(inquiry, lookup.why, response, asked, None))
+}
+
+/// Keeps of an answer what can be kept: the whole, a part, or what a head says of the stored one.
+fn keep(
+    inquiry: &Inquiry,
+    lookup: &Lookup,
+    response: Response<Body>,
+    asked: Asked,
+    lead: Option<Lead>,
+) -> Fetched {
+    let status = response.status();
+    if status == StatusCode::PARTIAL_CONTENT && inquiry.parts.method == Method::GET {
+        return ranges::keep(inquiry, lookup.why, response, asked).into();
+    }
+    if status == StatusCode::OK && inquiry.parts.method == Method::HEAD {
+        learn_from_head(inquiry, lookup, response.headers(), asked);
+    }
+    pass(inquiry, lookup.why, response, asked, lead)
+}
+
+/// The stored response that is answered in place of an outage, where one may be: of the origin,
+/// or of the way to it, of which our own side tells.
+fn in_place_of<'a>(
+    response: &Response<Body>,
+    lookup: &'a Lookup,
+    now: SystemTime,
+) -> Option<&'a Arc<Stored>> {
+    if !is_outage(response.status()) {
+        return None;
+    }
+    match response.extensions().get::<Reason>() {
+        Some(_) => refuge(lookup, now),
+        None => fallback(lookup, now),
     }
 }
 

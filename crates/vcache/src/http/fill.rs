@@ -1,18 +1,23 @@
-//! A body on its way to the client, with a bounded copy that is stored when it is complete.
+//! A body on its way to clients and into the store, where it stays if it is complete.
 
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use vhttp::{Body, BodyError};
+use http_body::Body as HttpBody;
+use tokio::runtime::Handle;
+use vhttp::Body;
 
+use crate::http::audience::Audience;
+use crate::http::background::Background;
 use crate::http::collapse::{End, Lead};
 use crate::http::encodings::Encodings;
 use crate::http::engine::Engine;
+use crate::http::filling::Filling;
+use crate::http::flow::{Flow, as_u64};
 use crate::http::generation::Ticket;
 use crate::http::key::Key;
 use crate::http::stored::Head;
@@ -22,18 +27,27 @@ use crate::http::stored::Head;
 /// Dropped before that, it releases the followers, and the next of them leads.
 pub(crate) struct Fill {
     pub(crate) engine: Arc<Engine>,
+    pub(crate) owner: Weak<Background>,
     pub(crate) key: Key,
     pub(crate) ticket: Ticket,
     pub(crate) head: Head,
     pub(crate) lead: Option<Lead>,
 }
 
+/// A fill that has begun.
+pub(crate) struct Begun {
+    /// The body for the client that asked.
+    pub(crate) body: Body,
+    /// Whether the answer may be called stored. Whoever gets the whole of a body that announced
+    /// its length can rely on it; of a body without a length nobody knows yet.
+    pub(crate) stored: bool,
+    /// What fetches the rest, and must be run.
+    pub(crate) pump: Option<Pump>,
+}
+
 impl Fill {
-    /// Sends `body` on and keeps the copy; at once when the whole body is at hand.
-    ///
-    /// With it comes whether the answer may be called stored. Whoever gets the whole of a body
-    /// that announced its length can rely on it; of a body without a length nobody knows yet.
-    pub(crate) fn begin(self, body: Body) -> (Body, bool) {
+    /// Begins to store `body` and to share it; ends that at once when the whole body is at hand.
+    pub(crate) fn begin(self, body: Body) -> Begun {
         let announced = content_length(&self.head.headers);
         let expected = announced.or_else(|| body.size_hint().exact());
         let limit = self.engine.config.max_object_size;
@@ -46,13 +60,45 @@ impl Fill {
             let is_whole = expected.is_none_or(|length| length == as_u64(bytes.len()));
             // A copy, because a slice would keep the buffer of the connection.
             let stored = is_whole && self.complete(Bytes::copy_from_slice(&bytes));
-            return (body, stored);
+            return Begun { body, stored, pump: None };
         }
-        let body = Body::new(Tee {
-            inner: body,
-            copy: Some(Copy { limit, expected, bytes: Vec::new(), fill: self }),
+        match self.stream(expected) {
+            Ok((first, mut pump)) => {
+                pump.body = body;
+                let stored = expected.is_some_and(|length| length <= limit);
+                Begun { body: first, stored, pump: Some(pump) }
+            }
+            // Without a runtime nobody could fetch what the client does not.
+            Err(()) => Begun { body, stored: false, pump: None },
+        }
+    }
+
+    /// The body of the first client, and the pump that fills it; the followers get theirs now, if
+    /// the head allows that.
+    fn stream(mut self, expected: Option<u64>) -> Result<(Body, Pump), ()> {
+        Handle::try_current().map_err(|_| ())?;
+        let flow = Arc::new(Flow::default());
+        let audience =
+            self.lead.as_ref().map_or_else(Audience::new, |lead| lead.audience().clone());
+        let filling = Arc::new(Filling {
+            preview: self.head.preview(),
+            flow: Arc::clone(&flow),
+            expected,
+            audience: audience.clone(),
+            owner: Weak::clone(&self.owner),
         });
-        (body, expected.is_some_and(|length| length <= limit))
+        let first = filling.body().ok_or(())?;
+        match self.lead.take() {
+            Some(mut lead) if self.head.is_shareable(self.engine.now()) => {
+                lead.share(filling);
+                self.lead = Some(lead);
+            }
+            // To be validated at every use: everybody asks for himself.
+            Some(lead) => lead.end(End::Refused),
+            None => {}
+        }
+        let fill = Some(self);
+        Ok((first, Pump { body: Body::empty(), expected, flow, audience, fill }))
     }
 
     /// Whether it is in the store now.
@@ -65,109 +111,102 @@ impl Fill {
         end == End::Stored
     }
 
+    /// It turned out not to be storable, which the next ones need not wait to learn.
     fn refuse(self) {
         if let Some(lead) = self.lead {
-            if lead.has_followers() {
-                self.engine.mark_hit_for_miss(&self.key, self.ticket);
-            }
+            self.engine.mark_hit_for_miss(&self.key, self.ticket);
             lead.end(End::Refused);
         }
     }
 }
 
-/// The copy so far.
-struct Copy {
-    limit: u64,
+/// Reads the origin's body into the flow, at the origin's pace, and stores it at its end.
+pub(crate) struct Pump {
+    body: Body,
     expected: Option<u64>,
-    bytes: Vec<u8>,
-    fill: Fill,
+    flow: Arc<Flow>,
+    audience: Audience,
+    /// Gone once it is decided whether the body is stored.
+    fill: Option<Fill>,
 }
 
-impl Copy {
-    /// Whether the copy is still within its bounds.
-    fn push(&mut self, data: &[u8]) -> bool {
-        let length = as_u64(self.bytes.len()).saturating_add(as_u64(data.len()));
-        if length > self.limit || self.expected.is_some_and(|expected| length > expected) {
-            return false;
-        }
-        self.bytes.extend_from_slice(data);
-        true
+impl Pump {
+    pub(crate) const fn audience(&self) -> &Audience {
+        &self.audience
     }
 
-    fn has_all(&self) -> bool {
-        self.expected == Some(as_u64(self.bytes.len()))
+    /// Runs to the end of the body. Dropped before, it breaks the readers' bodies off.
+    pub(crate) async fn run(mut self) {
+        let (limit, patience) = match &self.fill {
+            Some(fill) => {
+                let config = &fill.engine.config;
+                (config.max_object_size, config.collapse_timeout)
+            }
+            None => return,
+        };
+        // Who waited for the head comes to read before any of the body can be gone.
+        tokio::task::yield_now().await;
+        let mut length = 0_u64;
+        loop {
+            match poll_fn(|cx| Pin::new(&mut self.body).poll_frame(cx)).await {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => {
+                        length = length.saturating_add(as_u64(data.len()));
+                        self.flow.push(data);
+                        if length > limit && !self.is_narrow_after(limit, patience).await {
+                            return;
+                        }
+                    }
+                    Err(frame) => return self.end(frame.into_trailers().ok()),
+                },
+                Some(Err(error)) => return self.flow.fail(error),
+                None => return self.end(None),
+            }
+            if self.body.is_end_stream() {
+                // Whoever knows the length need not ask for the end.
+                return self.end(None);
+            }
+        }
+    }
+
+    /// Too large to be stored: goes on with those who read now, if there are any.
+    async fn is_narrow_after(&mut self, limit: u64, patience: std::time::Duration) -> bool {
+        if let Some(fill) = self.fill.take() {
+            fill.refuse();
+            self.flow.narrow(limit);
+        }
+        self.flow.room(patience).await
+    }
+
+    /// All of the body has come.
+    fn store(&mut self) -> Option<Bytes> {
+        let fill = self.fill.take()?;
+        let whole = self.flow.copy();
+        fill.complete(whole.clone());
+        Some(whole)
     }
 
     /// The body has ended; a length that was announced and not kept makes it incomplete
     /// (RFC 9111 §3.3).
-    fn end(self) {
-        if self.expected.is_none() || self.has_all() {
-            // Without the spare room that the copy grew by.
-            let bytes = self.bytes.into_boxed_slice();
-            self.fill.complete(Bytes::from(bytes));
-        }
-    }
-}
-
-struct Tee {
-    inner: Body,
-    copy: Option<Copy>,
-}
-
-impl Tee {
-    fn keep(&mut self, data: &Bytes) {
-        let Some(mut copy) = self.copy.take() else {
-            return;
+    fn end(mut self, trailers: Option<HeaderMap>) {
+        let length = self.flow.length();
+        // Trailers may say that the content is not what it seems; without them it would be
+        // another answer. Of a body that announced its length they come too late.
+        let is_whole = match self.expected {
+            Some(expected) => expected == length,
+            None => trailers.is_none(),
         };
-        if !copy.push(data) {
-            copy.fill.refuse();
-        } else if copy.has_all() || self.inner.is_end_stream() {
-            // Whoever knows the length need not ask for the end.
-            copy.end();
-        } else {
-            self.copy = Some(copy);
+        let whole = if is_whole { self.store() } else { None };
+        if let Some(fill) = self.fill.take().filter(|_| trailers.is_some()) {
+            fill.refuse();
         }
+        self.flow.end(whole, trailers);
     }
 }
 
-impl HttpBody for Tee {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = self.get_mut();
-        let polled = Pin::new(&mut this.inner).poll_frame(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Some(data) = frame.data_ref() {
-                    this.keep(data);
-                } else if let Some(copy) = this.copy.take() {
-                    // Trailers may say that the content is not what it seems; without them it
-                    // would be another answer.
-                    copy.fill.refuse();
-                }
-            }
-            Poll::Ready(Some(Err(_))) => this.copy = None,
-            Poll::Ready(None) => {
-                if let Some(copy) = this.copy.take() {
-                    copy.end();
-                }
-            }
-            Poll::Pending => {}
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        // While there is a copy the end has not been seen, and must be.
-        self.copy.is_none() && self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.flow.abandon();
     }
 }
 
@@ -176,8 +215,4 @@ pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     let value = headers.get(CONTENT_LENGTH)?;
     let digits = value.to_str().ok().filter(|text| !text.starts_with('+'));
     Some(digits.and_then(|text| text.parse().ok()).unwrap_or(u64::MAX))
-}
-
-fn as_u64(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
 }

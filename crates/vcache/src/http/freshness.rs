@@ -52,6 +52,13 @@ impl Freshness {
         self.initial_age.saturating_add(resident)
     }
 
+    /// The same with a lifetime that ends at `now`, unless it ended before.
+    #[must_use]
+    pub fn expired(mut self, now: SystemTime) -> Self {
+        self.lifetime = self.lifetime.min(self.age(now));
+        self
+    }
+
     /// Whether the lifetime is longer than the age.
     #[must_use]
     pub fn is_fresh(&self, now: SystemTime) -> bool {
@@ -86,10 +93,14 @@ pub fn explicit_lifetime(
     control: &CacheControl,
     received: SystemTime,
 ) -> Option<Duration> {
-    if let Some(seconds) = control.s_maxage.or(control.max_age) {
-        return Some(Duration::from_secs(seconds.min(MAX_SECONDS)));
-    }
-    headers.contains_key(EXPIRES).then(|| expires(headers, received).unwrap_or_default())
+    let expires = || expires(headers, received).unwrap_or_default();
+    set_lifetime(control).or_else(|| headers.contains_key(EXPIRES).then(expires))
+}
+
+/// The lifetime that the directives set.
+pub(crate) fn set_lifetime(control: &CacheControl) -> Option<Duration> {
+    let seconds = control.s_maxage.or(control.max_age)?;
+    Some(Duration::from_secs(seconds.min(MAX_SECONDS)))
 }
 
 /// `Expires` less `Date`; `None` for what is no date or is there twice: already expired

@@ -3,6 +3,11 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::http::key::Key;
+use crate::http::notes::Notes;
+use crate::http::purge::Pattern;
+use crate::http::tags::Tag;
+
 /// Counters, each under a lock, that many keys share.
 ///
 /// A fill takes a ticket before it asks the origin; a purge moves the counter on. Whoever changes
@@ -11,6 +16,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(crate) struct Generations {
     counters: Box<[Mutex<u64>]>,
+    /// Purges of more than one key.
+    notes: Notes,
     hasher: RandomState,
 }
 
@@ -19,6 +26,8 @@ pub(crate) struct Generations {
 pub(crate) struct Ticket {
     slot: usize,
     value: u64,
+    /// How many purges of more than one key there had been.
+    noted: u64,
 }
 
 const COUNTERS: usize = 1024;
@@ -27,20 +36,36 @@ impl Generations {
     pub(crate) fn new() -> Self {
         Self {
             counters: (0..COUNTERS).map(|_| Mutex::new(0)).collect(),
+            notes: Notes::default(),
             hasher: RandomState::new(),
         }
     }
 
     pub(crate) fn ticket(&self, key: &str) -> Ticket {
         let slot = self.slot(key);
+        let noted = self.notes.count();
         let value = self.lock(slot).map_or(0, |counter| *counter);
-        Ticket { slot, value }
+        Ticket { slot, value, noted }
+    }
+
+    /// Whether no purge of `key`, or of anything with one of `tags`, has made the ticket void.
+    /// Tags that are not known may be any.
+    pub(crate) fn is_current(&self, ticket: Ticket, key: &Key, tags: Option<&[Tag]>) -> bool {
+        self.lock(ticket.slot).is_some_and(|counter| *counter == ticket.value)
+            && self.notes.spare(ticket.noted, key, tags)
     }
 
     /// Runs `change` alone among all changes of the ticket's key; nothing when the ticket is void.
-    pub(crate) fn in_turn<T>(&self, ticket: Ticket, change: impl FnOnce() -> T) -> Option<T> {
+    pub(crate) fn in_turn<T>(
+        &self,
+        ticket: Ticket,
+        key: &Key,
+        tags: Option<&[Tag]>,
+        change: impl FnOnce() -> T,
+    ) -> Option<T> {
         let counter = self.lock(ticket.slot)?;
-        (*counter == ticket.value).then(change)
+        let is_current = *counter == ticket.value && self.notes.spare(ticket.noted, key, tags);
+        is_current.then(change)
     }
 
     /// Makes every ticket of `key` void and runs `change` alone among all changes of the key.
@@ -50,12 +75,18 @@ impl Generations {
         Some(change())
     }
 
-    /// Makes every ticket void.
-    pub(crate) fn advance_all(&self) {
+    /// Runs `change` alone among all changes of the key.
+    pub(crate) fn alone<T>(&self, key: &str, change: impl FnOnce() -> T) -> Option<T> {
+        let _turn = self.lock(self.slot(key))?;
+        Some(change())
+    }
+
+    /// Makes every ticket void that `pattern` is about. When this returns, every change whose
+    /// ticket was found valid before is done.
+    pub(crate) fn note(&self, pattern: Pattern) {
+        self.notes.add(pattern);
         for slot in 0..COUNTERS {
-            if let Some(mut counter) = self.lock(slot) {
-                *counter = counter.wrapping_add(1);
-            }
+            drop(self.lock(slot));
         }
     }
 
@@ -77,13 +108,15 @@ mod tests {
 
     #[test]
     fn a_ticket_is_void_after_its_key_moved_on() {
-        let generations = Generations::new();
-        let ticket = generations.ticket("a");
-        assert_eq!(generations.in_turn(ticket, || 1), Some(1));
-        assert_eq!(generations.advance("a", || 2), Some(2));
-        assert_eq!(generations.in_turn(ticket, || 3), None);
-        let ticket = generations.ticket("a");
-        generations.advance_all();
-        assert_eq!(generations.in_turn(ticket, || 4), None);
+        let (generations, key) = (Generations::new(), Key::of_url("http://a/").unwrap());
+        let ticket = generations.ticket(key.as_str());
+        let in_turn = |ticket| generations.in_turn(ticket, &key, None, || ());
+        assert_eq!(in_turn(ticket), Some(()));
+        assert_eq!(generations.advance(key.as_str(), || 2), Some(2));
+        assert_eq!(in_turn(ticket), None);
+        let ticket = generations.ticket(key.as_str());
+        generations.note(Pattern::Everything);
+        assert_eq!(in_turn(ticket), None);
+        assert!(generations.is_current(generations.ticket(key.as_str()), &key, None));
     }
 }

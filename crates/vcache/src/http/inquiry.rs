@@ -1,23 +1,26 @@
 //! One request to the cache, apart from the service that could answer it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
-use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use http::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use http::{Response, StatusCode, request};
 use vhttp::{Body, CacheVerdict, Timeline};
 
 use crate::http::answer::Asker;
+use crate::http::background::Background;
 use crate::http::encodings::Encode;
 use crate::http::engine::{Engine, Lookup};
 use crate::http::key::Key;
-use crate::http::policy::Wish;
+use crate::http::policy::{Wish, condition};
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Stored;
 
 /// A request whose answer may come from the store.
 pub(crate) struct Inquiry {
     pub(crate) engine: Arc<Engine>,
+    /// Not owned, because what it runs owns inquiries.
+    pub(crate) background: Weak<Background>,
     pub(crate) encode: Option<Arc<dyn Encode>>,
     pub(crate) timeline: Option<Timeline>,
     pub(crate) wish: Wish,
@@ -38,19 +41,12 @@ impl Inquiry {
         headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MODIFIED_SINCE)
     }
 
-    /// The request to send: as it came, or with the stored validators instead of its own
+    /// The request to send: as it came, or one that asks whether what is stored is still right
     /// (RFC 9111 §4.3.1).
     pub(crate) fn to_send(&self, validated: Option<&Arc<Stored>>) -> request::Parts {
         let mut parts = self.parts.clone();
-        let Some(stored) = validated else {
-            return parts;
-        };
-        let validators = [(ETAG, IF_NONE_MATCH), (LAST_MODIFIED, IF_MODIFIED_SINCE)];
-        for (validator, condition) in validators {
-            parts.headers.remove(&condition);
-            if let Some(value) = stored.headers.get(validator) {
-                parts.headers.insert(condition, value.clone());
-            }
+        if let Some(stored) = validated {
+            condition(&mut parts.headers, &stored.headers);
         }
         parts
     }
@@ -66,6 +62,7 @@ impl Inquiry {
             method: &self.parts.method,
             headers: &self.parts.headers,
             encode: self.encode.as_deref(),
+            max_ranges: usize::try_from(self.engine.config.max_ranges).unwrap_or(usize::MAX),
         };
         let response = self.engine.answer(&self.key, asker, stored, status);
         self.engine.count(verdict, self.timeline.as_ref());
@@ -82,6 +79,11 @@ impl Inquiry {
         let status = Status::forwarded(why, code);
         self.answer(stored, status, CacheVerdict::Stale)
     }
+}
+
+/// What may be answered now because the origin cannot be reached.
+pub(crate) fn refuge(lookup: &Lookup, now: SystemTime) -> Option<&Arc<Stored>> {
+    lookup.stored.as_ref().filter(|stored| stored.terms.may_replace_silence(now))
 }
 
 /// What may be answered in place of an error now.

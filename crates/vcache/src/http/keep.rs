@@ -1,6 +1,6 @@
 //! What the origin's answers leave in the store: new responses, and confirmed ones.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use http::header::{AGE, DATE, SET_COOKIE};
@@ -10,21 +10,35 @@ use vhttp::{Body, BoxError, CacheVerdict};
 
 use crate::http::collapse::{End, Lead};
 use crate::http::config::SetCookie;
-use crate::http::fill::{Fill, content_length};
+use crate::http::fill::{Begun, Fill, Pump, content_length};
 use crate::http::freshness::Exchange;
 use crate::http::generation::Ticket;
 use crate::http::inquiry::Inquiry;
 use crate::http::policy::{admit, merge_304};
+use crate::http::siblings::update_siblings;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::{Head, Stored};
+use crate::http::tags::Tag;
 use crate::http::terms::Terms;
-use crate::http::vary::{self, VaryKey};
+use crate::http::vary;
 
 /// When the origin was asked, and what was purged by then.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked {
     pub(crate) ticket: Ticket,
     pub(crate) exchange: Exchange,
+}
+
+/// An answer, and what fetches the rest of its body, which must be run.
+pub(crate) struct Fetched {
+    pub(crate) response: Response<Body>,
+    pub(crate) pump: Option<Pump>,
+}
+
+impl From<Response<Body>> for Fetched {
+    fn from(response: Response<Body>) -> Self {
+        Self { response, pump: None }
+    }
 }
 
 /// Passes an answer on, and stores it on the way if that is allowed.
@@ -34,26 +48,26 @@ pub(crate) fn pass<B>(
     response: Response<B>,
     asked: Asked,
     lead: Option<Lead>,
-) -> Response<Body>
+) -> Fetched
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     let engine = &inquiry.engine;
     let (mut parts, body) = response.into_parts();
-    let mut body = Body::new(body);
-    let mut stored = false;
+    let mut begun = Begun { body: Body::new(body), stored: false, pump: None };
     engine.count(CacheVerdict::Miss, inquiry.timeline.as_ref());
     if let Some(head) = admitted(inquiry, &parts, asked.exchange) {
         vary::complete(&mut parts.headers);
         let fill = Fill {
             engine: Arc::clone(engine),
+            owner: Weak::clone(&inquiry.background),
             key: inquiry.key.clone(),
             ticket: asked.ticket,
             head,
             lead,
         };
-        (body, stored) = fill.begin(body);
+        begun = fill.begin(begun.body);
     } else if let Some(lead) = lead {
         // An outage says nothing about what can be shared later.
         if lead.has_followers() && !parts.status.is_server_error() {
@@ -61,8 +75,9 @@ where
         }
         lead.end(End::Refused);
     }
-    engine.mark(&mut parts.headers, Status::passed(why, parts.status, stored));
-    Response::from_parts(parts, body)
+    engine.tags.strip(&mut parts.headers);
+    engine.mark(&mut parts.headers, Status::passed(why, parts.status, begun.stored));
+    Fetched { response: Response::from_parts(parts, begun.body), pump: begun.pump }
 }
 
 /// What to store of an answer, as far as its head shows it.
@@ -70,30 +85,40 @@ fn admitted(inquiry: &Inquiry, parts: &response::Parts, exchange: Exchange) -> O
     let engine = &inquiry.engine;
     let request = (&inquiry.parts.method, &inquiry.parts.headers);
     let response = (parts.status, &parts.headers);
-    let terms = admit(request, response, engine.rules, exchange).ok()?;
+    let terms = admit(request, response, &engine.rules, exchange).ok()?;
     let max = engine.config.max_object_size;
     if content_length(&parts.headers).is_some_and(|length| length > max) {
         return None;
     }
     let headers = parts.headers.clone();
-    Some(head(inquiry, parts.status, headers, terms, exchange))
+    let tags = tags(inquiry, &headers)?;
+    Some(head(inquiry, (parts.status, headers, tags), terms, exchange))
 }
 
-fn head(
+/// What a response is tagged with; `None` when that is more than is kept.
+pub(crate) fn tags(inquiry: &Inquiry, headers: &HeaderMap) -> Option<Arc<[Tag]>> {
+    let (origin, _) = inquiry.key.split_origin();
+    inquiry.engine.tags.read(headers, origin).ok().map(Into::into)
+}
+
+/// The head as it is stored.
+pub(crate) fn head(
     inquiry: &Inquiry,
-    status: StatusCode,
-    headers: HeaderMap,
+    (status, headers, tags): (StatusCode, HeaderMap, Arc<[Tag]>),
     terms: Terms,
     exchange: Exchange,
 ) -> Head {
-    Head {
+    let engine = &inquiry.engine;
+    let head = Head {
         status,
         headers,
-        vary: VaryKey::new(terms.vary(), &inquiry.parts.headers),
+        vary: terms.variant(&inquiry.parts.headers),
         terms,
         received: exchange.received,
-        keep: inquiry.engine.config.keep_stale,
-    }
+        tags,
+        keep: engine.config.keep_stale,
+    };
+    head.prepared(&engine.tags)
 }
 
 /// The origin has answered 304 to the validators of `stored`: the answer to the client, and how
@@ -105,16 +130,20 @@ pub(crate) fn confirm(
     asked: Asked,
 ) -> Option<(Response<Body>, End)> {
     let engine = &inquiry.engine;
-    let (merged, cookies) = merge(inquiry, stored, &update.headers, asked.exchange)?;
+    let (mut merged, cookies) = merge(inquiry, stored, &update.headers, asked.exchange)?;
     let request = (&Method::GET, &inquiry.parts.headers);
     let response = (stored.status, &merged);
-    let admitted = admit(request, response, engine.rules, asked.exchange);
-    let is_admitted = admitted.is_ok();
+    let admitted = admit(request, response, &engine.rules, asked.exchange);
+    engine.tags.restore(&mut merged, &update.headers, &stored.tags);
+    let tags = tags(inquiry, &merged);
+    let is_admitted = admitted.is_ok() && tags.is_some();
     let terms = admitted.unwrap_or_else(|_| stored.terms.clone());
-    let confirmed = head(inquiry, stored.status, merged, terms, asked.exchange);
+    let of = (stored.status, merged, tags.unwrap_or_default());
+    let confirmed = head(inquiry, of, terms, asked.exchange);
     let same = Arc::clone(&stored.encodings);
     let confirmed = Arc::new(confirmed.with_body(stored.body.clone(), same));
     let end = if is_admitted {
+        update_siblings(inquiry, stored, &update.headers, asked);
         engine.store(&inquiry.key, asked.ticket, &confirmed)
     } else {
         engine.forget(&inquiry.key, asked.ticket, stored);
@@ -130,7 +159,7 @@ pub(crate) fn confirm(
 
 /// The stored fields after a 304, with what counts for their age; and the cookies of the 304 that
 /// only this client is to get.
-fn merge(
+pub(crate) fn merge(
     inquiry: &Inquiry,
     stored: &Stored,
     update: &HeaderMap,
@@ -147,7 +176,7 @@ fn merge(
         merged.insert(DATE, date);
     }
     let mut cookies = Vec::new();
-    if inquiry.engine.config.set_cookie != SetCookie::Store {
+    if inquiry.engine.rules.set_cookie != SetCookie::Store {
         merged.remove(SET_COOKIE);
         cookies.extend(update.get_all(SET_COOKIE).iter().cloned());
     }

@@ -34,13 +34,23 @@
 //!
 //! # What it does
 //!
-//! - Stores the answers to GET that bring a lifetime, or that are to be validated at every use,
-//!   and serves GET and HEAD from them; 304 where the client has the same. Several variants of a
-//!   URL (`Vary`) stand side by side. Content that the origin has coded varies with
-//!   `Accept-Encoding` whether the origin says so or not, and the answers say it.
-//! - Validates what is stale, serves it stale where the origin allows that (RFC 5861), and drops
-//!   what an unsafe request has changed.
-//! - Collapses concurrent misses of one key into one request.
+//! - Stores the answers to GET that bring a lifetime, that let one be estimated
+//!   ([`Config::heuristic_percent`]), or that are to be validated at every use, and serves GET and
+//!   HEAD from them; 304 where the client has the same. `CDN-Cache-Control` and its like go before
+//!   `Cache-Control` (RFC 9213, [`Config::targets`]). Several variants of a URL (`Vary`) stand side
+//!   by side. Content that the origin has coded varies with `Accept-Encoding` whether the origin
+//!   says so or not, and the answers say it.
+//! - Cuts parts from what is stored whole (`Range`, `If-Range`, several at once), always from the
+//!   form that is not coded; stores parts that come, puts them together under the same strong
+//!   entity tag, and asks only for the rest where a beginning is stored.
+//! - Validates what is stale, serves it stale where the origin allows that (RFC 5861) or cannot be
+//!   reached ([`Config::stale_if_unreachable`]), and drops what an unsafe request has changed.
+//! - Collapses concurrent misses of one key into one request. The others read its answer while it
+//!   arrives, from its beginning, as soon as the head says that they may; if it says that they may
+//!   not, all go to the origin at once, and the next ones do not wait either for a while.
+//! - Forgets on request: by URL, tag, prefix, host or altogether, softly or hard ([`Purge`]).
+//!   Tags are words of `Surrogate-Key` and `Cache-Tag`; an origin's groups (RFC 9875) are tags that
+//!   only its own answers to unsafe requests can name.
 //! - Says so in `Age` and `Cache-Status` (RFC 9211), in the request's `Timeline`, and in the
 //!   metric `vcache_http_requests_total{cache, outcome}`.
 //!
@@ -50,26 +60,40 @@
 //! should. A body with trailers is not stored, unless it announced its length.
 //!
 //! `must-revalidate`, `proxy-revalidate`, `s-maxage` and `no-cache` forbid every stale answer, as
-//! the RFC says: `s-maxage=1, stale-while-revalidate=60` never answers stale here.
+//! the RFC says: `s-maxage=1, stale-while-revalidate=60` never answers stale here, unless
+//! [`Config::stale_beside_s_maxage`] says so.
+//!
+//! Every rule that it follows is a row in `CONFORMANCE.md`, named by RFC and section; deviations
+//! and choices are marked there.
 //!
 //! # Limits and guarantees
 //!
 //! - **Memory.** Stored responses, their heads, keys and codings together never weigh more than
-//!   [`Config::max_size`]. For each answer on its way to be stored there is a copy of at most
-//!   [`Config::max_object_size`] beside it.
-//! - **Cancel safety.** A request that is dropped leaves the store as it was. If others waited for
-//!   it, the next of them asks the origin. An answer that is not read to its end is not stored.
-//! - **Waiting** for another request ends after [`Config::collapse_timeout`]; a background refresh
-//!   after [`Config::refresh_timeout`], or with the last handle to the cache.
-//! - **Purging.** What was asked of the origin before a purge is not stored after it.
-//! - **The origin is down.** Errors of the service pass through, but for `stale-if-error`.
+//!   [`Config::max_size`], tags and their index included. Of each answer on its way to be stored at
+//!   most [`Config::max_object_size`] is held beside it, and a chunk, however many read it and
+//!   however slowly; what turns out to be larger goes on with those who read it by then, at the
+//!   pace of the slowest within that window.
+//! - **Cancel safety.** A request that is dropped takes nothing away: the fetch that it began goes
+//!   on for those who wait and for the store. If nobody waits, it goes on in one of
+//!   [`Config::max_refreshes`] places for [`Config::refresh_timeout`] at most, as background
+//!   refreshes do. All of them end with the last handle to the cache and the last body read.
+//! - **Failing.** If a fetch fails before its head has come, exactly one of those who wait asks
+//!   next. A body that breaks off does so for all who read it, and is not stored.
+//! - **Waiting** for another request's head ends after [`Config::collapse_timeout`].
+//! - **Purging.** What was asked of the origin before a purge is neither stored after it nor joined
+//!   by who comes after it. The purge of many URLs looks at every key once.
+//! - **The origin is down.** Errors of the service pass through, where no stale answer may stand
+//!   in for them.
+//! - **Ranges.** An answer to a request for parts is never larger than the stored response and the
+//!   fields of [`Config::max_ranges`] parts. Requests for parts that are not stored are not
+//!   collapsed: each asks the origin for its own.
 //! - **Runtime.** Waiting and refreshing need tokio with its timer.
 //! - **Time** is the system's clock at build and the monotonic one from there on: steps of the
 //!   system clock later on are not seen.
-//!
-//! Not yet: ranges (they bypass the cache), heuristic lifetimes, targeted fields (RFC 9213), tags.
 
 mod answer;
+mod audience;
+mod background;
 mod cache;
 mod clock;
 mod collapse;
@@ -78,19 +102,29 @@ mod encodings;
 mod engine;
 mod fetch;
 mod fill;
+mod filling;
+mod flow;
 mod freshness;
 mod future;
 mod generation;
+mod head;
 mod inquiry;
 mod keep;
 mod key;
 mod layer;
 mod metrics;
+mod notes;
 pub mod policy;
-mod refresh;
+mod purge;
+mod purging;
+mod ranges;
 mod service;
+mod siblings;
+mod stamp;
 mod status;
 mod stored;
+mod tag_index;
+mod tags;
 mod terms;
 mod variants;
 mod vary;
@@ -103,6 +137,7 @@ pub use freshness::{Exchange, Freshness, explicit_lifetime};
 pub use future::ResponseFuture;
 pub use key::Key;
 pub use layer::CacheLayer;
+pub use purge::{Purge, PurgeError, Purged};
 pub use service::Cache;
 pub use terms::Terms;
-pub use vary::{VaryKey, names as vary_names};
+pub use vary::{Normalise, VaryKey, names as vary_names};

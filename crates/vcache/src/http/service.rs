@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{IF_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, UPGRADE};
+use http::header::{IF_MATCH, IF_UNMODIFIED_SINCE, UPGRADE};
 use http::{Method, Request, Response};
 use http_body::Body as HttpBody;
 use tokio::time::Instant;
@@ -21,6 +21,7 @@ use crate::http::future::ResponseFuture;
 use crate::http::inquiry::Inquiry;
 use crate::http::key::Key;
 use crate::http::policy::{Decision, Wish};
+use crate::http::ranges;
 use crate::http::status::Forward;
 
 /// A service behind a shared HTTP cache (RFC 9111); made by [`CacheLayer`](super::CacheLayer).
@@ -30,7 +31,7 @@ use crate::http::status::Forward;
 ///
 /// Requests to the inner service carry the body they came with, or `ReqB::default()`, which must
 /// be empty, where the cache asks by itself: for a miss, a validation, a refresh. GET and HEAD
-/// with content, `Range`, `If-Range`, `If-Match`, `If-Unmodified-Since` or an upgrade bypass it.
+/// with content, `If-Match`, `If-Unmodified-Since` or an upgrade bypass it.
 #[derive(Clone)]
 pub struct Cache<S> {
     inner: S,
@@ -113,6 +114,7 @@ impl<S> Cache<S> {
         let (parts, _) = request.into_parts();
         let inquiry = Inquiry {
             engine: Arc::clone(engine),
+            background: Arc::downgrade(&self.cache.background),
             encode: self.encode.clone(),
             timeline: parts.extensions.get::<Timeline>().cloned(),
             wish: Wish::new(&parts.headers, engine.config.request_directives),
@@ -120,12 +122,16 @@ impl<S> Cache<S> {
             parts,
         };
         let lookup = inquiry.look_up();
+        if let Some(response) = ranges::answer(&inquiry, &lookup) {
+            return ResponseFuture::answer(response);
+        }
         if lookup.decision == Decision::GatewayTimeout {
             engine.count(CacheVerdict::Miss, inquiry.timeline.as_ref());
             return ResponseFuture::answer(gateway_timeout(engine));
         }
         let Some((stored, status, verdict)) = lookup.hit(engine.now()) else {
-            let fetch = fetch(self.inner.clone(), inquiry, lookup);
+            let background = Arc::clone(&self.cache.background);
+            let fetch = fetch(self.inner.clone(), inquiry, lookup, background);
             return ResponseFuture::fetch(Box::pin(fetch));
         };
         let response = inquiry.answer(&stored, status, verdict);
@@ -147,9 +153,10 @@ impl<S> Cache<S> {
     {
         let engine = &inquiry.engine;
         let flight = engine.flight_key(&inquiry.key, &lookup, &inquiry.parts.headers);
-        if let Turn::Lead(lead) = engine.flights.join(flight, true) {
+        if let Turn::Lead(lead) = engine.join(flight, true) {
+            let audience = lead.audience().clone();
             let refresh = refresh(self.inner.clone(), inquiry, lookup, lead);
-            self.cache.refreshes.spawn(refresh);
+            self.cache.background.spawn(audience, refresh);
         }
     }
 }
@@ -159,7 +166,7 @@ fn classify<B: HttpBody>(request: &Request<B>) -> Option<Forward> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return Some(Forward::Method);
     }
-    let not_for_us = [RANGE, IF_RANGE, IF_MATCH, IF_UNMODIFIED_SINCE];
+    let not_for_us = [IF_MATCH, IF_UNMODIFIED_SINCE];
     let headers = request.headers();
     let bypass = !request.body().is_end_stream()
         || not_for_us.iter().any(|name| headers.contains_key(name))

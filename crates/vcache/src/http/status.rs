@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
+
+/// The field (RFC 9211 §2).
+pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// Why a request went to the origin (RFC 9211 §2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +16,7 @@ pub(crate) enum Forward {
     VaryMiss,
     Request,
     Stale,
+    Partial,
 }
 
 impl Forward {
@@ -24,6 +28,7 @@ impl Forward {
             Self::VaryMiss => "vary-miss",
             Self::Request => "request",
             Self::Stale => "stale",
+            Self::Partial => "partial",
         }
     }
 }
@@ -54,6 +59,11 @@ impl Status {
     /// Shared the answer to another request.
     pub(crate) const fn collapsed(why: Forward) -> Self {
         Self::Forwarded { why, status: None, stored: false, collapsed: true }
+    }
+
+    /// Whether the answer came from the store without asking the origin.
+    pub(crate) const fn is_hit(self) -> bool {
+        matches!(self, Self::Hit { .. })
     }
 
     pub(crate) fn value(self, name: &str) -> Option<HeaderValue> {

@@ -6,15 +6,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{AGE, CONTENT_LENGTH, DATE, ETAG, LAST_MODIFIED};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use vhttp::hop;
 
 use crate::http::encodings::{Encodings, may_encode};
+use crate::http::policy::{Decision, Wish, decide};
+use crate::http::stamp::Stamp;
+use crate::http::status::CACHE_STATUS;
+use crate::http::tags::{self, Tag, TagRules};
 use crate::http::terms::Terms;
 use crate::http::vary::{self, VaryKey};
 
 /// Bytes that a stored response takes beside its texts, about.
-const OVERHEAD: usize = 512;
+pub(crate) const OVERHEAD: usize = 512;
 /// Bytes that one field takes beside its texts, about.
 const FIELD_OVERHEAD: usize = 80;
 
@@ -23,9 +27,13 @@ const FIELD_OVERHEAD: usize = 80;
 pub(crate) struct Stored {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    /// The same for a whole answer, with room for the fields of the hit.
+    pub(crate) ready: HeaderMap,
+    pub(crate) stamp: Stamp,
     pub(crate) body: Bytes,
     pub(crate) terms: Terms,
     pub(crate) vary: VaryKey,
+    pub(crate) tags: Arc<[Tag]>,
     /// Whether the `Encode` hook may be asked.
     pub(crate) encodable: bool,
     pub(crate) encodings: Arc<Encodings>,
@@ -36,19 +44,45 @@ pub(crate) struct Stored {
 }
 
 /// What is known of a response when its head has come.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Head {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) terms: Terms,
     pub(crate) vary: VaryKey,
+    pub(crate) tags: Arc<[Tag]>,
     pub(crate) received: SystemTime,
     pub(crate) keep: Duration,
 }
 
 impl Head {
-    pub(crate) fn with_body(self, body: Bytes, encodings: Arc<Encodings>) -> Stored {
-        let headers = prepare(self.headers, &self.terms, self.status, body.len(), self.received);
+    /// Makes the fields what is stored of them.
+    pub(crate) fn prepared(mut self, rules: &TagRules) -> Self {
+        rules.strip(&mut self.headers);
+        self.headers = prepare(self.headers, &self.terms, self.received);
+        self
+    }
+
+    /// Whether others may have this answer as it is, without asking the origin.
+    pub(crate) fn is_shareable(&self, now: SystemTime) -> bool {
+        let decision = decide(&Wish::default(), Some(&self.terms), now);
+        matches!(decision, Decision::Hit | Decision::Stale { .. })
+    }
+
+    /// The response without its content, which has not come yet.
+    pub(crate) fn preview(&self) -> Stored {
+        self.clone().stored(Bytes::new(), Arc::default())
+    }
+
+    pub(crate) fn with_body(mut self, body: Bytes, encodings: Arc<Encodings>) -> Stored {
+        if self.status != StatusCode::NO_CONTENT && !self.headers.contains_key(CONTENT_LENGTH) {
+            self.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
+        self.stored(body, encodings)
+    }
+
+    fn stored(self, body: Bytes, encodings: Arc<Encodings>) -> Stored {
+        let headers = self.headers;
         let has_validator = headers.contains_key(ETAG) || headers.contains_key(LAST_MODIFIED);
         let retention = self.terms.retention(has_validator, self.keep);
         Stored {
@@ -56,10 +90,13 @@ impl Head {
             ends: self.received.checked_add(retention).unwrap_or(self.received),
             used: AtomicU64::new(micros(self.received)),
             status: self.status,
+            ready: ready(&headers),
+            stamp: Stamp::default(),
             headers,
             body,
             terms: self.terms,
             vary: self.vary,
+            tags: self.tags,
             encodings,
         }
     }
@@ -71,6 +108,29 @@ impl Stored {
         self.headers.contains_key(ETAG) || self.headers.contains_key(LAST_MODIFIED)
     }
 
+    /// The same response, stale from `now` on; `None` when it is of no use then.
+    pub(crate) fn expired(&self, now: SystemTime, keep: Duration) -> Option<Self> {
+        let terms = self.terms.expired(now);
+        let age = terms.freshness().age(now);
+        let resident = age.saturating_sub(terms.freshness().initial_age());
+        let left = terms.retention(self.has_validator(), keep).saturating_sub(resident);
+        let ends = now.checked_add(left).unwrap_or(now).min(self.ends);
+        (ends > now).then(|| Self {
+            status: self.status,
+            headers: self.headers.clone(),
+            ready: self.ready.clone(),
+            stamp: Stamp::default(),
+            body: self.body.clone(),
+            terms,
+            vary: self.vary.clone(),
+            tags: Arc::clone(&self.tags),
+            encodable: self.encodable,
+            encodings: Arc::clone(&self.encodings),
+            ends,
+            used: AtomicU64::new(self.last_used()),
+        })
+    }
+
     /// How long from `now` on the response is of any use.
     pub(crate) fn retention(&self, now: SystemTime) -> Duration {
         self.ends.duration_since(now).unwrap_or_default()
@@ -78,12 +138,9 @@ impl Stored {
 
     /// Bytes on the cache's account.
     pub(crate) fn weight(&self) -> usize {
-        let fields: usize = self
-            .headers
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD)
-            .sum();
-        OVERHEAD + fields + self.body.len() + self.vary.size() + self.encodings.size()
+        let content = self.body.len() + self.encodings.size();
+        let fields = size_of_fields(&self.headers) + self.ready.len() * FIELD_OVERHEAD;
+        OVERHEAD + fields + content + self.vary.size() + tags::weight(&self.tags)
     }
 
     pub(crate) fn touch(&self, now: SystemTime) {
@@ -95,15 +152,17 @@ impl Stored {
     }
 }
 
+/// Bytes that fields take on the cache's account.
+pub(crate) fn size_of_fields(headers: &HeaderMap) -> usize {
+    let size = |(name, value): (&HeaderName, &HeaderValue)| {
+        name.as_str().len() + value.len() + FIELD_OVERHEAD
+    };
+    headers.iter().map(size).sum()
+}
+
 /// The fields as they are stored (RFC 9111 §3.1): without what is of one hop or of one exchange,
-/// with the whole `Vary`, a `Date` (RFC 9110 §6.6.1) and the length of the content.
-fn prepare(
-    mut headers: HeaderMap,
-    terms: &Terms,
-    status: StatusCode,
-    length: usize,
-    received: SystemTime,
-) -> HeaderMap {
+/// with the whole `Vary` and a `Date` (RFC 9110 §6.6.1).
+fn prepare(mut headers: HeaderMap, terms: &Terms, received: SystemTime) -> HeaderMap {
     hop::remove(&mut headers);
     headers.remove(AGE);
     for name in terms.omit() {
@@ -115,10 +174,22 @@ fn prepare(
     {
         headers.insert(DATE, date);
     }
-    if status != StatusCode::NO_CONTENT && !headers.contains_key(CONTENT_LENGTH) {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
     compact(&headers)
+}
+
+/// The head of a whole answer, in which a hit only replaces what changes: a field that comes anew
+/// would make the copy grow. The place of `Cache-Status` is empty, unless the origin's side has
+/// values of its own.
+fn ready(headers: &HeaderMap) -> HeaderMap {
+    let mut ready = HeaderMap::with_capacity(headers.keys_len() + 2);
+    for (name, value) in headers {
+        ready.append(name, value.clone());
+    }
+    ready.insert(AGE, HeaderValue::from_static("0"));
+    if !ready.contains_key(CACHE_STATUS) {
+        ready.insert(CACHE_STATUS, HeaderValue::from_static(""));
+    }
+    ready
 }
 
 /// Copies all values into one piece of memory: a slice would keep the whole buffer of the
@@ -129,7 +200,7 @@ fn compact(headers: &HeaderMap) -> HeaderMap {
         all.extend_from_slice(value.as_bytes());
     }
     let mut all = all.freeze();
-    let mut copy = HeaderMap::with_capacity(headers.len());
+    let mut copy = HeaderMap::with_capacity(headers.len() + 1);
     for (name, value) in headers {
         let piece = all.split_to(value.len().min(all.len()));
         if let Ok(mut same) = HeaderValue::from_maybe_shared(piece) {

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 
 use crate::http::freshness::Freshness;
+use crate::http::vary::{Normalise, VaryKey};
 
 /// What a response's fields say about its reuse; made by [`admit`](super::policy::admit).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,9 +13,16 @@ pub struct Terms {
     pub(crate) freshness: Freshness,
     pub(crate) stale_while_revalidate: Duration,
     pub(crate) stale_if_error: Duration,
+    pub(crate) stale_if_unreachable: Duration,
     pub(crate) forbids_stale: bool,
+    /// Whether `stale-while-revalidate` and `stale-if-error` do not count.
+    pub(crate) forbids_windows: bool,
     pub(crate) always_validate: bool,
+    pub(crate) immutable: bool,
     pub(crate) assumed: bool,
+    pub(crate) normalise: Normalise,
+    /// The only language of the content, where requests are compared by it.
+    pub(crate) content_language: Option<Box<str>>,
     pub(crate) vary: Vec<HeaderName>,
     pub(crate) omit: Vec<HeaderName>,
 }
@@ -26,6 +34,12 @@ impl Terms {
         &self.freshness
     }
 
+    /// The same terms, stale from `now` on: what a soft purge leaves.
+    #[must_use]
+    pub fn expired(&self, now: SystemTime) -> Self {
+        Self { freshness: self.freshness.expired(now), ..self.clone() }
+    }
+
     /// Whether the response may be used without asking the origin.
     #[must_use]
     pub fn is_fresh(&self, now: SystemTime) -> bool {
@@ -33,7 +47,8 @@ impl Terms {
     }
 
     /// Whether every stale answer is forbidden: `must-revalidate`, `proxy-revalidate`,
-    /// `s-maxage` (RFC 9111 §5.2.2) or `no-cache`.
+    /// `s-maxage` (RFC 9111 §5.2.2) or `no-cache`. Beside `s-maxage` alone the rules may let the
+    /// origin's own windows count all the same.
     #[must_use]
     pub const fn forbids_stale(&self) -> bool {
         self.forbids_stale || self.always_validate
@@ -45,7 +60,13 @@ impl Terms {
         self.always_validate
     }
 
-    /// Whether the lifetime is the operator's and not the origin's.
+    /// Whether the response does not change while it is fresh (RFC 8246).
+    #[must_use]
+    pub const fn is_immutable(&self) -> bool {
+        self.immutable
+    }
+
+    /// Whether the lifetime is the operator's or an estimate, and not the origin's.
     #[must_use]
     pub const fn is_assumed(&self) -> bool {
         self.assumed
@@ -54,13 +75,28 @@ impl Terms {
     /// Whether a stale answer may be given now while the origin is asked (RFC 5861 §3).
     #[must_use]
     pub fn may_revalidate_behind(&self, now: SystemTime) -> bool {
-        self.allows_stale(self.stale_while_revalidate, now)
+        self.is_within(self.allowed(self.stale_while_revalidate), now)
     }
 
     /// Whether a stale answer may be given now in place of an error (RFC 5861 §4).
     #[must_use]
     pub fn may_replace_error(&self, now: SystemTime) -> bool {
-        self.allows_stale(self.stale_if_error, now)
+        self.is_within(self.allowed(self.stale_if_error), now)
+    }
+
+    /// Whether a stale answer may be given now because the origin cannot be reached (RFC 9111
+    /// §4.2.4).
+    #[must_use]
+    pub fn may_replace_silence(&self, now: SystemTime) -> bool {
+        self.may_replace_error(now) || self.is_within(self.cut_off(), now)
+    }
+
+    /// The request's fields that choose the variant, to be stored with it and found by
+    /// [`select`](super::policy::select).
+    #[must_use]
+    pub fn variant(&self, request: &HeaderMap) -> VaryKey {
+        let key = VaryKey::normalised(&self.vary, request, self.normalise);
+        key.of_language(self.content_language.clone())
     }
 
     /// The request fields that choose the variant, sorted.
@@ -77,13 +113,26 @@ impl Terms {
 
     /// How long the response is of use at all; `keep` is how long validators are kept.
     pub(crate) fn retention(&self, has_validator: bool, keep: Duration) -> Duration {
-        let windows = self.stale_while_revalidate.max(self.stale_if_error);
-        let past = if has_validator { windows.max(keep) } else { windows };
+        let past = self.windows().max(self.cut_off());
+        let past = if has_validator { past.max(keep) } else { past };
         let lifetime = self.freshness.lifetime().saturating_add(past);
         lifetime.saturating_sub(self.freshness.initial_age())
     }
 
-    fn allows_stale(&self, window: Duration, now: SystemTime) -> bool {
-        !self.forbids_stale() && !window.is_zero() && self.freshness.staleness(now) <= window
+    /// How long past its lifetime the origin lets the response be used.
+    pub(crate) fn windows(&self) -> Duration {
+        self.allowed(self.stale_while_revalidate.max(self.stale_if_error))
+    }
+
+    fn allowed(&self, window: Duration) -> Duration {
+        if self.forbids_windows || self.always_validate { Duration::ZERO } else { window }
+    }
+
+    fn cut_off(&self) -> Duration {
+        if self.forbids_stale() { Duration::ZERO } else { self.stale_if_unreachable }
+    }
+
+    fn is_within(&self, window: Duration, now: SystemTime) -> bool {
+        !window.is_zero() && self.freshness.staleness(now) <= window
     }
 }

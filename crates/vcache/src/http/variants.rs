@@ -6,12 +6,18 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, HeaderName};
 
 use crate::http::policy::select;
+use crate::http::purge::Fate;
+use crate::http::ranges::Partial;
 use crate::http::stored::Stored;
+use crate::http::tags::Tag;
+use crate::http::vary::VaryKey;
 
 /// The variants of a key; a change makes a new value, so that readers need no lock.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Variants {
     list: Vec<Arc<Stored>>,
+    /// Parts of variants of which the whole is not there, most recent first.
+    parts: Vec<Arc<Partial>>,
     /// Until then requests do not wait for each other: the last answer could not be shared.
     hit_for_miss: Option<SystemTime>,
 }
@@ -42,14 +48,74 @@ impl Variants {
             };
             list.remove(index);
         }
-        Self { list, hit_for_miss: None }
+        let other = |part: &&Arc<Partial>| part.vary() != &vary;
+        let parts = self.parts.iter().filter(other).cloned().collect();
+        Self { list, parts, hit_for_miss: None }
+    }
+
+    /// The part that fits a request.
+    pub(crate) fn part(&self, request: &HeaderMap) -> Option<&Arc<Partial>> {
+        select(self.parts.iter().map(|part| (part.vary(), part)), request)
+    }
+
+    /// The part of the variant `vary`.
+    pub(crate) fn part_of(&self, vary: &VaryKey) -> Option<&Arc<Partial>> {
+        self.parts.iter().find(|part| part.vary() == vary)
+    }
+
+    /// Adds a part in place of what there was of the same variant; above `max` the oldest leaves.
+    pub(crate) fn with_part(&self, part: Arc<Partial>, max: usize, now: SystemTime) -> Self {
+        let mut parts = vec![part];
+        for other in &self.parts {
+            let is_other = parts.iter().all(|part| part.vary() != other.vary());
+            if is_other && !other.retention(now).is_zero() {
+                parts.push(Arc::clone(other));
+            }
+        }
+        parts.truncate(max.max(1));
+        Self { parts, ..self.clone() }
     }
 
     /// Takes a variant out; `None` when nothing is left.
     pub(crate) fn without(&self, stored: &Arc<Stored>) -> Option<Self> {
         let mut rest = self.clone();
         rest.list.retain(|other| !Arc::ptr_eq(other, stored));
-        (!rest.list.is_empty() || rest.hit_for_miss.is_some()).then_some(rest)
+        rest.is_of_use().then_some(rest)
+    }
+
+    fn is_of_use(&self) -> bool {
+        !self.list.is_empty() || !self.parts.is_empty() || self.hit_for_miss.is_some()
+    }
+
+    /// What is left of the variants after a purge of those that `takes` means, and how many those
+    /// were.
+    pub(crate) fn purged(
+        &self,
+        fate: Fate,
+        takes: impl Fn(&[Tag]) -> bool,
+    ) -> (Option<Self>, usize) {
+        let (mut rest, mut count) = (self.clone(), 0);
+        // A part has nothing that would be worth to keep.
+        rest.parts.retain(|part| !takes(part.tags()));
+        count += self.parts.len() - rest.parts.len();
+        rest.list = Vec::with_capacity(self.list.len());
+        for stored in &self.list {
+            if !takes(&stored.tags) {
+                rest.list.push(Arc::clone(stored));
+                continue;
+            }
+            count += 1;
+            if let Fate::Stale { now, keep } = fate {
+                rest.list.extend(stored.expired(now, keep).map(Arc::new));
+            }
+        }
+        (rest.is_of_use().then_some(rest), count)
+    }
+
+    /// Whether any variant has `tag`.
+    pub(crate) fn has_tag(&self, tag: &Tag) -> bool {
+        self.list.iter().any(|stored| stored.tags.contains(tag))
+            || self.parts.iter().any(|part| part.tags().contains(tag))
     }
 
     /// Notes that answers cannot be shared until `end`.
@@ -62,6 +128,11 @@ impl Variants {
     /// Whether requests should not wait for each other.
     pub(crate) fn is_marked(&self, now: SystemTime) -> bool {
         self.hit_for_miss.is_some_and(|end| now < end)
+    }
+
+    /// The variants, most recent first.
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Arc<Stored>> {
+        self.list.iter()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -77,12 +148,15 @@ impl Variants {
     pub(crate) fn retention(&self, now: SystemTime) -> Duration {
         let marker =
             self.hit_for_miss.and_then(|end| end.duration_since(now).ok()).unwrap_or_default();
-        self.list.iter().map(|stored| stored.retention(now)).fold(marker, Duration::max)
+        let parts = self.parts.iter().map(|part| part.retention(now));
+        let all = self.list.iter().map(|stored| stored.retention(now)).chain(parts);
+        all.fold(marker, Duration::max)
     }
 
     /// Bytes on the cache's account.
     pub(crate) fn weight(&self) -> usize {
         let list: usize = self.list.iter().map(|stored| stored.weight()).sum();
-        list + self.list.len() * 16 + 64
+        let parts: usize = self.parts.iter().map(|part| part.weight()).sum();
+        list + parts + (self.list.len() + self.parts.len()) * 16 + 64
     }
 }

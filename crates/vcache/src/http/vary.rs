@@ -1,26 +1,90 @@
 //! Which request fields a response depends on, and their values made comparable: RFC 9111 §4.1.
 
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, VARY};
+use std::hash::{Hash, Hasher};
+
+use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_LANGUAGE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Field names in `Vary` above which a response is taken as one that never matches.
 const MAX_NAMES: usize = 16;
 
+/// Which request fields are compared by what they mean and not by their text (RFC 9111 §4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Normalise {
+    /// `Accept-Encoding`, without letter case and order, which have no meaning (RFC 9110 §12.5.3).
+    pub accept_encoding: bool,
+    /// `Accept-Language`, without letter case and the order of equal weights; and whoever wants a
+    /// language first gets what is stored in it. An origin that takes the order for a preference
+    /// (RFC 9110 §12.5.4 leaves it open) would be served wrongly.
+    pub accept_language: bool,
+}
+
+impl Default for Normalise {
+    fn default() -> Self {
+        Self { accept_encoding: true, accept_language: false }
+    }
+}
+
 /// The request fields named by `Vary`, with the values that the stored request had.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+///
+/// Two are equal when the same requests made them; the language of what is stored does not count.
+#[derive(Debug, Clone, Default)]
 pub struct VaryKey {
     names: Box<[HeaderName]>,
     values: Box<[Option<Box<[u8]>>]>,
+    normalise: Normalise,
+    /// The language that is stored, in lower case.
+    language: Option<Box<str>>,
 }
 
 impl VaryKey {
     /// The fields `names` as `request` has them.
     #[must_use]
     pub fn new(names: &[HeaderName], request: &HeaderMap) -> Self {
+        Self::normalised(names, request, Normalise::default())
+    }
+
+    /// [`new`](Self::new), comparing as `normalise` says.
+    #[must_use]
+    pub fn normalised(names: &[HeaderName], request: &HeaderMap, normalise: Normalise) -> Self {
         Self {
             names: names.into(),
-            values: names.iter().map(|name| value(name, request)).collect(),
+            values: names.iter().map(|name| value(name, request, normalise)).collect(),
+            normalise,
+            language: None,
         }
+    }
+
+    /// With the only language of the stored content; see [`Normalise::accept_language`].
+    #[must_use]
+    pub(crate) fn of_language(self, language: Option<Box<str>>) -> Self {
+        Self { language, ..self }
+    }
+
+    /// The same fields of another request.
+    pub(crate) fn ask(&self, request: &HeaderMap) -> Self {
+        Self::normalised(&self.names, request, self.normalise)
+    }
+
+    /// Whether `asked` was made in the same way, so that it can be compared with this one.
+    pub(crate) fn is_like(&self, asked: &Self) -> bool {
+        self.names == asked.names && self.normalise == asked.normalise
+    }
+
+    /// Whether a request that is `asked` finds what is stored under this key.
+    pub(crate) fn fits(&self, asked: &Self, request: &HeaderMap) -> bool {
+        self.values == asked.values || self.fits_by_language(asked, request)
+    }
+
+    /// Whether all is equal but `Accept-Language`, and what is stored is in the language that the
+    /// request wants first.
+    fn fits_by_language(&self, asked: &Self, request: &HeaderMap) -> bool {
+        let Some(language) = self.language.as_deref() else {
+            return false;
+        };
+        let mut fields = self.names.iter().zip(self.values.iter().zip(asked.values.iter()));
+        fields.all(|(name, (stored, wanted))| stored == wanted || name == ACCEPT_LANGUAGE)
+            && first_language(request).is_some_and(|first| first.eq_ignore_ascii_case(language))
     }
 
     /// The names, in alphabetical order.
@@ -34,6 +98,21 @@ impl VaryKey {
         let names: usize = self.names.iter().map(|n| n.as_str().len() + 32).sum();
         let values: usize = self.values.iter().flatten().map(|v| v.len() + 16).sum();
         names + values
+    }
+}
+
+impl PartialEq for VaryKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_like(other) && self.values == other.values
+    }
+}
+
+impl Eq for VaryKey {}
+
+impl Hash for VaryKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.names.hash(state);
+        self.values.hash(state);
     }
 }
 
@@ -79,15 +158,30 @@ fn is_coded(response: &HeaderMap) -> bool {
     codings.any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
 }
 
+/// The only language of a response, in lower case, where requests are compared by it.
+pub(crate) fn content_language(response: &HeaderMap, normalise: Normalise) -> Option<Box<str>> {
+    let mut languages = vhttp::list::items(response, &CONTENT_LANGUAGE);
+    let only = languages.next().filter(|_| languages.next().is_none());
+    only.filter(|_| normalise.accept_language).map(|tag| tag.to_ascii_lowercase().into())
+}
+
+/// The language with the highest weight, when there is only one with it.
+fn first_language(request: &HeaderMap) -> Option<&str> {
+    let languages = vhttp::weighted::parse(request, &ACCEPT_LANGUAGE);
+    let best = languages.iter().map(|language| language.weight).max().filter(|best| *best > 0)?;
+    let mut first = languages.iter().filter(|language| language.weight == best);
+    first.next().filter(|_| first.next().is_none()).map(|language| language.value)
+}
+
 /// The field's value made comparable; missing is not the same as empty.
-fn value(name: &HeaderName, request: &HeaderMap) -> Option<Box<[u8]>> {
+fn value(name: &HeaderName, request: &HeaderMap, normalise: Normalise) -> Option<Box<[u8]>> {
     if !request.contains_key(name) {
         return None;
     }
-    if name == ACCEPT_ENCODING
-        && let Some(codings) = codings(request)
-    {
-        return Some(codings);
+    let by_meaning = (name == ACCEPT_ENCODING && normalise.accept_encoding)
+        || (name == ACCEPT_LANGUAGE && normalise.accept_language);
+    if by_meaning && let Some(choices) = choices(request, name) {
+        return Some(choices);
     }
     let mut combined = Vec::new();
     for (index, line) in request.get_all(name).iter().enumerate() {
@@ -123,21 +217,20 @@ fn push_without_space(line: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// `Accept-Encoding` without order, letter case and white space: none of them has a meaning
-/// (RFC 9110 §12.5.3). `None` when a part is outside of the grammar: an origin may read it in a
-/// way of its own.
-fn codings(request: &HeaderMap) -> Option<Box<[u8]>> {
-    let members = vhttp::list::items(request, &ACCEPT_ENCODING).count();
-    let parsed = vhttp::weighted::parse(request, &ACCEPT_ENCODING);
+/// A list of weighted choices without order, letter case and white space (RFC 9110 §12.5.3).
+/// `None` when a part is outside of the grammar: an origin may read it in a way of its own.
+fn choices(request: &HeaderMap, name: &HeaderName) -> Option<Box<[u8]>> {
+    let members = vhttp::list::items(request, name).count();
+    let parsed = vhttp::weighted::parse(request, name);
     let readable = |line: &HeaderValue| line.to_str().is_ok();
-    if parsed.len() != members || !request.get_all(ACCEPT_ENCODING).iter().all(readable) {
+    if parsed.len() != members || !request.get_all(name).iter().all(readable) {
         return None;
     }
-    let mut codings: Vec<String> = parsed
+    let mut choices: Vec<String> = parsed
         .iter()
-        .map(|coding| format!("{};{}", coding.value.to_ascii_lowercase(), coding.weight))
+        .map(|choice| format!("{};{}", choice.value.to_ascii_lowercase(), choice.weight))
         .collect();
-    codings.sort_unstable();
-    codings.dedup();
-    Some(codings.join(",").into_bytes().into_boxed_slice())
+    choices.sort_unstable();
+    choices.dedup();
+    Some(choices.join(",").into_bytes().into_boxed_slice())
 }

@@ -1,14 +1,17 @@
-//! Before asking the origin: wait for a request that does, or become the one that others wait for.
+//! Before asking the origin: join a request that does, or become the one that others join.
 
-use http::{Method, Response};
+use http::header::RANGE;
+use http::{Method, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use vhttp::{Body, CacheVerdict};
 
-use crate::http::collapse::{End, Lead, Turn};
+use crate::http::collapse::{End, FlightKey, Lead, News, Turn};
 use crate::http::engine::Lookup;
+use crate::http::filling::Filling;
 use crate::http::inquiry::{Inquiry, fallback};
-use crate::http::policy::Decision;
+use crate::http::policy::{Decision, decide, select};
 use crate::http::status::{Forward, Status};
+use crate::http::vary::VaryKey;
 
 /// What came of waiting.
 pub(crate) enum Waited {
@@ -18,6 +21,10 @@ pub(crate) enum Waited {
     Ask(Option<Lead>, Lookup),
 }
 
+/// How often a request goes on to another variant's fetch; an origin that names other fields in
+/// every `Vary` could send it around for ever.
+const MAX_VARIANTS_TRIED: usize = 4;
+
 /// Waits for the fetch that `inquiry` needs as long as that helps, and no longer than the
 /// configuration allows.
 ///
@@ -25,16 +32,29 @@ pub(crate) enum Waited {
 pub(crate) async fn wait(inquiry: &Inquiry, mut lookup: Lookup) -> Waited {
     let engine = &inquiry.engine;
     let begun = Instant::now();
-    let deadline = begun.checked_add(engine.config.collapse_timeout);
-    while may_wait(inquiry, &lookup) {
-        let flight = engine.flight_key(&inquiry.key, &lookup, &inquiry.parts.headers);
-        let follower = match engine.flights.join(flight, may_lead(inquiry, &lookup)) {
+    let deadline = begun.checked_add(engine.config.collapse_timeout).unwrap_or(begun);
+    let only_end = inquiry.parts.headers.contains_key(RANGE);
+    let (mut other, mut tried) = (None, 0);
+    while may_wait(inquiry, &lookup) && tried < MAX_VARIANTS_TRIED {
+        let by_store = || engine.flight_key(&inquiry.key, &lookup, &inquiry.parts.headers);
+        let flight = other.take().unwrap_or_else(by_store);
+        let mut follower = match engine.join(flight, may_lead(inquiry, &lookup)) {
             Turn::Alone => break,
             Turn::Lead(lead) => return begin(inquiry, lead),
             Turn::Follow(follower) => follower,
         };
-        let Ok(end) = timeout_at(deadline.unwrap_or(begun), follower.wait()).await else {
-            break;
+        let end = match timeout_at(deadline, follower.wait(only_end)).await {
+            Err(_) | Ok(News::Waiting) => break,
+            Ok(News::Over(end)) => end,
+            Ok(News::Shared(filling)) => match read(inquiry, &filling, lookup.why) {
+                Read::Answer(response) => return Waited::Answer(response),
+                Read::Unfit => break,
+                Read::OtherVariant(flight) => {
+                    (other, tried) = (Some(flight), tried + 1);
+                    lookup = inquiry.look_up();
+                    continue;
+                }
+            },
         };
         let why = lookup.why;
         lookup = inquiry.look_up();
@@ -48,6 +68,38 @@ pub(crate) async fn wait(inquiry: &Inquiry, mut lookup: Lookup) -> Waited {
         }
     }
     Waited::Ask(None, lookup)
+}
+
+/// What an answer that is still arriving is for a request.
+enum Read {
+    Answer(Response<Body>),
+    /// It wants something else of the origin, or comes too late for the beginning.
+    Unfit,
+    /// It needs another variant, which has a fetch of its own.
+    OtherVariant(FlightKey),
+}
+
+/// Answers from what is still arriving, when the request would take it from the store as well
+/// (RFC 9111 §4: collapsed requests).
+fn read(inquiry: &Inquiry, filling: &Filling, why: Forward) -> Read {
+    let (engine, headers) = (&inquiry.engine, &inquiry.parts.headers);
+    if select([(filling.vary(), filling)], headers).is_none() {
+        let vary = VaryKey::new(filling.vary().names(), headers);
+        return Read::OtherVariant(FlightKey { key: inquiry.key.clone(), vary });
+    }
+    let decision = decide(&inquiry.wish, Some(&filling.preview.terms), engine.now());
+    if !matches!(decision, Decision::Hit | Decision::Stale { .. }) {
+        return Read::Unfit;
+    }
+    let Some(body) = filling.body() else {
+        return Read::Unfit;
+    };
+    let status = Status::collapsed(why);
+    let mut response = inquiry.answer(&filling.preview, status, CacheVerdict::Collapsed);
+    if inquiry.parts.method != Method::HEAD && response.status() != StatusCode::NOT_MODIFIED {
+        *response.body_mut() = body;
+    }
+    Read::Answer(response)
 }
 
 /// A new leader looks again: the last one may have stored the answer just before.

@@ -1,9 +1,8 @@
 //! Single flight: one load per key, however many ask for it.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::future::Future;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
@@ -14,9 +13,11 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::{Entry, OccupiedEntry, VacantEntry};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use hashbrown::Equivalent;
 
 use crate::error::LoadError;
 use crate::load::account::{Account, ending};
+use crate::load::leader::{Behind, Leading};
 use crate::metrics::Load;
 
 /// One load per key: who asks while it runs gets its result.
@@ -118,30 +119,39 @@ where
         F: FnOnce(Ticket) -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, LoadError>> + Send + 'static,
     {
-        self.run_once(key, &mut Some(load)).await
+        self.run_once(key, &mut Some(load), None).await
     }
 
-    /// The same; leaves `load` where it is if another load was under way.
+    /// The same; leaves `load` where it is if another load was under way. A load that was begun
+    /// here goes on `behind` if this is dropped.
     pub(crate) async fn run_once<F, Fut>(
         &self,
         key: K,
         load: &mut Option<F>,
+        behind: Option<Behind<'_>>,
     ) -> Result<V, LoadError>
     where
         F: FnOnce(Ticket) -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, LoadError>> + Send + 'static,
     {
-        let (waiting, _) = self.join(key, load)?;
+        let (waiting, started) = self.join(key, load)?;
         // A clone to poll; the original stays in the guard.
-        waiting.load.clone().await
+        let (shared, rest) = (waiting.load.clone(), waiting.load.clone());
+        let rest = async move {
+            let _ = rest.await;
+            drop(waiting);
+        };
+        let leading = Leading::new(behind.filter(|_| started.is_some()), rest);
+        let result = shared.await;
+        leading.done();
+        result
     }
 
     /// Forgets the load of `key`: it ends for those who wait for it, its [`Ticket`] is void, and
     /// who asks from now on starts another.
     pub fn forget<Q>(&self, key: &Q)
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
     {
         // Mostly nothing is under way, and writers should not pay for a look-up then. The fence
         // pairs with the one in `admit`: either the load is seen here, or it sees the source as
@@ -150,8 +160,14 @@ where
         if self.under_way() == 0 {
             return;
         }
-        if let Some((_, running)) = self.loads.running.remove(key) {
-            running.ticket.void();
+        let map = &self.loads.running;
+        let shard = map.determine_shard(map.hash_usize(&key));
+        let removed = map.shards().get(shard).and_then(|shard| {
+            let same = |(own, _): &(K, _)| key.equivalent(own);
+            shard.write().remove_entry(map.hasher().hash_one(key), same)
+        });
+        if let Some((_, running)) = removed {
+            running.get().ticket.void();
         }
     }
 

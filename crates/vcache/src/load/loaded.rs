@@ -24,12 +24,16 @@ pub struct Loaded<V> {
     pub value: V,
     /// How long it is fresh. Zero keeps nothing; centuries are for ever.
     pub ttl: Option<Duration>,
-    /// How long after that it is returned while one refresh runs behind.
+    /// How long it stays since it was last returned. Zero keeps nothing; centuries are for ever.
+    pub tti: Option<Duration>,
+    /// How long after its TTL it is returned while one refresh runs behind.
     pub stale_while_revalidate: Option<Duration>,
     /// How long after its TTL it is returned when loading fails.
     pub stale_if_error: Option<Duration>,
     /// The tags by which it can be invalidated.
     pub tags: Vec<Arc<str>>,
+    /// Whether it stays however short room is.
+    pub pinned: bool,
 }
 
 impl<V> Loaded<V> {
@@ -38,15 +42,30 @@ impl<V> Loaded<V> {
         Self {
             value,
             ttl: None,
+            tti: None,
             stale_while_revalidate: None,
             stale_if_error: None,
             tags: Vec::new(),
+            pinned: false,
         }
     }
 
     /// Sets how long the value is fresh.
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
+        self
+    }
+
+    /// Sets how long the value stays since it was last returned. When that is over it is gone,
+    /// whatever staleness is allowed.
+    pub const fn tti(mut self, tti: Duration) -> Self {
+        self.tti = Some(tti);
+        self
+    }
+
+    /// Keeps the value however short room is.
+    pub const fn pinned(mut self) -> Self {
+        self.pinned = true;
         self
     }
 

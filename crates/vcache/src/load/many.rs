@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 
 use crate::error::LoadError;
 use crate::load::flight::{Flight, Ticket};
+use crate::load::leader::{Behind, Leading};
 
 /// The keys that a load of many is to bring.
 pub(crate) type Wanted<K> = Vec<(K, Ticket)>;
@@ -27,6 +28,7 @@ where
         &self,
         keys: Vec<K>,
         load: F,
+        behind: Option<Behind<'_>>,
     ) -> Result<HashMap<K, V>, LoadError>
     where
         F: FnOnce(Wanted<K>) -> Fut + Send + 'static,
@@ -50,13 +52,22 @@ where
             waiting.push((key, joined));
         }
         // Dropped only with the batch, when no key is wanted of it.
+        let leads = !wanted.is_empty();
         let _ = tell.send(wanted);
-        let mut found = HashMap::with_capacity(waiting.len());
-        let shares = waiting.iter().map(|(_, share)| share.load.clone());
-        let ended = join_all(shares).await;
-        for ((key, _), ended) in waiting.iter().zip(ended) {
+        let (keys, shares): (Vec<K>, Vec<_>) = waiting.into_iter().unzip();
+        let loads = || join_all(shares.iter().map(|share| share.load.clone()));
+        let (ended, rest) = (loads(), loads());
+        let rest = async move {
+            drop(rest.await);
+            drop(shares);
+        };
+        let leading = Leading::new(behind.filter(|_| leads), rest);
+        let ended = ended.await;
+        leading.done();
+        let mut found = HashMap::with_capacity(keys.len());
+        for (key, ended) in keys.into_iter().zip(ended) {
             match ended {
-                Ok(value) => drop(found.insert(key.clone(), value)),
+                Ok(value) => drop(found.insert(key, value)),
                 Err(LoadError::Absent) => {}
                 Err(error) => return Err(error),
             }

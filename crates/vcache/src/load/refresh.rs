@@ -54,6 +54,28 @@ mod on {
             account.refresh(true);
             None
         }
+
+        /// Lets a load go on that its leader has left, for as long as a refresh may take; drops it
+        /// where nothing can run in the background.
+        pub(crate) fn keep<F>(&self, loading: &Loading, load: F)
+        where
+            F: Future<Output = ()> + Send + 'static,
+        {
+            let Ok(runtime) = Handle::try_current() else {
+                return;
+            };
+            let limit = loading.refresh_timeout;
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            while tasks.try_join_next().is_some() {}
+            if tasks.len() < self.max {
+                let limited = async move { drop(tokio::time::timeout(limit, load).await) };
+                tasks.spawn_on(limited, &runtime);
+                return;
+            }
+            // Not under the lock: what the load holds is the caller's.
+            drop(tasks);
+            drop(load);
+        }
     }
 }
 
@@ -77,6 +99,11 @@ mod off {
         pub(crate) fn begin<F>(&self, account: &Account, refresh: F) -> Option<F> {
             account.refresh(true);
             Some(refresh)
+        }
+
+        #[expect(clippy::unused_self, reason = "a twin of a method that uses it")]
+        pub(crate) fn keep<F>(&self, _loading: &Loading, load: F) {
+            drop(load);
         }
     }
 }

@@ -7,7 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Memory;
-use super::engine::{Engine, Weigher};
+use super::engine::{Blueprint, Engine, Weigher};
+use super::keep::Life;
+use super::listener::Listener;
+use super::sampler::Sampler;
+use crate::cause::Cause;
 use crate::clock::{Clock, SystemClock};
 use crate::metrics::Meters;
 
@@ -20,7 +24,7 @@ const MOST_SHARDS: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The bound is below one entry's own overhead; it counts bytes, not entries.
+    /// The bound is below one entry's own overhead and not zero; it counts bytes, not entries.
     #[error("a cache of {max_weight} bytes holds nothing: one entry alone takes {least}")]
     TooSmall {
         /// The bound that was asked for.
@@ -41,8 +45,12 @@ pub enum BuildError {
 pub struct MemoryBuilder<K, V> {
     max_weight: u64,
     ttl: Option<Duration>,
+    tti: Option<Duration>,
+    jitter_percent: u8,
     shards: Option<usize>,
     weigher: Weigher<K, V>,
+    listener: Option<Listener<K, V>>,
+    curve_keys: usize,
     clock: Arc<dyn Clock>,
     name: Cow<'static, str>,
     of: PhantomData<(K, V)>,
@@ -53,8 +61,12 @@ impl<K, V> MemoryBuilder<K, V> {
         Self {
             max_weight: 64 << 20,
             ttl: None,
+            tti: None,
+            jitter_percent: 0,
             shards: None,
             weigher: None,
+            listener: None,
+            curve_keys: 0,
             clock: Arc::new(SystemClock::new()),
             name: Cow::Borrowed("memory"),
             of: PhantomData,
@@ -63,7 +75,8 @@ impl<K, V> MemoryBuilder<K, V> {
 
     /// The bound in bytes on all entries together. Default: 64 MiB.
     ///
-    /// An entry weighs what the weigher says and [`Memory::overhead`] on top.
+    /// An entry weighs what the weigher says and [`Memory::overhead`] on top, and 24 bytes more
+    /// with a time to idle. Zero stores nothing; [`Memory::resize`] changes it later.
     pub const fn max_weight(mut self, bytes: u64) -> Self {
         self.max_weight = bytes;
         self
@@ -76,8 +89,66 @@ impl<K, V> MemoryBuilder<K, V> {
         self
     }
 
+    /// How long an entry stays since it was last returned, when its insertion does not say.
+    /// Default: `None`. Zero means that nothing is stored; centuries mean for ever. Every hit
+    /// then asks the clock: [`CoarseClock`](crate::CoarseClock) is the cheap one.
+    pub const fn tti(mut self, tti: Option<Duration>) -> Self {
+        self.tti = tti;
+        self
+    }
+
+    /// By how many percent at most a TTL is shortened, each time at random, so that what was
+    /// stored together does not expire together. Default: 0. Above 100 counts as 100.
+    pub const fn ttl_jitter_percent(mut self, percent: u8) -> Self {
+        self.jitter_percent = percent;
+        self
+    }
+
+    /// Called for each entry that leaves, and for each value that is not stored, with the cause;
+    /// not for what is there when the cache is dropped. It runs on the thread whose call made the
+    /// entry leave, after the locks are released and before the call returns.
+    ///
+    /// It may call the cache. Calls of itself that it causes so run inside of it, eight deep at
+    /// most; what leaves deeper down is not told, and counted in
+    /// [`Stats::listener_unheard`](crate::Stats::listener_unheard). Its panics end with it, are
+    /// counted in [`Stats::listener_panics`](crate::Stats::listener_panics), and change nothing.
+    /// Threads may be inside of it at once; for one key, two calls of different threads may come
+    /// in another order than the entries left.
+    ///
+    /// ```
+    /// use std::sync::mpsc::channel;
+    /// use vcache::{Cause, Memory};
+    ///
+    /// let (sender, left) = channel();
+    /// let cache = Memory::builder()
+    ///     .listener(move |key: &&str, value: &u32, cause| {
+    ///         let _ = sender.send((*key, *value, cause));
+    ///     })
+    ///     .build()?;
+    /// cache.insert("a", 1);
+    /// cache.insert("a", 2);
+    /// cache.remove("a");
+    /// let left: Vec<_> = left.try_iter().collect();
+    /// assert_eq!(left, [("a", 1, Cause::Replaced), ("a", 2, Cause::Removed)]);
+    /// # Ok::<(), vcache::BuildError>(())
+    /// ```
+    pub fn listener(mut self, call: impl Fn(&K, &V, Cause) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Listener::new(call));
+        self
+    }
+
+    /// Watches so many keys to tell how often a cache of another size would hit:
+    /// [`Memory::curve`]. Default: 0, which costs nothing. 4,096 are exact to a point or two; each
+    /// takes some 100 bytes beside the bound. A look-up of one of them takes a lock that all
+    /// share, which shows in caches that hold no more keys than that.
+    pub const fn curve_keys(mut self, keys: usize) -> Self {
+        self.curve_keys = keys;
+        self
+    }
+
     /// Says how many bytes a key and a value hold beyond their own fixed sizes: what their
-    /// `String`s and `Vec`s point to. Default: none. Zero is allowed; sums saturate.
+    /// `String`s and `Vec`s point to. Default: none. Zero is allowed, the overhead stays; sums
+    /// saturate, and what comes out as [`u64::MAX`] fits no cache.
     ///
     /// Called once for each insertion, outside the locks, but for [`Memory::update`].
     pub fn weigher(mut self, weigh: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
@@ -112,7 +183,7 @@ impl<K, V> MemoryBuilder<K, V> {
     /// See [`BuildError`].
     pub fn build(self) -> Result<Memory<K, V>, BuildError> {
         let least = Memory::<K, V>::overhead();
-        if self.max_weight < least {
+        if (1..least).contains(&self.max_weight) {
             return Err(BuildError::TooSmall { max_weight: self.max_weight, least });
         }
         let shards = self.shards.unwrap_or_else(|| shards_for(self.max_weight));
@@ -120,9 +191,17 @@ impl<K, V> MemoryBuilder<K, V> {
             return Err(BuildError::Shards(shards));
         }
         let meters = Meters::new(&self.name);
-        let engine =
-            Engine::new(shards, self.max_weight, self.ttl, self.weigher, self.clock, meters);
-        Ok(Memory::from_engine(engine))
+        let plan = Blueprint {
+            shards,
+            max_weight: self.max_weight,
+            life: Life::new(self.ttl, self.tti),
+            jitter: f64::from(self.jitter_percent.min(100)) / 100.0,
+            weigher: self.weigher,
+            listener: self.listener,
+            sampler: (self.curve_keys > 0).then(|| Box::new(Sampler::new(self.curve_keys))),
+            clock: self.clock,
+        };
+        Ok(Memory::from_engine(Engine::new(plan, meters)))
     }
 }
 
@@ -167,6 +246,6 @@ mod tests {
         assert_eq!(build(1024, 0), Err(BuildError::Shards(0)));
         assert_eq!(build(1024, 3), Err(BuildError::Shards(3)));
         assert_eq!(build(1024, 512), Err(BuildError::Shards(512)));
-        assert_eq!(build(1024, 1), Ok(()));
+        assert_eq!((build(1024, 1), build(0, 1)), (Ok(()), Ok(())));
     }
 }

@@ -7,16 +7,22 @@ use std::time::Duration;
 
 use hashbrown::Equivalent;
 
+use super::account::Account;
+use super::curve::Curve;
 use super::index::Hash;
+use super::keep::Life;
+use super::listener::Listener;
 use super::lock::Lock;
+use super::sampler::Sampler;
 use super::shard::Shard;
 use super::slab::Slab;
 use super::stats::Stats;
 use super::ticks::Ticks;
 use super::tuner::Tuner;
-use super::wheel::NEVER;
+use super::wheel::{NEVER, Wheel};
 use crate::clock::{Clock, nanos};
 use crate::metrics::Meters;
+use crate::random::Random;
 
 /// Says what a key and a value weigh beyond the overhead; without one, nothing.
 pub(super) type Weigher<K, V> = Option<Box<dyn Fn(&K, &V) -> u64 + Send + Sync>>;
@@ -33,9 +39,16 @@ pub(super) struct Engine<K, V> {
     pub(super) cells: Box<[Cell<K, V>]>,
     hasher: foldhash::fast::RandomState,
     pub(super) tuner: Tuner,
-    pub(super) max_weight: u64,
-    pub(super) ttl: Option<Duration>,
+    /// How long an entry lives if its insertion does not say.
+    pub(super) life: Life,
+    /// By which part at most a TTL is shortened at random.
+    jitter: f64,
+    random: Random,
     pub(super) weigher: Weigher<K, V>,
+    pub(super) listener: Option<Listener<K, V>>,
+    sampler: Option<Box<Sampler>>,
+    /// Whether anything was ever pinned.
+    pins: AtomicBool,
     clock: Arc<dyn Clock>,
     ticks: Ticks,
     pub(super) meters: Meters,
@@ -43,15 +56,19 @@ pub(super) struct Engine<K, V> {
     pub(super) timed: AtomicBool,
     /// Where the next search for room in other shards begins, so that none is drained first.
     pub(super) turn: AtomicUsize,
-    account: Account,
+    pub(super) account: Account,
 }
 
-/// Apart from what every look-up reads.
-#[repr(align(128))]
-struct Account {
-    /// What all entries weigh, those included that a writer is about to add or has just removed.
-    /// Never above the bound: room is reserved before it is used.
-    used: AtomicU64,
+/// What an engine is made of.
+pub(super) struct Blueprint<K, V> {
+    pub(super) shards: usize,
+    pub(super) max_weight: u64,
+    pub(super) life: Life,
+    pub(super) jitter: f64,
+    pub(super) weigher: Weigher<K, V>,
+    pub(super) listener: Option<Listener<K, V>>,
+    pub(super) sampler: Option<Box<Sampler>>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// A shard with what is read and written beside it, apart from its neighbours' cache lines.
@@ -73,17 +90,13 @@ impl<K, V> Cell<K, V> {
 }
 
 impl<K, V> Engine<K, V> {
-    pub(super) fn new(
-        shards: usize,
-        max_weight: u64,
-        ttl: Option<Duration>,
-        weigher: Weigher<K, V>,
-        clock: Arc<dyn Clock>,
-        meters: Meters,
-    ) -> Self {
+    pub(super) fn new(plan: Blueprint<K, V>, meters: Meters) -> Self {
+        let Blueprint { shards, max_weight, life, jitter, weigher, listener, sampler, clock } =
+            plan;
         let share = max_weight / u64::try_from(shards).unwrap_or(u64::MAX);
+        let weighed = weigher.is_some();
         let cell = |_| Cell {
-            shard: Lock::new(Shard::new(share, overhead::<K, V>(), weigher.is_some())),
+            shard: Lock::new(Shard::new(share, overhead::<K, V>(), weighed)),
             misses: AtomicU64::new(0),
             weight: AtomicU64::new(0),
             entries: AtomicUsize::new(0),
@@ -92,35 +105,67 @@ impl<K, V> Engine<K, V> {
             cells: (0..shards).map(cell).collect(),
             hasher: foldhash::fast::RandomState::default(),
             tuner: Tuner::new(),
-            max_weight,
-            ttl,
+            life,
+            jitter,
+            random: Random::new(),
             weigher,
+            listener,
+            sampler,
+            pins: AtomicBool::new(false),
             ticks: Ticks::new(clock.is_system(), || nanos(clock.now())),
             clock,
             meters,
             timed: AtomicBool::new(false),
             turn: AtomicUsize::new(0),
-            account: Account { used: AtomicU64::new(0) },
+            account: Account::new(max_weight),
         }
     }
 
     /// Reserves room for `weight` if there is any.
     #[inline]
     pub(super) fn reserve(&self, weight: u64) -> bool {
-        if weight == 0 {
-            return true;
+        self.account.reserve(weight)
+    }
+
+    /// The bound on the weight.
+    #[inline]
+    pub(super) fn max_weight(&self) -> u64 {
+        self.account.bound()
+    }
+
+    /// Whether anything was ever pinned.
+    pub(super) fn has_pins(&self) -> bool {
+        self.pins.load(Ordering::Relaxed)
+    }
+
+    /// Something is going to be pinned.
+    pub(super) fn any_pins(&self) {
+        self.pins.store(true, Ordering::Relaxed);
+    }
+
+    /// A TTL, shortened at random if the cache does that; never to nothing.
+    #[inline]
+    pub(super) fn spread(&self, ttl: u64) -> u64 {
+        if self.jitter == 0.0 || ttl == 0 {
+            return ttl;
         }
-        let room = |used: u64| used.checked_add(weight).filter(|sum| *sum <= self.max_weight);
-        self.account.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a positive part of what fits, and nobody counts the nanoseconds"
+        )]
+        let off = (ttl as f64 * self.jitter * self.random.unit()) as u64;
+        ttl.saturating_sub(off).max(1)
     }
 
     pub(super) fn release(&self, weight: u64) {
-        self.account.used.fetch_sub(weight, Ordering::Relaxed);
+        self.account.release(weight);
     }
 
     #[inline]
     pub(super) fn weight(&self) -> u64 {
-        self.account.used.load(Ordering::Relaxed)
+        self.account.used()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -129,7 +174,11 @@ impl<K, V> Engine<K, V> {
 
     pub(super) fn stats(&self) -> Stats {
         let mut stats =
-            Stats { max_weight: self.max_weight, weight: self.weight(), ..Stats::default() };
+            Stats { max_weight: self.max_weight(), weight: self.weight(), ..Stats::default() };
+        if let Some(listener) = &self.listener {
+            stats.listener_panics = listener.panics();
+            stats.listener_unheard = listener.unheard();
+        }
         for cell in &self.cells {
             stats.hits += cell.shard.hits();
             stats.misses += cell.misses.load(Ordering::Relaxed);
@@ -182,6 +231,27 @@ impl<K, V> Engine<K, V> {
         Ok(None)
     }
 
+    /// The same for an entry that is looked up, which is a use of it.
+    #[inline]
+    fn use_of<const EXACT: bool>(
+        &self,
+        wheel: Option<&Wheel>,
+        at: u32,
+    ) -> Result<Option<Duration>, Expired> {
+        let Some(wheel) = wheel else {
+            return Ok(None);
+        };
+        let Some(idle) = wheel.idle(at) else {
+            return self.live::<EXACT>(wheel.expires(at));
+        };
+        let now = self.now();
+        if idle.deadline() <= now {
+            return Err(Expired);
+        }
+        idle.touch(now);
+        Ok((idle.end != NEVER).then(|| Duration::from_nanos(idle.end.saturating_sub(now))))
+    }
+
     #[inline]
     pub(super) fn cell(&self, hash: Hash) -> (usize, &Cell<K, V>) {
         // The number of cells is a power of two, and 256 at most.
@@ -189,6 +259,32 @@ impl<K, V> Engine<K, V> {
         #[expect(clippy::indexing_slicing, reason = "masked to the length, which is not zero")]
         let cell = &self.cells[home];
         (home, cell)
+    }
+
+    /// All look-ups ever.
+    fn lookups(&self) -> u64 {
+        let each = |cell: &Cell<K, V>| cell.shard.hits() + cell.misses.load(Ordering::Relaxed);
+        self.cells.iter().map(each).sum()
+    }
+
+    pub(super) fn curve(&self) -> Option<Curve> {
+        self.sampler.as_ref()?.curve(self.lookups())
+    }
+
+    /// Shows the curve a look-up, if there is one and the key is in its sample.
+    #[inline]
+    fn trace(&self, hash: Hash) {
+        if let Some(sampler) = self.sampler.as_ref().filter(|sampler| sampler.samples(hash)) {
+            sampler.looked_up(hash, overhead::<K, V>(), || self.lookups());
+        }
+    }
+
+    /// Tells the curve what a key weighs.
+    #[inline]
+    pub(super) fn trace_weight(&self, hash: Hash, weight: u64) {
+        if let Some(sampler) = self.sampler.as_ref().filter(|sampler| sampler.samples(hash)) {
+            sampler.weigh(hash, weight);
+        }
     }
 
     /// Shows the policy a look-up of a sampled key.
@@ -235,7 +331,7 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         let found = {
             let mut shard = cell.shard.read();
             let live = shard.find(hash, key).and_then(|(at, entry)| {
-                let left = self.live::<EXACT>(shard.expires(at)).ok()?;
+                let left = self.use_of::<EXACT>(shard.wheel(), at).ok()?;
                 telling = entry.meta.touch();
                 Some(read(&entry.value, left))
             });
@@ -250,6 +346,7 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         if telling && self.tuner.samples(hash.part) {
             self.sample(hash, found.is_some());
         }
+        self.trace(hash);
         self.meters.looked_up(found.is_some());
         found
     }

@@ -7,8 +7,10 @@
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::sync::{
+    AtomicU64, Condvar, LOOKS, Mutex, MutexGuard, Ordering, PoisonError, spin_loop, yield_now,
+};
 
 /// One reader inside: 16 bits of them.
 const READER: u64 = 1;
@@ -20,8 +22,6 @@ const ASLEEP: u64 = 1 << 17;
 /// One hit. They take the upper bits and wrap after 2^44.
 const HIT: u64 = 1 << HIT_SHIFT;
 const HIT_SHIFT: u32 = 20;
-/// Looks at the word before going to sleep.
-const LOOKS: u32 = 64;
 
 pub(super) struct Lock<T> {
     word: AtomicU64,
@@ -213,9 +213,9 @@ impl<T> Drop for Writing<'_, T> {
 /// Passes a moment; longer the more often it was tried.
 fn spin(look: u32) {
     if look < LOOKS / 2 {
-        std::hint::spin_loop();
+        spin_loop();
     } else {
-        std::thread::yield_now();
+        yield_now();
     }
 }
 
@@ -279,7 +279,7 @@ mod tests {
                 })
                 .collect();
             while lock.word.load(Ordering::Relaxed) & ASLEEP == 0 {
-                thread::yield_now();
+                yield_now();
             }
             drop(held);
             for waiter in waiting {

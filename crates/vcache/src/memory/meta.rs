@@ -17,6 +17,8 @@ pub(super) enum Place {
     Window,
     /// Among the settled, where the hand goes round.
     Main,
+    /// Where it never leaves for want of room.
+    Pinned,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,12 @@ impl Meta {
         *self.heat.get_mut() & USES
     }
 
+    /// Frequency and uses in one number, the hotter the higher.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn heat(&self, epoch: u8) -> u8 {
+        self.frequency_at(epoch) << 2 | self.heat.load(Ordering::Relaxed) & USES
+    }
+
     /// Takes one use away.
     #[inline]
     pub(super) fn cool(&mut self) {
@@ -68,6 +76,11 @@ impl Meta {
     #[inline]
     pub(super) const fn settle(&mut self) {
         self.place = Place::Main;
+    }
+
+    #[inline]
+    pub(super) fn is_pinned(&self) -> bool {
+        self.place == Place::Pinned
     }
 
     pub(super) fn forget_uses(&mut self) {

@@ -94,6 +94,8 @@ impl Miniature {
             match found.place {
                 Place::Window => self.hits_in_window += 1,
                 Place::Main => self.hits_in_main += 1,
+                // Nothing is, here.
+                Place::Pinned => {}
             }
             let plan = self.plan(0);
             self.policy.age(u64::from(PARTS), plan);

@@ -7,30 +7,58 @@ use std::time::Duration;
 
 use hashbrown::Equivalent;
 
+mod account;
+mod buckets;
 mod builder;
+mod compute;
+mod curve;
+mod distance;
 mod engine;
+mod entry;
 mod history;
+mod idle;
 mod index;
+mod iter;
+mod keep;
 mod lanes;
+mod leaving;
+mod listener;
 mod lock;
 mod meta;
 mod miniature;
 mod operations;
+mod outcome;
+mod pins;
 mod policy;
+mod resize;
+mod sampler;
 mod shard;
 mod slab;
 mod stats;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod ticks;
 mod tuner;
+#[cfg(feature = "snapshot")]
+mod warmth;
 mod wheel;
 mod writing;
 
 pub use builder::{BuildError, MemoryBuilder};
+pub use curve::Curve;
 use engine::{Engine, overhead};
+pub use entry::Entry;
+pub use iter::Iter;
+pub use keep::Keep;
+pub(crate) use outcome::Done;
+pub use outcome::{Op, Outcome};
 pub use stats::Stats;
-pub(crate) use ticks::coarse_now;
+#[cfg(feature = "snapshot")]
+pub(crate) use warmth::{PutBack, Warm};
+use wheel::NEVER;
+
+use crate::cause::Cause;
 
 /// A concurrent cache in memory, bounded by weight at every moment.
 ///
@@ -46,12 +74,14 @@ pub(crate) use ticks::coarse_now;
 /// - **Eviction.** A window of newcomers before a clock of the settled; by frequency or by recent
 ///   use, whichever hits more often on a sample of the keys. A hit changes a byte in the entry and
 ///   nothing else.
-/// - **Expiry.** Exact when read: a value is never returned at or after its time. Expired
+/// - **Expiry.** By time to live and time to idle, of the cache or of one entry ([`Keep`]). Exact
+///   when read: a value is never returned at or after its time. Expired
 ///   entries hold their weight until an insertion comes by, room is needed, or
 ///   [`sweep`](Self::sweep) is called.
-/// - **Destructors and locks.** Removed keys and values are dropped after the lock is released.
-///   `V::clone`, `K`'s `Eq`, and closures given to [`update`](Self::update) and
-///   [`retain`](Self::retain) run under a shard's lock: they must not call back into the cache.
+/// - **Destructors and locks.** Removed keys and values are told to the listener and dropped after
+///   the lock is released. `V::clone`, `K`'s `Eq`, and closures given to [`update`](Self::update),
+///   [`compute`](Self::compute), [`retain`](Self::retain) and their like run under a shard's lock:
+///   they must not call back into the cache.
 ///
 /// ```
 /// use std::time::Duration;
@@ -110,6 +140,13 @@ impl<K, V> Memory<K, V> {
         self.engine.stats()
     }
 
+    /// How often a cache of another size would hit, if the cache was built with
+    /// [`curve_keys`](MemoryBuilder::curve_keys) and was ever asked.
+    #[must_use]
+    pub fn curve(&self) -> Option<Curve> {
+        self.engine.curve()
+    }
+
     fn from_engine(engine: Engine<K, V>) -> Self {
         Self { engine: Arc::new(engine) }
     }
@@ -126,7 +163,8 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         self.engine.look_up::<false, _, _>(key, |value, _| value.clone())
     }
 
-    /// The same with the time that the value has left; `None` stands for "until evicted".
+    /// The same with the time to live that the value has left; `None` stands for "until evicted".
+    /// Its time to idle begins anew and is not counted.
     #[must_use]
     pub fn get_with_ttl<Q>(&self, key: &Q) -> Option<(V, Option<Duration>)>
     where
@@ -158,13 +196,18 @@ impl<K: Hash + Eq, V> Memory<K, V> {
     /// Stores a value for the cache's default TTL. Returns whether it was stored: false if it is
     /// heavier than the whole bound, or the TTL is zero. The former value is gone either way.
     pub fn insert(&self, key: K, value: V) -> bool {
-        self.insert_for(key, value, self.engine.ttl)
+        self.engine.insert_if(key, value, self.engine.life, || true)
     }
 
     /// Stores a value for `ttl`; zero stores nothing, centuries are for ever. Returns as
     /// [`insert`](Self::insert) does.
     pub fn insert_with_ttl(&self, key: K, value: V, ttl: Duration) -> bool {
-        self.insert_for(key, value, Some(ttl))
+        self.insert_with(key, value, Keep::new().ttl(ttl))
+    }
+
+    /// Stores a value for times of its own, or pinned. Returns as [`insert`](Self::insert) does.
+    pub fn insert_with(&self, key: K, value: V, keep: Keep) -> bool {
+        self.engine.insert_if(key, value, self.engine.life.with(keep), || true)
     }
 
     /// Removes `key` and gives its value, if it was there and its time not over.
@@ -172,7 +215,37 @@ impl<K: Hash + Eq, V> Memory<K, V> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        self.engine.remove(key)
+        self.engine.remove_if(key, Cause::Removed, |_| true)
+    }
+
+    /// Removes `key` and gives its value, if `wanted` says so of the live value. It runs under the
+    /// shard's lock.
+    pub fn remove_if<Q>(&self, key: &Q, wanted: impl FnOnce(&V) -> bool) -> Option<V>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        self.engine.remove_if(key, Cause::Removed, wanted)
+    }
+
+    /// Puts `value` in the place of a live one that `wanted` says yes to, and gives that one;
+    /// gives `value` back if there is none, or not such a one. `wanted` runs under the shard's
+    /// lock. What was pinned stays pinned.
+    ///
+    /// # Errors
+    ///
+    /// The value that was not wanted.
+    pub fn replace_if(&self, key: K, value: V, wanted: impl FnOnce(&V) -> bool) -> Result<V, V>
+    where
+        V: Clone,
+    {
+        let decide = |old: Option<&V>| match old.filter(|old| wanted(old)) {
+            Some(old) => {
+                let old = old.clone();
+                (Op::Put(value), Ok(old))
+            }
+            None => (Op::Nop, Err(value)),
+        };
+        self.engine.compute(key, decide).1
     }
 
     /// Sees the present value and decides on the next, in one step that no other call for `key`
@@ -194,29 +267,174 @@ impl<K: Hash + Eq, V> Memory<K, V> {
     where
         V: Clone,
     {
-        self.engine.update(key, make)
+        let decide = |value: Option<&V>| {
+            let made = make(value);
+            (made.clone().map_or(Op::Remove, Op::Put), made)
+        };
+        self.engine.compute(key, decide).1
     }
 
-    /// Removes every entry that `keep` answers with false, shard by shard: entries inserted
-    /// meanwhile may or may not be asked about. `keep` runs under a shard's lock.
-    pub fn retain(&self, keep: impl FnMut(&K, &V) -> bool) {
-        self.engine.retain(keep);
+    /// Shows `decide` the live value of `key`, does what it says, and tells what came of it, in
+    /// one step that no other call for `key` comes between.
+    ///
+    /// `decide` runs under the shard's lock: keep it short, and do not call the cache in it. If it
+    /// panics, nothing has changed. It is neither a use nor counted as a hit or a miss.
+    ///
+    /// ```
+    /// use vcache::{Memory, Op, Outcome};
+    ///
+    /// let stock = Memory::<&str, u32>::builder().build()?;
+    /// stock.insert("tea", 1);
+    /// let take = |left: Option<&u32>| match left {
+    ///     None => Op::Nop,
+    ///     Some(1) => Op::Remove,
+    ///     Some(left) => Op::Put(left - 1),
+    /// };
+    /// assert_eq!(stock.compute("tea", take), Outcome::Removed(1));
+    /// assert_eq!(stock.compute("tea", take), Outcome::Absent);
+    /// # Ok::<(), vcache::BuildError>(())
+    /// ```
+    pub fn compute(&self, key: K, decide: impl FnOnce(Option<&V>) -> Op<V>) -> Outcome<V>
+    where
+        V: Clone,
+    {
+        let decide = |value: Option<&V>| {
+            let op = decide(value);
+            let new = op.put();
+            (op, (value.cloned(), new))
+        };
+        let (done, (old, new)) = self.engine.compute(key, decide);
+        Outcome::of(done, old, new)
     }
 
-    /// Removes every entry, shard by shard; what is inserted meanwhile may stay.
+    /// Stores what `make` makes of the live value, if there is one, or of nothing, and gives it.
+    /// One step, as [`compute`](Self::compute) is; what was pinned stays pinned.
+    pub fn upsert(&self, key: K, make: impl FnOnce(Option<&V>) -> V) -> V
+    where
+        V: Clone,
+    {
+        let decide = |value: Option<&V>| {
+            let made = make(value);
+            (Op::Put(made.clone()), made)
+        };
+        self.engine.compute(key, decide).1
+    }
+
+    /// The live value of `key`, or the one that `make` makes, which is stored for the default
+    /// times. A hit is a [`get`](Self::get), and clones no key. Of several threads at once one
+    /// makes it.
+    ///
+    /// `make` runs under the shard's lock, where others wait for it: for what takes long there is
+    /// [`Cache::get_or_insert_with`](crate::Cache::get_or_insert_with).
+    pub fn get_or_insert_with<Q>(&self, key: &Q, make: impl FnOnce() -> V) -> V
+    where
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+        V: Clone,
+    {
+        if let Some(value) = self.get(key) {
+            return value;
+        }
+        self.make(key.to_owned(), Keep::new(), make)
+    }
+
+    /// The step under all others: `decide` says what to do, and whatever else it likes.
+    pub(crate) fn step<T>(
+        &self,
+        key: K,
+        decide: impl FnOnce(Option<&V>) -> (Op<V>, T),
+    ) -> (Done, T) {
+        self.engine.compute(key, decide)
+    }
+
+    /// What is there, or what `make` makes, kept as `keep` says.
+    fn make(&self, key: K, keep: Keep, make: impl FnOnce() -> V) -> V
+    where
+        V: Clone,
+    {
+        let decide = |value: Option<&V>| {
+            if let Some(value) = value {
+                return (Op::Nop, value.clone());
+            }
+            let made = make();
+            (Op::PutWith(made.clone(), keep), made)
+        };
+        self.engine.compute(key, decide).1
+    }
+
+    /// A key and what is there for it, for one step at a time; see [`Entry`].
+    pub const fn entry(&self, key: K) -> Entry<'_, Self, K> {
+        Entry::new(self, key)
+    }
+
+    /// Keeps what `key` has however short room is; false if nothing live is there. It still
+    /// expires, and callers still remove it. Pinned entries count in the weight: once they fill
+    /// the bound, nothing else is stored.
+    pub fn pin<Q>(&self, key: &Q) -> bool
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        self.engine.set_pinned(key, true)
+    }
+
+    /// Lets what `key` has leave when room is short, as others do; false if nothing live is there.
+    pub fn unpin<Q>(&self, key: &Q) -> bool
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        self.engine.set_pinned(key, false)
+    }
+
+    /// Removes every entry that `keep` answers with false, a few hundred under each lock of a
+    /// shard: entries inserted meanwhile may or may not be asked about. `keep` runs under the lock.
+    pub fn retain(&self, mut keep: impl FnMut(&K, &V) -> bool) {
+        self.retain_as(|key, value| (!keep(key, value)).then_some(Cause::Predicate));
+    }
+
+    /// Removes every entry that `judge` finds a cause for, and those whose time is over; how many
+    /// that were.
+    pub(crate) fn retain_as(&self, judge: impl FnMut(&K, &V) -> Option<Cause>) -> usize {
+        self.engine.retain(judge)
+    }
+
+    /// Removes `key` for a cause.
+    pub(crate) fn remove_as<Q>(&self, key: &Q, cause: Cause) -> Option<V>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        self.engine.remove_if(key, cause, |_| true)
+    }
+
+    /// Removes every entry, a few hundred at a time; what is inserted meanwhile may stay.
     pub fn clear(&self) {
-        self.engine.retain(|_, _| false);
+        self.retain_as(|_, _| Some(Cause::Cleared));
+    }
+
+    /// All live entries, in no order, copied a few hundred at a time under a shard's read lock, so
+    /// that nobody waits for the walk. What is there all the time and not written is met exactly
+    /// once; what is written meanwhile may be met in either form, twice, or not at all. Neither a
+    /// use nor counted.
+    pub fn iter(&self) -> Iter<K, V> {
+        Iter::new(self.clone())
+    }
+
+    /// Shows every live entry to `visit` until it says false, without copying. It runs under a
+    /// shard's read lock; for the rest as [`iter`](Self::iter).
+    pub fn visit(&self, visit: impl FnMut(&K, &V) -> bool) {
+        self.engine.visit(visit);
+    }
+
+    /// Sets another bound, while the cache is in use, and returns when what is there fits it: how
+    /// many entries left for that. From its beginning on nothing is stored that would not fit the
+    /// new bound, and from its end on the weight stays within; between, readers and writers go on.
+    /// Pinned entries stay, and may keep the weight above. Zero stores nothing.
+    pub fn resize(&self, max_weight: u64) -> usize {
+        self.engine.resize(max_weight)
     }
 
     /// Removes every expired entry now and returns how many there were. For caches that expire
     /// much and are written little, called from time to time; it visits every entry.
     pub fn sweep(&self) -> usize {
-        self.engine.retain(|_, _| true)
-    }
-
-    /// Stores a value for `ttl`, `None` being for ever.
-    pub(crate) fn insert_for(&self, key: K, value: V, ttl: Option<Duration>) -> bool {
-        self.engine.insert_if(key, value, ttl, || true)
+        self.retain_as(|_, _| None)
     }
 
     /// Stores a value if `wanted` says so under the lock that a removal of `key` takes too.
@@ -224,15 +442,35 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         &self,
         key: K,
         value: V,
-        ttl: Option<Duration>,
+        keep: Keep,
         wanted: impl FnOnce() -> bool,
     ) -> bool {
-        self.engine.insert_if(key, value, ttl, wanted)
+        self.engine.insert_if(key, value, self.engine.life.with(keep), wanted)
+    }
+
+    /// All live entries, the hottest first.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn warm(&self) -> impl Iterator<Item = Warm<K, V>>
+    where
+        K: Clone,
+        V: Clone,
+    {
+        self.engine.warm()
+    }
+
+    /// Stores an entry as it was, if there is room and no newer value.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn put_back(&self, warm: Warm<K, V>) -> PutBack
+    where
+        K: Clone,
+    {
+        self.engine.put_back(warm)
     }
 
     /// How long values live by default.
     pub(crate) fn ttl(&self) -> Option<Duration> {
-        self.engine.ttl
+        let ttl = self.engine.life.ttl;
+        (ttl < NEVER).then(|| Duration::from_nanos(ttl))
     }
 }
 

@@ -1,24 +1,35 @@
-//! What writes: storing, updating, removing, each under the lock of one shard.
+//! What writes: storing, removing, each under the lock of one shard.
 
 use std::hash::Hash as HashTrait;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use hashbrown::Equivalent;
 
 use super::engine::{Engine, overhead};
+use super::idle;
 use super::index::Hash;
+use super::keep::Life;
 use super::shard::Item;
 use super::wheel::NEVER;
 use super::writing::Writing;
-use crate::clock::nanos;
-use crate::metrics::Left;
+use crate::cause::Cause;
+
+/// Slots that a walk over the cache visits under one lock.
+const STRIDE: u32 = 256;
 
 impl<K, V> Engine<K, V> {
     #[inline]
-    fn write(&self, hash: Hash) -> Writing<'_, K, V> {
+    pub(super) fn write(&self, hash: Hash) -> Writing<'_, K, V> {
         let (home, cell) = self.cell(hash);
         Writing::new(self, cell, home)
+    }
+
+    /// Tells the listener of an entry that was given away.
+    #[inline]
+    pub(super) fn tell(&self, key: &K, value: &V, cause: Cause) {
+        if let Some(listener) = &self.listener {
+            listener.tell(key, value, cause);
+        }
     }
 }
 
@@ -29,93 +40,128 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         &self,
         key: K,
         value: V,
-        ttl: Option<Duration>,
+        life: Life,
         wanted: impl FnOnce() -> bool,
     ) -> bool {
-        let (item, now) = self.item(key, value, ttl);
+        let (item, now) = self.item(key, value, life);
         let mut writing = self.write(item.hash);
         if !wanted() {
             // Unlock before the value is dropped.
             drop(writing);
             return false;
         }
-        writing.store(item, ttl == Some(Duration::ZERO), now)
+        writing.store(item, life.is_dead(), now)
     }
 
-    pub(super) fn update(&self, key: K, make: impl FnOnce(Option<&V>) -> Option<V>) -> Option<V>
-    where
-        V: Clone,
-    {
-        let hash = self.hash(&key);
-        let mut writing = self.write(hash);
-        let found = writing.shard.find(hash, &key);
-        let live = found.filter(|(at, _)| self.time_left(writing.shard.expires(*at)).is_ok());
-        let at = found.map(|(at, _)| at);
-        let cause = if live.is_some() { Left::Removed } else { Left::Expired };
-        if let Some(value) = make(live.map(|(_, entry)| &entry.value)) {
-            let made = value.clone();
-            let (item, now) = self.item(key, value, self.ttl);
-            writing.store(item, self.ttl == Some(Duration::ZERO), now);
-            return Some(made);
-        }
-        if let Some(at) = at {
-            writing.take_out(at, cause);
-        }
-        None
-    }
-
-    pub(super) fn remove<Q>(&self, key: &Q) -> Option<V>
+    /// Removes what `key` has, if `wanted` says so under the lock, and gives it.
+    pub(super) fn remove_if<Q>(
+        &self,
+        key: &Q,
+        cause: Cause,
+        wanted: impl FnOnce(&V) -> bool,
+    ) -> Option<V>
     where
         Q: HashTrait + Equivalent<K> + ?Sized,
     {
         let hash = self.hash(key);
         let mut writing = self.write(hash);
-        let (at, _) = writing.shard.find(hash, key)?;
+        let (at, entry) = writing.shard.find(hash, key)?;
         if self.time_left(writing.shard.expires(at)).is_err() {
-            writing.take_out(at, Left::Expired);
+            let cause = writing.shard.cause(at, NEVER, cause);
+            writing.take_out(at, cause);
             return None;
         }
-        let gone = writing.extract(at, Left::Removed)?;
-        // The key is dropped here, after the lock.
+        if !wanted(&entry.value) {
+            return None;
+        }
+        let gone = writing.extract(at, cause)?;
+        // The key is dropped after the lock.
         drop(writing);
+        self.tell(&gone.key, &gone.value, cause);
         Some(gone.value)
     }
 
-    /// Removes what `keep` does not want, shard by shard, and what has expired; `keep` runs under
-    /// the shard's lock. Gives the number of removed entries.
-    pub(super) fn retain(&self, mut keep: impl FnMut(&K, &V) -> bool) -> usize {
+    /// Removes what `judge` finds a cause for, and what has expired, a few slots under each lock;
+    /// `judge` runs under it. Gives the number of removed entries.
+    pub(super) fn retain(&self, mut judge: impl FnMut(&K, &V) -> Option<Cause>) -> usize {
         let now = self.now_if_timed();
         let mut removed = 0;
         for (home, cell) in self.cells.iter().enumerate() {
-            let mut writing = Writing::new(self, cell, home);
-            let judged: Vec<(u32, Left)> = writing
-                .shard
-                .iter()
-                .map(|(at, entry)| (at, entry, writing.shard.cause(at, now)))
-                .filter(|(_, entry, cause)| {
-                    *cause == Left::Expired || !keep(&entry.key, &entry.value)
-                })
-                .map(|(at, _, cause)| (at, cause))
-                .collect();
-            removed += judged.len();
-            for (at, cause) in judged {
-                writing.take_out(at, cause);
+            let mut from = 0;
+            loop {
+                let mut writing = Writing::new(self, cell, home);
+                let end = writing.shard.end();
+                if from >= end {
+                    break;
+                }
+                for at in from..end.min(from.saturating_add(STRIDE)) {
+                    let judged = writing.shard.entry(at).and_then(|entry| {
+                        let over = writing.shard.over(at, now);
+                        over.or_else(|| judge(&entry.key, &entry.value))
+                    });
+                    if let Some(cause) = judged {
+                        writing.take_out(at, cause);
+                        removed += 1;
+                    }
+                }
+                from = from.saturating_add(STRIDE);
             }
         }
         removed
     }
 
+    /// Visits every live entry, a few slots under each lock, until `visit` says that it is enough.
+    pub(super) fn visit(&self, mut visit: impl FnMut(&K, &V) -> bool) {
+        let mut place = Some((0, 0));
+        while let Some((cell, from)) = place {
+            let mut more = true;
+            place = self.visit_some(cell, from, |key, value| {
+                more = more && visit(key, value);
+            });
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// Visits the live entries of a few slots under one lock; where to go on.
+    pub(super) fn visit_some(
+        &self,
+        cell: usize,
+        from: u32,
+        mut visit: impl FnMut(&K, &V),
+    ) -> Option<(usize, u32)> {
+        let now = self.now_if_timed();
+        let shard = self.cells.get(cell)?.shard.read();
+        let end = shard.end();
+        let until = end.min(from.saturating_add(STRIDE));
+        for at in from..until {
+            if let Some(entry) = shard.entry(at).filter(|_| now < shard.expires(at)) {
+                visit(&entry.key, &entry.value);
+            }
+        }
+        Some(if until < end { (cell, until) } else { (cell + 1, 0) })
+    }
+
     /// What is to be stored, and the time if it matters.
     #[inline]
-    fn item(&self, key: K, value: V, ttl: Option<Duration>) -> (Item<K, V>, u64) {
+    pub(super) fn item(&self, key: K, value: V, life: Life) -> (Item<K, V>, u64) {
         let hash = self.hash(&key);
         let own = self.weigher.as_ref().map_or(0, |weigh| weigh(&key, &value));
-        let weight = own.saturating_add(overhead::<K, V>());
-        if ttl.is_some() && !self.timed.load(Ordering::Relaxed) {
+        let mut weight = own.saturating_add(overhead::<K, V>());
+        let Life { ttl, tti, pinned } = life;
+        if life.is_timed() && !self.timed.load(Ordering::Relaxed) {
             self.timed.store(true, Ordering::Relaxed);
         }
+        if tti != NEVER {
+            weight = weight.saturating_add(idle::WEIGHT);
+        }
+        if pinned {
+            self.any_pins();
+        }
+        self.trace_weight(hash, weight);
         let now = self.now_if_timed();
-        let expires = ttl.map_or(NEVER, |ttl| now.saturating_add(nanos(ttl)));
-        (Item { key, value, hash, weight, expires }, now)
+        let expires = if ttl == NEVER { NEVER } else { now.saturating_add(self.spread(ttl)) };
+        (Item { key, value, hash, weight, expires, tti, pinned }, now)
     }
 }

@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 
 use super::history::History;
 use super::meta::{Meta, Place};
+use super::pins::Pins;
 
 /// Entries that the hand spares before it takes whatever it points to, so that one insertion
 /// never walks the whole cache.
@@ -62,6 +63,8 @@ pub(super) struct Policy {
     /// For how many it is made at least.
     least: usize,
     turn: u8,
+    /// Only where something is pinned.
+    pins: Option<Box<Pins>>,
 }
 
 impl Default for Policy {
@@ -72,7 +75,16 @@ impl Default for Policy {
 
 impl Policy {
     const fn new(least: usize) -> Self {
-        Self { ring: VecDeque::new(), window: 0, hand: 0, history: None, sized: 0, least, turn: 0 }
+        Self {
+            ring: VecDeque::new(),
+            window: 0,
+            hand: 0,
+            history: None,
+            sized: 0,
+            least,
+            turn: 0,
+            pins: None,
+        }
     }
 
     /// For a miniature of a cache that is so many times as large.
@@ -81,7 +93,7 @@ impl Policy {
     }
 
     #[inline]
-    fn epoch(&self) -> u8 {
+    pub(super) fn epoch(&self) -> u8 {
         self.history.as_ref().map_or(0, History::epoch)
     }
 
@@ -129,6 +141,25 @@ impl Policy {
         }
     }
 
+    /// Pins the entry in a slot, or lets it go to the settled.
+    pub(super) fn set_pinned(&mut self, at: u32, pinned: bool, seats: &mut impl Seats) {
+        let Some(meta) = seats.seat(at).filter(|meta| meta.is_pinned() != pinned) else {
+            return;
+        };
+        self.removed(meta);
+        meta.place = if pinned { Place::Pinned } else { Place::Main };
+        self.mark(at, pinned);
+    }
+
+    /// Notes that a slot is pinned, or not.
+    pub(super) fn mark(&mut self, at: u32, pinned: bool) {
+        self.pins.get_or_insert_default().set(at, pinned);
+    }
+
+    fn pinned(&self) -> usize {
+        self.pins.as_ref().map_or(0, |pins| pins.len())
+    }
+
     /// An entry has left for want of room: its frequency is remembered.
     #[inline]
     pub(super) fn evicted(&mut self, meta: &Meta) {
@@ -139,9 +170,12 @@ impl Policy {
         }
     }
 
-    /// The slot of the entry that is worth least; `None` when there is no entry.
+    /// The slot of the entry that is worth least; `None` when there is none that may leave.
     pub(super) fn victim(&mut self, seats: &mut impl Seats, plan: Plan) -> Option<u32> {
-        let len = seats.len();
+        let len = seats.len() - self.pinned();
+        if len == 0 {
+            return None;
+        }
         if self.history.is_none() || len > self.sized + self.sized / 2 {
             self.sized = len;
             self.history = Some(History::new(len, self.least));
@@ -210,7 +244,7 @@ impl Policy {
     fn settled(&mut self, seats: &mut impl Seats) -> Option<u32> {
         let (mut spared, mut last, epoch) = (0, None, self.epoch());
         for _ in 0..MOST_PASSED.min(seats.end().saturating_mul(4)) {
-            let at = self.hand;
+            let at = self.pins.as_ref().map_or(self.hand, |pins| pins.leap(self.hand));
             self.hand = if at + 1 < seats.end() { at + 1 } else { 0 };
             let Some(meta) = seats.seat(at).filter(|meta| meta.place == Place::Main) else {
                 continue;
@@ -233,5 +267,5 @@ fn stands(seats: &mut impl Seats, at: u32, turn: u8) -> bool {
 
 /// Some entry, for a cache in which the hand finds none in reasonable time.
 fn any(seats: &mut impl Seats) -> Option<u32> {
-    (0..seats.end()).find(|at| seats.seat(*at).is_some())
+    (0..seats.end()).find(|at| seats.seat(*at).is_some_and(|meta| !meta.is_pinned()))
 }

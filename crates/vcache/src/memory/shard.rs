@@ -4,13 +4,14 @@ use std::hash::Hash as HashTrait;
 
 use hashbrown::Equivalent;
 
+use super::idle::Idle;
 use super::index::{Hash, Index};
 use super::meta::Meta;
 use super::policy::{Plan, Policy, Seats};
 use super::slab::{Entry, Slab};
 use super::stats::Counts;
 use super::wheel::{NEVER, Wheel};
-use crate::metrics::Left;
+use crate::cause::Cause;
 
 /// Entries that one insertion moves on in the wheel.
 const TURNED: u32 = 16;
@@ -40,6 +41,9 @@ pub(super) struct Item<K, V> {
     pub(super) hash: Hash,
     pub(super) weight: u64,
     pub(super) expires: u64,
+    /// How long it may stay unused, or [`NEVER`].
+    pub(super) tti: u64,
+    pub(super) pinned: bool,
 }
 
 /// What has left a shard.
@@ -74,10 +78,6 @@ impl<K, V> Shard<K, V> {
         self.weight
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Entry<K, V>)> {
-        self.slab.iter()
-    }
-
     #[inline]
     pub(super) fn find<Q>(&self, hash: Hash, key: &Q) -> Option<(u32, &Entry<K, V>)>
     where
@@ -94,20 +94,58 @@ impl<K, V> Shard<K, V> {
         Some((at, found?))
     }
 
-    /// When an entry expires, or [`NEVER`].
+    /// The times of all entries, if any has one.
+    #[inline]
+    pub(super) fn wheel(&self) -> Option<&Wheel> {
+        self.wheel.as_deref()
+    }
+
+    pub(super) fn entry(&self, at: u32) -> Option<&Entry<K, V>> {
+        self.slab.get(at)
+    }
+
+    /// One past the highest slot in use.
+    pub(super) fn end(&self) -> u32 {
+        self.slab.end()
+    }
+
+    /// How hot an entry is, 0 to 63.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn heat(&self, at: u32) -> Option<u8> {
+        Some(self.slab.get(at)?.meta.heat(self.policy.epoch()))
+    }
+
+    /// Pins an entry, or lets it go.
+    pub(super) fn set_pinned(&mut self, at: u32, pinned: bool) {
+        self.policy.set_pinned(at, pinned, &mut self.slab);
+    }
+
+    /// Makes its part of the bound another.
+    pub(super) const fn set_share(&mut self, share: u64) {
+        self.share = share;
+    }
+
+    /// When an entry expires if it is not used, or [`NEVER`].
     #[inline]
     pub(super) fn expires(&self, at: u32) -> u64 {
         self.wheel.as_ref().map_or(NEVER, |wheel| wheel.expires(at))
     }
 
-    /// Why an entry leaves when a caller takes it out at `now`.
-    pub(super) fn cause(&self, at: u32, now: u64) -> Left {
-        if now < self.expires(at) { Left::Removed } else { Left::Expired }
+    /// Which of an entry's times is over at `now`.
+    pub(super) fn over(&self, at: u32, now: u64) -> Option<Cause> {
+        let wheel = self.wheel().filter(|wheel| now >= wheel.expires(at))?;
+        Some(wheel.idle(at).map_or(Cause::Expired, Idle::cause))
+    }
+
+    /// Why an entry leaves at `now`: `otherwise`, unless its time is over.
+    pub(super) fn cause(&self, at: u32, now: u64, otherwise: Cause) -> Cause {
+        self.over(at, now).unwrap_or(otherwise)
     }
 
     pub(super) fn weight_of(&self, at: u32) -> u64 {
         let weights = self.weights.as_ref();
-        weights.map_or(self.least, |weights| weights.get(at as usize).copied().unwrap_or(0))
+        weights
+            .map_or(self.least, |weights| weights.get(at as usize).copied().unwrap_or(self.least))
     }
 
     /// Adds an entry whose key is not here, with the standing of the one that it replaces if
@@ -123,12 +161,18 @@ impl<K, V> Shard<K, V> {
             return Err(item);
         }
         self.make_slot();
-        let Item { key, value, hash, weight, expires } = item;
-        let meta = standing.unwrap_or_else(|| self.policy.arrive(hash.upper, plan));
+        let Item { key, value, hash, weight, expires, tti, pinned } = item;
+        let mut meta = standing.unwrap_or_else(|| self.policy.arrive(hash.upper, plan));
+        if meta.is_pinned() {
+            meta.settle();
+        }
         let at = self.slab.insert(Entry { meta, key, value });
         self.index.insert(hash, at);
         self.policy.seated(at, &mut self.slab);
-        self.set_expires(at, expires, now);
+        if pinned {
+            self.set_pinned(at, true);
+        }
+        self.set_times(at, expires, tti, now);
         self.set_weight(at, weight);
         self.weight = self.weight.saturating_add(weight);
         Ok(())
@@ -143,24 +187,30 @@ impl<K, V> Shard<K, V> {
         let old = self.weight_of(at);
         self.weight = self.weight.saturating_sub(old).saturating_add(item.weight);
         self.set_weight(at, item.weight);
-        self.set_expires(at, item.expires, now);
+        self.set_times(at, item.expires, item.tti, now);
+        self.set_pinned(at, item.pinned);
         Some((key, value))
     }
 
-    fn set_expires(&mut self, at: u32, expires: u64, now: u64) {
-        if self.wheel.is_none() && expires == NEVER {
+    #[inline]
+    fn set_times(&mut self, at: u32, expires: u64, tti: u64, now: u64) {
+        if self.wheel.is_none() && expires == NEVER && tti == NEVER {
             return;
         }
-        self.wheel.get_or_insert_with(|| Box::new(Wheel::new(now))).set(at, expires);
+        let wheel = self.wheel.get_or_insert_with(|| Box::new(Wheel::new(now)));
+        wheel.set(at, expires);
+        if tti != NEVER {
+            wheel.set_idle(at, tti, now);
+        }
     }
 
     fn set_weight(&mut self, at: u32, weight: u64) {
-        let Some(weights) = &mut self.weights else {
+        if self.weights.is_none() && weight == self.least {
             return;
-        };
-        let at = at as usize;
+        }
+        let (weights, at) = (self.weights.get_or_insert_default(), at as usize);
         if weights.len() <= at {
-            weights.resize(at + 1, 0);
+            weights.resize(at + 1, self.least);
         }
         if let Some(place) = weights.get_mut(at) {
             *place = weight;
@@ -207,6 +257,9 @@ impl<K, V> Shard<K, V> {
         let weight = self.weight_of(at);
         let Entry { meta, key, value } = self.slab.remove(at)?;
         self.index.remove(meta.hash, at);
+        if meta.is_pinned() {
+            self.policy.mark(at, false);
+        }
         self.weight = self.weight.saturating_sub(weight);
         if let Some(wheel) = &mut self.wheel {
             wheel.set(at, NEVER);
@@ -214,18 +267,19 @@ impl<K, V> Shard<K, V> {
         Some(Gone { key, value, weight, meta })
     }
 
-    /// Takes the entry that is worth least; `None` when the shard is empty.
-    pub(super) fn evict(&mut self, now: u64, plan: Plan) -> Option<(Gone<K, V>, Left)> {
+    /// Takes the entry that is worth least; `None` when there is none that may leave.
+    pub(super) fn evict(&mut self, now: u64, plan: Plan) -> Option<(Gone<K, V>, Cause)> {
         let at = self.policy.victim(&mut self.slab, plan)?;
-        let cause = if now < self.expires(at) { Left::Room } else { Left::Expired };
+        let cause = self.cause(at, now, Cause::Room);
         let gone = self.take(at)?;
         self.policy.evicted(&gone.meta);
         Some((gone, cause))
     }
 
     /// Takes an entry whose time is over, if the wheel comes across one.
-    pub(super) fn reclaim(&mut self, now: u64) -> Option<Gone<K, V>> {
+    pub(super) fn reclaim(&mut self, now: u64) -> Option<(Gone<K, V>, Cause)> {
         let at = self.wheel.as_mut()?.expired(now, TURNED)?;
-        self.remove(at)
+        let cause = self.cause(at, now, Cause::Expired);
+        Some((self.remove(at)?, cause))
     }
 }

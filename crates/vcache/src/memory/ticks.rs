@@ -5,6 +5,8 @@
 //! second before the time in question, that is the answer; only then does the clock decide. So
 //! answers are the clock's own, unless the system did not advance its time for a whole second.
 
+use crate::coarse;
+
 /// What the coarse clock may lag behind, in nanoseconds. It is advanced every 1 to 10 ms.
 const LAG: u64 = 1_000_000_000;
 
@@ -30,29 +32,6 @@ impl Ticks {
                 .is_some_and(|coarse| coarse.wrapping_add(ahead).saturating_add(LAG) < time)
         };
         !self.ahead.is_some_and(early) && time <= now()
-    }
-}
-
-pub(crate) use coarse::now as coarse_now;
-
-#[cfg(target_os = "linux")]
-mod coarse {
-    use rustix::time::{ClockId, clock_gettime};
-
-    /// Nanoseconds since some moment. No system call: a read of a page that the kernel shares.
-    #[inline]
-    pub(crate) fn now() -> Option<u64> {
-        let time = clock_gettime(ClockId::MonotonicCoarse);
-        let (seconds, nanos) = (time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned());
-        #[allow(clippy::useless_conversion, reason = "other widths on other processors")]
-        Some(u64::from(seconds).wrapping_mul(1_000_000_000).wrapping_add(u64::from(nanos)))
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod coarse {
-    pub(crate) const fn now() -> Option<u64> {
-        None
     }
 }
 

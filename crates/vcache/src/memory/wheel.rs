@@ -4,6 +4,7 @@
 //! be reclaimed; reads compare the time itself. The lists run through a column beside the slab,
 //! doubly linked, so that whatever leaves the slab leaves the wheel in the same step.
 
+use super::idle::Idle;
 use super::slab::NONE;
 
 /// The time of an entry that lives until it is evicted.
@@ -40,6 +41,9 @@ pub(super) struct Wheel {
     occupied: [u64; LEVELS],
     /// The tick up to which everything was reclaimed.
     tick: u64,
+    /// Empty where nothing has a time to idle. An entry with one stands in the wheel at the
+    /// earliest time at which it may expire, and is moved on from there if it was used.
+    idle: Vec<Idle>,
 }
 
 impl Wheel {
@@ -49,23 +53,55 @@ impl Wheel {
             heads: [[NONE; BUCKETS]; LEVELS],
             occupied: [0; LEVELS],
             tick: now >> TICK,
+            idle: Vec::new(),
         }
     }
 
-    /// When the entry in a slot expires.
+    /// When the entry in a slot expires, if nobody uses it until then.
     #[inline]
     pub(super) fn expires(&self, at: u32) -> u64 {
+        self.idle(at).map_or_else(|| self.stands(at), Idle::deadline)
+    }
+
+    /// The time at which the wheel looks at the entry in a slot.
+    #[inline]
+    fn stands(&self, at: u32) -> u64 {
         self.timers.get(at as usize).map_or(NEVER, |timer| timer.expires)
+    }
+
+    /// The time to idle of the entry in a slot, if it has one.
+    #[inline]
+    pub(super) fn idle(&self, at: u32) -> Option<&Idle> {
+        self.idle.get(at as usize).filter(|idle| !idle.is_none())
+    }
+
+    /// Gives the entry in a slot a time to idle, beside the time that was set.
+    pub(super) fn set_idle(&mut self, at: u32, tti: u64, now: u64) {
+        let idle = Idle::new(self.stands(at), tti, now);
+        let deadline = idle.deadline();
+        self.set(at, deadline);
+        if self.idle.len() <= at as usize {
+            self.idle.resize_with(at as usize + 1, Idle::none);
+        }
+        if let Some(place) = self.idle.get_mut(at as usize) {
+            *place = idle;
+        }
     }
 
     /// Makes room for the slots of a slab, exactly.
     pub(super) fn grow(&mut self, slots: usize) {
         self.timers.reserve_exact(slots.saturating_sub(self.timers.len()));
+        if !self.idle.is_empty() {
+            self.idle.reserve_exact(slots.saturating_sub(self.idle.len()));
+        }
     }
 
     /// Sets when the entry in a slot expires, in place of what was set before.
     pub(super) fn set(&mut self, at: u32, expires: u64) {
         self.unlink(at);
+        if let Some(idle) = self.idle.get_mut(at as usize) {
+            *idle = Idle::none();
+        }
         if expires == NEVER && self.timers.len() <= at as usize {
             return;
         }
@@ -92,12 +128,15 @@ impl Wheel {
             if expires <= now {
                 return Some(at);
             }
-            if level == 0 {
+            if level == 0 && self.stands(at) > now {
                 // Its tick is not over: some of its entries are due, and others not yet.
                 return self.due(at, now, steps);
             }
             steps = steps.checked_sub(1)?;
             self.unlink(at);
+            if let Some(timer) = self.timers.get_mut(at as usize) {
+                timer.expires = expires;
+            }
             self.link(at, expires);
         }
         self.tick = self.tick.max(end);
@@ -107,11 +146,11 @@ impl Wheel {
     /// The first in a list, from `at` on, whose time is over.
     fn due(&self, mut at: u32, now: u64, steps: u32) -> Option<u32> {
         for _ in 0..steps {
-            let timer = self.timers.get(at as usize)?;
-            if timer.expires <= now {
+            let newer = self.timers.get(at as usize)?.newer;
+            if self.expires(at) <= now {
                 return Some(at);
             }
-            at = timer.newer;
+            at = newer;
         }
         None
     }

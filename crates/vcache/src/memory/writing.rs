@@ -4,20 +4,23 @@ use std::hash::Hash as HashTrait;
 use std::sync::atomic::Ordering;
 
 use super::engine::{Cell, Engine};
+use super::leaving::Leaving;
 use super::lock;
 use super::shard::{Gone, Item, Shard};
-use crate::metrics::Left;
+use crate::cause::Cause;
 
 /// Expired entries that every insertion takes out.
 const RECLAIMED: u32 = 4;
 /// Attempts to find room while all that could leave is locked by other threads.
 const ATTEMPTS: u32 = 256;
+/// The same where entries are pinned, so that it may well be that nothing can ever leave.
+const PINNED_ATTEMPTS: u32 = 8;
 
-/// A shard under its write lock. What was removed is dropped after the lock is released, because
-/// destructors are the caller's code. Fields are dropped from top to bottom.
+/// A shard under its write lock. What was removed is told of and dropped after the lock is released,
+/// because listeners and destructors are the caller's code. Fields are dropped from top to bottom.
 pub(super) struct Writing<'a, K, V> {
     pub(super) shard: lock::Writing<'a, Shard<K, V>>,
-    removed: Removed<K, V>,
+    removed: Leaving<'a, K, V>,
     engine: &'a Engine<K, V>,
     cell: &'a Cell<K, V>,
     home: usize,
@@ -25,26 +28,11 @@ pub(super) struct Writing<'a, K, V> {
     credit: u64,
 }
 
-/// Removed keys and values; most writers remove one at most, which takes no allocation.
-struct Removed<K, V> {
-    one: Option<(K, V)>,
-    more: Vec<(K, V)>,
-}
-
-impl<K, V> Removed<K, V> {
-    fn push(&mut self, key: K, value: V) {
-        match self.one {
-            None => self.one = Some((key, value)),
-            Some(_) => self.more.push((key, value)),
-        }
-    }
-}
-
 impl<'a, K, V> Writing<'a, K, V> {
     pub(super) fn new(engine: &'a Engine<K, V>, cell: &'a Cell<K, V>, home: usize) -> Self {
         Self {
             shard: cell.shard.write(),
-            removed: Removed { one: None, more: Vec::new() },
+            removed: Leaving::new(engine.listener.as_ref()),
             engine,
             cell,
             home,
@@ -53,24 +41,46 @@ impl<'a, K, V> Writing<'a, K, V> {
     }
 
     /// Takes what has left this shard off its account, and counts why.
-    fn settle(&mut self, weight: u64, cause: Left) {
+    fn settle(&mut self, weight: u64, cause: Cause) {
         self.credit += weight;
         self.shard.counts.left(cause);
         self.engine.meters.left(weight, cause);
     }
 
     /// Removes the entry at `at` and gives it away.
-    pub(super) fn extract(&mut self, at: u32, cause: Left) -> Option<Gone<K, V>> {
+    pub(super) fn extract(&mut self, at: u32, cause: Cause) -> Option<Gone<K, V>> {
         let gone = self.shard.remove(at)?;
         self.settle(gone.weight, cause);
         Some(gone)
     }
 
     /// Removes the entry at `at`.
-    pub(super) fn take_out(&mut self, at: u32, cause: Left) {
+    pub(super) fn take_out(&mut self, at: u32, cause: Cause) {
         if let Some(gone) = self.extract(at, cause) {
-            self.removed.push(gone.key, gone.value);
+            self.removed.push(gone.key, gone.value, cause);
         }
+    }
+
+    /// Makes room because the bound is lower now; false if nothing can leave.
+    pub(super) fn shrink(&mut self, now: u64) -> bool {
+        let Some((gone, cause)) = self.shard.evict(now, self.engine.tuner.plan()) else {
+            return false;
+        };
+        let cause = if cause == Cause::Room { Cause::Resized } else { cause };
+        self.settle(gone.weight, cause);
+        self.removed.push(gone.key, gone.value, cause);
+        true
+    }
+
+    /// Takes over weight that was reserved.
+    #[cfg(feature = "snapshot")]
+    pub(super) const fn add_credit(&mut self, weight: u64) {
+        self.credit += weight;
+    }
+
+    /// What has left and is still on the engine's account.
+    pub(super) const fn credit(&self) -> u64 {
+        self.credit
     }
 
     /// Frees the weight of one entry, of this shard if it has its share; false if nothing can
@@ -93,7 +103,7 @@ impl<'a, K, V> Writing<'a, K, V> {
             return false;
         };
         self.settle(gone.weight, cause);
-        self.removed.push(gone.key, gone.value);
+        self.removed.push(gone.key, gone.value, cause);
         true
     }
 
@@ -115,7 +125,7 @@ impl<'a, K, V> Writing<'a, K, V> {
                 shard.counts.left(cause);
                 self.engine.meters.left(gone.weight, cause);
                 self.credit += gone.weight;
-                self.removed.push(gone.key, gone.value);
+                self.removed.push(gone.key, gone.value, cause);
                 return true;
             }
         }
@@ -124,7 +134,7 @@ impl<'a, K, V> Writing<'a, K, V> {
 
     /// Sees that `weight` is on the engine's account for a newcomer.
     fn make_room(&mut self, weight: u64, now: u64) -> bool {
-        if weight > self.engine.max_weight {
+        if weight > self.engine.max_weight() {
             return false;
         }
         let mut attempts = 0;
@@ -142,7 +152,7 @@ impl<'a, K, V> Writing<'a, K, V> {
                 continue;
             }
             attempts += 1;
-            if attempts == ATTEMPTS {
+            if attempts == if self.engine.has_pins() { PINNED_ATTEMPTS } else { ATTEMPTS } {
                 return false;
             }
             std::thread::yield_now();
@@ -152,11 +162,11 @@ impl<'a, K, V> Writing<'a, K, V> {
     /// Takes out some of what has expired.
     fn reclaim(&mut self, now: u64) {
         for _ in 0..RECLAIMED {
-            let Some(gone) = self.shard.reclaim(now) else {
+            let Some((gone, cause)) = self.shard.reclaim(now) else {
                 return;
             };
-            self.settle(gone.weight, Left::Expired);
-            self.removed.push(gone.key, gone.value);
+            self.settle(gone.weight, cause);
+            self.removed.push(gone.key, gone.value, cause);
         }
     }
 }
@@ -167,21 +177,22 @@ impl<K: HashTrait + Eq, V> Writing<'_, K, V> {
     pub(super) fn store(&mut self, item: Item<K, V>, dead: bool, now: u64) -> bool {
         let mut standing = None;
         if let Some((at, _)) = self.shard.find(item.hash, &item.key) {
-            let (cause, old) = (self.shard.cause(at, now), self.shard.weight_of(at));
+            let cause = self.shard.cause(at, now, Cause::Replaced);
+            let old = self.shard.weight_of(at);
             let more = item.weight.saturating_sub(old);
-            if !dead && item.weight <= self.engine.max_weight && self.engine.reserve(more) {
+            if !dead && item.weight <= self.engine.max_weight() && self.engine.reserve(more) {
                 self.replace(at, item, old, cause, now);
                 return true;
             }
             if let Some(gone) = self.extract(at, cause) {
                 standing = Some(gone.meta);
-                self.removed.push(gone.key, gone.value);
+                self.removed.push(gone.key, gone.value, cause);
             }
         }
         self.reclaim(now);
         let weight = item.weight;
         if dead {
-            self.removed.push(item.key, item.value);
+            self.removed.push(item.key, item.value, Cause::Refused);
             return false;
         }
         if self.make_room(weight, now) {
@@ -193,11 +204,11 @@ impl<K: HashTrait + Eq, V> Writing<'_, K, V> {
                 }
                 Err(refused) => {
                     self.credit += weight;
-                    self.removed.push(refused.key, refused.value);
+                    self.removed.push(refused.key, refused.value, Cause::Refused);
                 }
             }
         } else {
-            self.removed.push(item.key, item.value);
+            self.removed.push(item.key, item.value, Cause::Refused);
         }
         self.engine.meters.refused();
         self.shard.counts.refusals += 1;
@@ -205,14 +216,14 @@ impl<K: HashTrait + Eq, V> Writing<'_, K, V> {
     }
 
     /// Puts `item` in the place of an entry that weighs `old`; what it weighs more is reserved.
-    fn replace(&mut self, at: u32, item: Item<K, V>, old: u64, cause: Left, now: u64) {
+    fn replace(&mut self, at: u32, item: Item<K, V>, old: u64, cause: Cause, now: u64) {
         self.credit += old.saturating_sub(item.weight);
         self.shard.counts.left(cause);
         self.shard.counts.inserts += 1;
         self.engine.meters.left(old, cause);
         self.engine.meters.inserted(item.weight);
         if let Some((key, value)) = self.shard.replace(at, item, now) {
-            self.removed.push(key, value);
+            self.removed.push(key, value, cause);
         }
         self.reclaim(now);
     }

@@ -47,6 +47,17 @@ impl Codec<String> for Raw {
     }
 }
 
+/// As eight bytes, the lowest first.
+impl Codec<u64> for Raw {
+    fn encode(&self, value: &u64) -> Result<Bytes, BoxError> {
+        Ok(Bytes::copy_from_slice(&value.to_le_bytes()))
+    }
+
+    fn decode(&self, bytes: Bytes) -> Result<u64, BoxError> {
+        Ok(u64::from_le_bytes(bytes.as_ref().try_into()?))
+    }
+}
+
 /// The value as JSON (RFC 8259), for whatever serde can read and write.
 #[cfg(feature = "json")]
 #[derive(Debug, Clone, Copy, Default)]

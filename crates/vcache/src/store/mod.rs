@@ -20,7 +20,7 @@ pub(crate) mod redis;
 #[cfg(any(feature = "disk", feature = "redis"))]
 mod taglist;
 #[cfg(any(feature = "disk", feature = "redis"))]
-mod wall;
+pub(crate) mod wall;
 
 /// Keeps bytes under names, for a time.
 ///

@@ -176,7 +176,8 @@ where
             Ok(brought)
         };
         let keys = missing.iter().map(|key| Arc::from(*key)).collect();
-        let loaded = self.first.load_many(keys, load).boxed().await?;
+        let loading = self.first.loading();
+        let loaded = self.first.load_many(keys, &loading, load).boxed().await?;
         let named = |key: &'k str| loaded.get(key).map(|value| (key, value.clone()));
         found.extend(missing.into_iter().filter_map(named));
         Ok(found)

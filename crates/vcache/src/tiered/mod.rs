@@ -197,7 +197,7 @@ where
             Ok(brought)
         };
         let keys = keys.iter().map(|key| Arc::from(*key)).collect();
-        let read = self.reads.run_many(keys, read).await.unwrap_or_default();
+        let read = self.reads.run_many(keys, read, None).await.unwrap_or_default();
         read.into_iter().filter_map(|(key, found)| Some((key, found?))).collect()
     }
 

@@ -9,9 +9,9 @@ use super::shorter;
 use super::writing::Writing;
 use crate::cache::Cache;
 use crate::clock::{Clock, nanos};
+use crate::coarse;
 use crate::load::flight::Flight;
 use crate::load::loaded::Loaded;
-use crate::memory::coarse_now;
 
 const ALWAYS: u64 = u64::MAX;
 /// By how much the coarse clock may be late, in nanoseconds. It is advanced every 1 to 10 ms.
@@ -110,7 +110,7 @@ struct Session {
 impl Near {
     pub(super) fn new(drops: Arc<dyn Drops>, clock: Arc<dyn Clock>, terms: Option<Terms>) -> Self {
         // The coarse clock first, so that the difference is rather too large than too small.
-        let coarse = coarse_now().filter(|_| clock.is_system());
+        let coarse = coarse::now().filter(|_| clock.is_system());
         let ahead = coarse.map(|coarse| nanos(clock.now()).wrapping_sub(coarse));
         let near = Self {
             until: AtomicU64::new(ALWAYS),
@@ -137,7 +137,7 @@ impl Near {
     }
 
     fn is_before(&self, until: u64) -> bool {
-        let coarse = self.ahead.and_then(|ahead| Some(coarse_now()?.wrapping_add(ahead)));
+        let coarse = self.ahead.and_then(|ahead| Some(coarse::now()?.wrapping_add(ahead)));
         match coarse {
             Some(coarse) => coarse.saturating_add(LATE) < until,
             None => nanos(self.clock.now()) < until,

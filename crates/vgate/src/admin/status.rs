@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use verve::balance::EndpointStatus;
+use verve::cache::Cause;
+use verve::cache::http::HttpCache;
 use verve::server::Monitor;
 use verve::unit::duration;
 
@@ -124,10 +126,38 @@ fn caches(graph: &Graph) -> Value {
             "bytes": stats.bytes,
             "max_bytes": cache.made().config().max_size,
             "refreshes": stats.refreshes,
+            "memory": memory(cache.made()),
+            "curve": curve(cache.made()),
         });
         (name.clone(), figures)
     });
     Value::Object(caches.collect::<Map<_, _>>())
+}
+
+/// What the cache's memory did, look-up by look-up.
+fn memory(cache: &HttpCache) -> Value {
+    let stats = cache.memory_stats();
+    let left = Cause::ALL.into_iter().filter(|cause| *cause != Cause::Refused);
+    let left = left.map(|cause| (cause.name().to_owned(), json!(stats.left(cause))));
+    json!({
+        "hits": stats.hits,
+        "misses": stats.misses,
+        "hit_ratio": stats.hit_ratio(),
+        "inserts": stats.inserts,
+        "refusals": stats.refusals,
+        "left": left.collect::<Map<_, _>>(),
+    })
+}
+
+/// How often an LRU cache of a part or a multiple of the size would hit; null before any look-up.
+fn curve(cache: &HttpCache) -> Value {
+    let Some(curve) = cache.curve() else {
+        return Value::Null;
+    };
+    let size = cache.config().max_size;
+    let sizes = [size / 4, size / 2, size, size.saturating_mul(2), size.saturating_mul(4)];
+    let points = sizes.map(|size| json!({ "max_bytes": size, "hit_ratio": curve.hit_ratio(size) }));
+    json!({ "keys": curve.keys(), "rate": curve.rate(), "points": points })
 }
 
 fn rate_limits(graph: &Graph) -> Value {

@@ -16,6 +16,7 @@ use verve::metrics::health::{Health, HealthService};
 use verve::metrics::{ExposeService, Handle};
 use verve::server::Monitor;
 
+use crate::admin::purge::purge;
 use crate::admin::status::status;
 use crate::state::State;
 
@@ -35,6 +36,7 @@ type Page = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Se
 const INDEX: &str = "vgate admin\n\n\
     /metrics     figures for Prometheus\n\
     /api/status  routes, endpoints, caches and limits as JSON\n\
+    /api/purge   POST what the caches are to forget; see vgate purge --help\n\
     /api/metrics figures with quantiles as JSON\n\
     /health      what works; ?verbose shows each check\n\
     /ready       whether to send traffic here\n\
@@ -70,6 +72,10 @@ impl View {
                 Box::pin(self.health.call(request))
             }
             "/api/metrics" => Box::pin(self.json.call(request)),
+            "/api/purge" => {
+                let state = Arc::clone(&self.state);
+                Box::pin(async move { Ok(purge(&state, request).await) })
+            }
             "/" | "/api/status" if !is_read(request.method()) => {
                 page(Reject::new(StatusCode::METHOD_NOT_ALLOWED, "method").into_response())
             }
@@ -101,7 +107,8 @@ fn page(response: Response<Body>) -> Page {
     Box::pin(std::future::ready(Ok(response)))
 }
 
-fn text(kind: &'static str, text: String) -> Response<Body> {
+/// A page that no cache may keep.
+pub(crate) fn text(kind: &'static str, text: String) -> Response<Body> {
     let mut response = Response::new(Body::full(text));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use verve::balance::{self, Checks, Tunnels, Upstream};
-use verve::cache::http::HttpCache;
+use verve::cache::http::{HttpCache, SetCookie};
 use verve::pool::http::Client;
 
 use verve::ratelimit::{ConcurrencyLimit, Limiter, RateLimitLayer};
@@ -79,7 +79,12 @@ impl Shared {
             tunnels: tunnels(config, old),
             upstreams: make("upstreams", &config.upstreams, groups, faults, group),
             caches: make("caches", &config.caches, caches, faults, |name, config, _| {
-                let config = cache::http::Config { name: named(name, config), ..config.clone() };
+                let config = cache::http::Config {
+                    name: named(name, config),
+                    // Behind a gateway many applications meet that do not know of each other.
+                    set_cookie: config.set_cookie.or(Some(SetCookie::Bypass)),
+                    ..config.clone()
+                };
                 HttpCache::new(config).map_err(|e| chain(&e))
             }),
             rate_limits: make(

@@ -5,6 +5,7 @@ mod demo;
 mod file;
 mod init;
 mod proxy;
+mod purge;
 mod run;
 
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ First steps:
 While it runs:
   curl http://127.0.0.1:9900/api/status        routes, endpoints, cache and limiter figures
   curl http://127.0.0.1:9900/metrics           the same for Prometheus
+  vgate purge --tag TAG                        forget what the origin tagged so
   kill -HUP <pid>                              read the file again; a bad file changes nothing
   kill <pid>                                   drain and end; twice ends at once";
 
@@ -45,6 +47,8 @@ enum Command {
     Run(File),
     /// Check a file: every mistake at once, each at its place. Ends with 1 if there is one.
     Check(File),
+    /// Tell a running gateway what its caches are to forget: by URL, tag, prefix, host, or all.
+    Purge(purge::Purge),
     /// Write a commented `vgate.toml` into this folder; never overwrites one.
     Init,
 }
@@ -57,6 +61,7 @@ impl Cli {
             Command::Proxy(proxy) => proxy.execute(),
             Command::Run(file) => run::execute(&file),
             Command::Check(file) => check::execute(&file),
+            Command::Purge(purge) => purge.execute(),
             Command::Init => init::execute(),
         };
         done.map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)

@@ -68,7 +68,7 @@ impl Proxy {
         config.server.workers = self.workers;
         config.listeners =
             vec![verve::server::Config { listen: self.listen, ..Default::default() }];
-        config.admin = Admin { enabled: true, listen: self.admin };
+        config.admin = Admin { listen: self.admin, ..Admin::default() };
         let endpoints = self.to.iter().cloned().map(Endpoint::new).collect();
         let upstream = verve::balance::Config { endpoints, ..Default::default() };
         config.upstreams.insert("origin".to_owned(), upstream);

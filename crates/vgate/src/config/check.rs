@@ -8,6 +8,7 @@ use crate::config::document::{Path, at};
 use crate::config::fault::Fault;
 use crate::config::problem::closest;
 use crate::config::route::Route;
+use crate::config::secret::Secret;
 use crate::logging::check_level;
 use crate::normalise::plain_path;
 use crate::route::pattern::Host;
@@ -39,6 +40,10 @@ fn check_process(config: &Config, faults: &mut Vec<(Path, Fault)>) {
         ))
         .help("use `127.0.0.1` or `[::1]`, and a tunnel to reach it from elsewhere");
         faults.push((at!["admin", "listen"], fault));
+    }
+    if admin.token.as_ref().is_some_and(Secret::is_empty) {
+        let fault = Fault::new("an empty token is none").help("leave it out, or set one");
+        faults.push((at!["admin", "token"], fault));
     }
     if config.server.workers.is_some_and(|workers| workers.get() > MOST_WORKERS) {
         let fault = Fault::new(format!("more than {MOST_WORKERS} workers"))

@@ -56,16 +56,24 @@ impl<'a> Document<'a> {
         (Self { root }, problems)
     }
 
-    /// Where the mistake that `message` tells of stands: the field below `path` that it names, the
-    /// value at `path`, or the nearest value on the way to it.
-    pub(crate) fn locate(&self, path: &[Step], message: &str) -> Range<usize> {
-        let Some(value) = self.nearest(path) else {
-            return 0..0;
-        };
+    /// Where the value at `path` stands, or the nearest one on the way to it.
+    pub(crate) fn locate(&self, path: &[Step]) -> Range<usize> {
+        self.nearest(path).map_or(0..0, Spanned::span)
+    }
+
+    /// Where the field below `path` that `message` names stands.
+    pub(crate) fn locate_field(&self, path: &[Step], message: &str) -> Option<Range<usize>> {
         let mut fields = Vec::new();
-        fields_below(value, "", &mut fields);
+        fields_below(self.nearest(path)?, "", &mut fields);
         let named = fields.into_iter().filter(|(field, _)| mentions(message, field));
-        named.max_by_key(|(field, _)| field.len()).map_or_else(|| value.span(), |(_, span)| span)
+        named.max_by_key(|(field, _)| field.len()).map(|(_, span)| span)
+    }
+
+    /// Takes the smallest entry that holds `span` out of the tree.
+    pub(crate) fn cut(&mut self, span: &Range<usize>) {
+        if let Some(depth) = smallest(self.root.get_ref(), span) {
+            cut_from_table(self.root.get_mut(), span, depth);
+        }
     }
 
     /// Whether `span` lies in the value at `path`.
@@ -114,6 +122,7 @@ impl<'a> Document<'a> {
                 Err(error) => error,
             };
             let span = error.span().unwrap_or(0..0);
+            let span = text_in(tree.get_ref(), &span, error.message()).unwrap_or(span);
             problems.push(explain(error.message(), span.clone()));
             let depth = smallest(tree.get_ref(), &span)?;
             if !cut_from_table(tree.get_mut(), &span, depth) {
@@ -121,6 +130,29 @@ impl<'a> Document<'a> {
             }
         }
         None
+    }
+}
+
+/// The text that `message` quotes, if it is an item of the array at `span`: toml gives the place
+/// of the array.
+fn text_in(table: &DeTable<'_>, span: &Range<usize>, message: &str) -> Option<Range<usize>> {
+    table.iter().find_map(|(_, value)| text_in_value(value, span, message))
+}
+
+fn text_in_value(
+    value: &Spanned<DeValue<'_>>,
+    span: &Range<usize>,
+    message: &str,
+) -> Option<Range<usize>> {
+    let quoted = |text: &str| message.contains(&format!("`{text}`"));
+    match value.get_ref() {
+        DeValue::Table(table) => text_in(table, span, message),
+        DeValue::Array(array) if value.span() == *span => {
+            let item = |item: &&Spanned<DeValue<'_>>| item.get_ref().as_str().is_some_and(quoted);
+            array.iter().find(item).map(Spanned::span)
+        }
+        DeValue::Array(array) => array.iter().find_map(|item| text_in_value(item, span, message)),
+        _ => None,
     }
 }
 
@@ -341,18 +373,21 @@ colour = "blue"
     fn a_value_is_found_by_its_path() {
         let (document, problems) = Document::parse(WRONG);
         assert_eq!(problems, []);
-        let span = document.locate(at!["by_name", "first", "colour"].as_slice(), "");
+        let span = document.locate(at!["by_name", "first", "colour"].as_slice());
         assert_eq!(&WRONG[span], "\"blue\"");
-        let span = document.locate(at!["parts", 1, "size"].as_slice(), "");
+        let span = document.locate(at!["parts", 1, "size"].as_slice());
         assert_eq!(&WRONG[span], "999");
     }
 
     #[test]
     fn a_message_that_names_a_field_points_at_it() {
         let (document, _) = Document::parse(WRONG);
-        let span = document.locate(at!["by_name", "first"].as_slice(), "`colour` is too bright");
+        let span = document
+            .locate_field(at!["by_name", "first"].as_slice(), "`colour` is too bright")
+            .unwrap();
         assert_eq!(&WRONG[span], "\"blue\"");
-        let span = document.locate(at!["by_name"].as_slice(), "first.size must be small");
+        let span =
+            document.locate_field(at!["by_name"].as_slice(), "first.size must be small").unwrap();
         assert_eq!(&WRONG[span], "\"large\"");
     }
 

@@ -7,6 +7,7 @@ pub(crate) mod fault;
 pub(crate) mod problem;
 pub(crate) mod render;
 pub(crate) mod route;
+pub(crate) mod secret;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use verve::http::TrustedProxies;
 use verve::{balance, cache, pool, ratelimit, server};
 
 use crate::config::route::Route;
+use crate::config::secret::Secret;
 use crate::logging::LogConfig;
 
 /// Everything that the file can say.
@@ -114,10 +116,22 @@ pub(crate) struct Admin {
     /// Its address. Default: `127.0.0.1:9900`. It asks for no password: only the loopback
     /// addresses are accepted.
     pub(crate) listen: SocketAddr,
+    /// What `POST /api/purge` asks for as `Authorization: Bearer`; write it as
+    /// `"${VGATE_ADMIN_TOKEN}"` to keep it out of the file. Default: none, and whoever can reach
+    /// the address, which is on this machine, can purge. Looking needs no token.
+    pub(crate) token: Option<Secret>,
+}
+
+impl Admin {
+    /// Whether it listens in the same way as another.
+    pub(crate) fn listens_like(&self, other: &Self) -> bool {
+        (self.enabled, self.listen) == (other.enabled, other.listen)
+    }
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { enabled: true, listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9900)) }
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 9900));
+        Self { enabled: true, listen, token: None }
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn config(listen: SocketAddr, admin: SocketAddr, origins: &[SocketAdd
     let limits = [("everyone", limit(5000, 10_000)), ("few", limit(5, 5))];
     Config {
         listeners: vec![listener],
-        admin: Admin { enabled: true, listen: admin },
+        admin: Admin { listen: admin, ..Admin::default() },
         upstreams: named([("shop", upstream(origins))]),
         caches: named([("pages", cache::http::Config::default())]),
         rate_limits: named(limits),

@@ -33,7 +33,7 @@ use crate::config::Http2Config;
 use crate::conn::activity::Activity;
 use crate::conn::drive::{Clock, Graceful, drive, waited_out};
 use crate::conn::front::Front;
-use crate::conn::sniff::sniff;
+use crate::conn::sniff::{First, sniff};
 use crate::conn::stall::{Flow, Last, Stall};
 use crate::conn::streams::Streams;
 use crate::conn::watch::Watch;
@@ -124,19 +124,19 @@ struct Session<'a, S> {
 
 impl<S: App> Session<'_, S> {
     /// Finds out the protocol and speaks it.
-    async fn run<IO>(self, io: Stall<IO>) -> Result<(), Fault>
+    async fn run<IO>(self, mut io: Stall<IO>) -> Result<(), Fault>
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         if let Some(tls) = &self.rules.tls {
             self.run_tls(tls, io).await
         } else if self.rules.h2c {
-            match sniff(io, &self.rules.times, self.drain).await? {
-                Some((io, protocol)) => self.speak(io, protocol).await,
+            match sniff(&mut io, &self.rules.times, self.drain).await? {
+                Some((first, protocol)) => self.speak(io, first, protocol).await,
                 None => Ok(()),
             }
         } else {
-            self.speak(io, Protocol::Http1).await
+            self.speak(io, First::default(), Protocol::Http1).await
         }
     }
 
@@ -151,17 +151,17 @@ impl<S: App> Session<'_, S> {
             () = waited_out(self.drain) => return Ok(()),
         };
         let (io, protocol) = shaken.map_err(|_| Fault::TlsTimeout)?.map_err(|_| Fault::Tls)?;
-        self.speak(io, protocol).await
+        self.speak(io, First::default(), protocol).await
     }
 
-    async fn speak<IO>(self, io: IO, protocol: Protocol) -> Result<(), Fault>
+    async fn speak<IO>(self, io: IO, first: First, protocol: Protocol) -> Result<(), Fault>
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         self.tally.negotiated(protocol);
         let activity = Activity::new(protocol, self.flow.clone(), Arc::clone(self.tally));
         let clock = Clock::new(activity.clone(), self.flow, self.rules.times);
-        let io = TokioIo::new(Watch::new(io, activity.clone()));
+        let io = TokioIo::new(Watch::new(io, first, activity.clone()));
         let front = Front {
             service: self.service,
             connection: self.connection,

@@ -1,10 +1,8 @@
 //! Which HTTP a cleartext client speaks, told by its first bytes.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -16,61 +14,37 @@ use crate::tls::Protocol;
 /// What an HTTP/2 client sends first (RFC 9113 §3.4); no HTTP/1 request begins like it.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A transport whose first bytes were read already, and are read again.
-pub(crate) struct Sniffed<IO> {
-    io: IO,
-    first: [u8; PREFACE.len()],
+/// The first bytes of a connection, which were read already and are to be read again.
+#[derive(Debug, Default)]
+pub(crate) struct First {
+    bytes: [u8; PREFACE.len()],
     given: usize,
     filled: usize,
 }
 
-/// Reads until it is clear which protocol the client speaks; none when it left, or when the drain
-/// had begun some time ago, before a byte had come.
-pub(crate) async fn sniff<IO>(
-    io: IO,
-    times: &Times,
-    drain: &CancellationToken,
-) -> Result<Option<(Sniffed<IO>, Protocol)>, Fault>
-where
-    IO: AsyncRead + Unpin,
-{
-    let mut sniffed = Sniffed { io, first: [0; PREFACE.len()], given: 0, filled: 0 };
-    let first = tokio::select! {
-        biased;
-        first = timeout(times.first_byte, sniffed.fill()) => first,
-        () = waited_out(drain) => return Ok(None),
-    };
-    let first = first.map_err(|_| Fault::FirstByteTimeout)?;
-    if first.map_err(|_| Fault::Io)? == 0 {
-        return Ok(None);
+impl First {
+    /// Gives what is left, as much as fits; whether there was something left.
+    pub(crate) fn give(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
+        let left = self.bytes.get(self.given..self.filled).unwrap_or_default();
+        let (now, _) = left.split_at(left.len().min(buffer.remaining()));
+        buffer.put_slice(now);
+        self.given += now.len();
+        !left.is_empty()
     }
-    let protocol = timeout(times.head, sniffed.decide())
-        .await
-        .map_err(|_| Fault::HeaderTimeout)?
-        .map_err(|_| Fault::Io)?;
-    Ok(Some((sniffed, protocol)))
-}
 
-impl<IO> Sniffed<IO> {
-    fn seen(&self) -> &[u8] {
-        self.first.get(..self.filled).unwrap_or_default()
-    }
-}
-
-impl<IO: AsyncRead + Unpin> Sniffed<IO> {
-    async fn fill(&mut self) -> io::Result<usize> {
-        let rest = self.first.get_mut(self.filled..).unwrap_or_default();
-        let read = self.io.read(rest).await?;
+    async fn fill<IO: AsyncRead + Unpin>(&mut self, io: &mut IO) -> io::Result<usize> {
+        let rest = self.bytes.get_mut(self.filled..).unwrap_or_default();
+        let read = io.read(rest).await?;
         self.filled += read;
         Ok(read)
     }
 
-    async fn decide(&mut self) -> io::Result<Protocol> {
-        while PREFACE.starts_with(self.seen()) {
+    async fn decide<IO: AsyncRead + Unpin>(&mut self, io: &mut IO) -> io::Result<Protocol> {
+        while PREFACE.starts_with(self.bytes.get(..self.filled).unwrap_or_default()) {
             if self.filled == PREFACE.len() {
                 return Ok(Protocol::Http2);
             }
-            if self.fill().await? == 0 {
+            if self.fill(io).await? == 0 {
                 break;
             }
         }
@@ -78,52 +52,30 @@ impl<IO: AsyncRead + Unpin> Sniffed<IO> {
     }
 }
 
-impl<IO: AsyncRead + Unpin> AsyncRead for Sniffed<IO> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let left = this.first.get(this.given..this.filled).unwrap_or_default();
-        if left.is_empty() {
-            return Pin::new(&mut this.io).poll_read(cx, buffer);
-        }
-        let (now, _) = left.split_at(left.len().min(buffer.remaining()));
-        buffer.put_slice(now);
-        this.given += now.len();
-        Poll::Ready(Ok(()))
+/// Reads until it is clear which protocol the client speaks; none when it left, or when the drain
+/// had begun some time ago, before a byte had come.
+pub(crate) async fn sniff<IO>(
+    io: &mut IO,
+    times: &Times,
+    drain: &CancellationToken,
+) -> Result<Option<(First, Protocol)>, Fault>
+where
+    IO: AsyncRead + Unpin,
+{
+    let mut first = First::default();
+    let came = tokio::select! {
+        biased;
+        came = timeout(times.first_byte, first.fill(io)) => came,
+        () = waited_out(drain) => return Ok(None),
+    };
+    if came.map_err(|_| Fault::FirstByteTimeout)?.map_err(|_| Fault::Io)? == 0 {
+        return Ok(None);
     }
-}
-
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Sniffed<IO> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
-    }
+    let protocol = timeout(times.head, first.decide(io))
+        .await
+        .map_err(|_| Fault::HeaderTimeout)?
+        .map_err(|_| Fault::Io)?;
+    Ok(Some((first, protocol)))
 }
 
 #[cfg(test)]
@@ -142,7 +94,7 @@ mod tests {
 
     /// Sends `pieces` with a pause between them and says what is sniffed, and what is then read.
     async fn sniffed(pieces: &'static [&'static str]) -> (Protocol, String) {
-        let (mut client, server) = duplex(64);
+        let (mut client, mut server) = duplex(64);
         let sent = tokio::spawn(async move {
             for piece in pieces {
                 client.write_all(piece.as_bytes()).await.unwrap();
@@ -150,9 +102,16 @@ mod tests {
             }
         });
         let drain = CancellationToken::new();
-        let (mut io, protocol) = sniff(server, &TIMES, &drain).await.unwrap().unwrap();
-        let mut text = String::new();
-        io.read_to_string(&mut text).await.unwrap();
+        let (mut first, protocol) = sniff(&mut server, &TIMES, &drain).await.unwrap().unwrap();
+        let (mut bytes, mut text) = ([0; 7], String::new());
+        loop {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            if !first.give(&mut buffer) {
+                break;
+            }
+            text.push_str(std::str::from_utf8(buffer.filled()).unwrap());
+        }
+        server.read_to_string(&mut text).await.unwrap();
         sent.await.unwrap();
         (protocol, text)
     }
@@ -172,14 +131,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn neither_the_first_byte_nor_the_rest_is_waited_for_without_end() {
         let drain = CancellationToken::new();
-        let (mut client, server) = duplex(64);
-        let late = sniff(server, &TIMES, &drain).await.map(drop);
+        let (mut client, mut server) = duplex(64);
+        let late = sniff(&mut server, &TIMES, &drain).await.map(drop);
         assert_eq!(late, Err(Fault::FirstByteTimeout));
+        drop(server);
         assert!(client.write_all(b"P").await.is_err());
 
-        let (mut client, server) = duplex(64);
+        let (mut client, mut server) = duplex(64);
         client.write_all(b"PR").await.unwrap();
-        let late = sniff(server, &TIMES, &drain).await.map(drop);
+        let late = sniff(&mut server, &TIMES, &drain).await.map(drop);
         assert_eq!(late, Err(Fault::HeaderTimeout));
     }
 }

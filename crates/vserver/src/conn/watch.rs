@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use crate::conn::activity::Activity;
+use crate::conn::sniff::First;
 
 /// How long to go on reading from a client that is still sending when we close.
 const LINGER: Duration = Duration::from_secs(1);
@@ -23,6 +24,7 @@ const LINGER_BYTES: usize = 1024 * 1024;
 /// bytes are read and thrown away for a moment after our side has ended (RFC 9112 §9.6).
 pub(crate) struct Watch<IO> {
     io: IO,
+    first: First,
     activity: Arc<Activity>,
     shut: bool,
     discarded: usize,
@@ -30,8 +32,9 @@ pub(crate) struct Watch<IO> {
 }
 
 impl<IO> Watch<IO> {
-    pub(crate) const fn new(io: IO, activity: Arc<Activity>) -> Self {
-        Self { io, activity, shut: false, discarded: 0, linger: None }
+    /// `first` was read from `io` already, and is what hyper reads first.
+    pub(crate) const fn new(io: IO, first: First, activity: Arc<Activity>) -> Self {
+        Self { io, first, activity, shut: false, discarded: 0, linger: None }
     }
 }
 
@@ -64,7 +67,9 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watch<IO> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.io).poll_read(cx, buffer))?;
+        if !this.first.give(buffer) {
+            ready!(Pin::new(&mut this.io).poll_read(cx, buffer))?;
+        }
         this.activity.read(buffer.filled().len() - before);
         Poll::Ready(Ok(()))
     }

@@ -2,29 +2,15 @@
 
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONTENT_RANGE, COOKIE, ETAG, LAST_MODIFIED, RANGE, SET_COOKIE};
+use http::header::{AUTHORIZATION, CONTENT_RANGE, ETAG, LAST_MODIFIED, RANGE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
-use vhttp::{CacheControl, Fields};
+use vhttp::{CacheControl, ContentRange, Fields};
 
-use crate::http::config::{Config, SetCookie};
-use crate::http::freshness::{Exchange, Freshness, explicit_lifetime};
+use crate::http::config::SetCookie;
+use crate::http::freshness::{Exchange, Freshness, explicit_lifetime, set_lifetime};
+use crate::http::policy::rules::{HEURISTIC, Rules};
 use crate::http::terms::Terms;
 use crate::http::vary;
-
-/// What the operator decides where the RFC leaves it to the cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Rules {
-    /// What becomes of responses with `Set-Cookie`.
-    pub set_cookie: SetCookie,
-    /// The lifetime of responses that bring none; see [`Config::default_ttl`].
-    pub default_ttl: Option<Duration>,
-}
-
-impl From<&Config> for Rules {
-    fn from(config: &Config) -> Self {
-        Self { set_cookie: config.set_cookie, default_ttl: config.default_ttl }
-    }
-}
 
 /// Why a response is not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,9 +18,10 @@ impl From<&Config> for Rules {
 pub enum Refusal {
     /// The request's method is not GET. The answer to a HEAD has no content to reuse.
     Method,
-    /// The status is not final, says that nothing changed (304), or is one of parts (206).
+    /// The status is not final, or says that nothing changed (304).
     Status,
-    /// The request or the response is about a part (RFC 9110 §14).
+    /// The response is about a part (RFC 9110 §14), and not a part that [`admit_part`] could
+    /// place; or it answers a request for a part in a way that others would not be answered.
     Range,
     /// `no-store`, of the request or of the response.
     NoStore,
@@ -54,14 +41,11 @@ pub enum Refusal {
     NeverReusable,
 }
 
-/// Statuses that may have an assumed lifetime: those that are cacheable by heuristic (RFC 9110
-/// §15.1), but for 206.
-const HEURISTIC: [u16; 11] = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501];
-
-/// Further statuses whose meaning for a cache is known; for `must-understand`.
+/// Further statuses whose meaning for a cache is known, beside those that are cacheable by
+/// heuristic; for `must-understand`.
 const UNDERSTOOD: [u16; 13] = [302, 303, 307, 400, 401, 402, 403, 451, 500, 502, 503, 504, 505];
 
-/// Decides whether the response may be stored; with which terms if so.
+/// Decides whether a whole response may be stored; with which terms if so.
 ///
 /// # Errors
 ///
@@ -69,56 +53,95 @@ const UNDERSTOOD: [u16; 13] = [302, 303, 307, 400, 401, 402, 403, 451, 500, 502,
 pub fn admit(
     request: (&Method, &HeaderMap),
     response: (StatusCode, &HeaderMap),
-    rules: Rules,
+    rules: &Rules,
     exchange: Exchange,
 ) -> Result<Terms, Refusal> {
-    let (_, request_headers) = request;
     let (status, headers) = response;
-    let control = CacheControl::response(headers);
-    check_kind(request, response)?;
-    check_store(request_headers, status, &control)?;
-    check_shared(request_headers, &control)?;
-    let explicit = explicit_lifetime(headers, &control, exchange.received);
+    check_method(request.0)?;
+    if headers.contains_key(CONTENT_RANGE) {
+        return Err(Refusal::Range);
+    }
+    match status.as_u16() {
+        206 | 304 | ..200 | 600.. => return Err(Refusal::Status),
+        // Whoever is asked for a part may send the whole; anything else may be about the part.
+        status if status != 200 && request.1.contains_key(RANGE) => return Err(Refusal::Range),
+        _ => {}
+    }
+    terms(request.1, response, rules, exchange)
+}
+
+/// Decides whether a 206 of one part may be stored (RFC 9111 §3.3); with which terms if so, and
+/// what part of what it is.
+///
+/// # Errors
+///
+/// Fails with the first reason not to store it; see [`Refusal`].
+pub fn admit_part(
+    request: (&Method, &HeaderMap),
+    response: (StatusCode, &HeaderMap),
+    rules: &Rules,
+    exchange: Exchange,
+) -> Result<(Terms, ContentRange), Refusal> {
+    let (status, headers) = response;
+    check_method(request.0)?;
+    if status != StatusCode::PARTIAL_CONTENT {
+        return Err(Refusal::Status);
+    }
+    let part = ContentRange::of(headers).filter(|part| part.range.is_some());
+    let part = part.ok_or(Refusal::Range)?;
+    Ok((terms(request.1, response, rules, exchange)?, part))
+}
+
+fn terms(
+    request: &HeaderMap,
+    response: (StatusCode, &HeaderMap),
+    rules: &Rules,
+    exchange: Exchange,
+) -> Result<Terms, Refusal> {
+    let (status, headers) = response;
+    let (control, is_targeted) = rules.control(headers);
+    check_store(request, status, &control)?;
+    check_shared(request, &control)?;
+    let explicit = match is_targeted {
+        true => set_lifetime(&control),
+        false => explicit_lifetime(headers, &control, exchange.received),
+    };
     let bypass = explicit.is_none() || rules.set_cookie == SetCookie::Bypass;
     if bypass && headers.contains_key(SET_COOKIE) {
         return Err(Refusal::SetCookie);
     }
+    let vary = vary::names(headers).ok_or(Refusal::Vary)?;
     let always_validate = control.no_cache == Some(Fields::All);
+    let assumed = || rules.assumed(request, response, (&control, &vary), exchange.received);
     let lifetime = match explicit {
         Some(lifetime) => lifetime,
         // Asked about at every use, it needs no lifetime.
         None if always_validate => Duration::ZERO,
-        None => assumed(request_headers, response, &control, rules).ok_or(Refusal::NoLifetime)?,
+        None => assumed().ok_or(Refusal::NoLifetime)?,
     };
+    let strict = control.must_revalidate || control.proxy_revalidate;
     let terms = Terms {
         freshness: Freshness::new(headers, lifetime, exchange),
         stale_while_revalidate: window(control.stale_while_revalidate),
         stale_if_error: window(control.stale_if_error),
-        forbids_stale: forbids_stale(&control),
+        stale_if_unreachable: rules.stale_if_unreachable,
+        forbids_stale: strict || control.s_maxage.is_some(),
+        forbids_windows: strict || (control.s_maxage.is_some() && !rules.stale_beside_s_maxage),
         always_validate,
+        immutable: control.immutable,
         assumed: explicit.is_none() && !always_validate,
-        vary: vary::names(headers).ok_or(Refusal::Vary)?,
+        content_language: vary::content_language(headers, rules.normalise),
+        normalise: rules.normalise,
+        vary,
         omit: omitted(&control, rules),
     };
     check_reusable(headers, &terms)?;
     Ok(terms)
 }
 
-/// Method, status and ranges (§3, §3.3).
-fn check_kind(
-    (method, request): (&Method, &HeaderMap),
-    (status, headers): (StatusCode, &HeaderMap),
-) -> Result<(), Refusal> {
-    if method != Method::GET {
-        return Err(Refusal::Method);
-    }
-    if request.contains_key(RANGE) || headers.contains_key(CONTENT_RANGE) {
-        return Err(Refusal::Range);
-    }
-    match status.as_u16() {
-        206 | 304 | ..200 | 600.. => Err(Refusal::Status),
-        _ => Ok(()),
-    }
+/// Only GET is answered from the store (§3, RFC 9110 §9.3.1).
+fn check_method(method: &Method) -> Result<(), Refusal> {
+    (method == Method::GET).then_some(()).ok_or(Refusal::Method)
 }
 
 /// `no-store` and `must-understand` (§5.2.1.5, §5.2.2.3, §5.2.2.5).
@@ -153,36 +176,13 @@ fn check_shared(request: &HeaderMap, control: &CacheControl) -> Result<(), Refus
     Ok(())
 }
 
-/// The operator's lifetime, where nothing about the exchange hints at a single client.
-fn assumed(
-    request: &HeaderMap,
-    (status, headers): (StatusCode, &HeaderMap),
-    control: &CacheControl,
-    rules: Rules,
-) -> Option<Duration> {
-    let personal = request.contains_key(COOKIE)
-        || request.contains_key(AUTHORIZATION)
-        || headers.contains_key(SET_COOKIE)
-        || control.private.is_some()
-        || control.no_cache.is_some()
-        || control.no_store;
-    let known = HEURISTIC.contains(&status.as_u16());
-    rules.default_ttl.filter(|_| known && !personal)
-}
-
 /// Stale from the first moment and nothing to validate with: room for nothing (§4.2.4, §4.3.1).
 fn check_reusable(headers: &HeaderMap, terms: &Terms) -> Result<(), Refusal> {
     let has_validator = headers.contains_key(ETAG) || headers.contains_key(LAST_MODIFIED);
     let ever_fresh =
         !terms.always_validate && terms.freshness.lifetime() > terms.freshness.initial_age();
-    let windows = terms.stale_while_revalidate.max(terms.stale_if_error);
-    let ever_stale = !terms.forbids_stale() && !windows.is_zero();
+    let ever_stale = !terms.windows().is_zero();
     if has_validator || ever_fresh || ever_stale { Ok(()) } else { Err(Refusal::NeverReusable) }
-}
-
-/// These forbid every kind of stale answer (§5.2.2.2, §5.2.2.8, §5.2.2.10).
-const fn forbids_stale(control: &CacheControl) -> bool {
-    control.must_revalidate || control.proxy_revalidate || control.s_maxage.is_some()
 }
 
 fn window(seconds: Option<u64>) -> Duration {
@@ -191,7 +191,7 @@ fn window(seconds: Option<u64>) -> Duration {
 
 /// Fields that stay out of the store: those that `no-cache` and `private` name (§5.2.2.4,
 /// §5.2.2.7), and cookies where they are stripped.
-fn omitted(control: &CacheControl, rules: Rules) -> Vec<HeaderName> {
+fn omitted(control: &CacheControl, rules: &Rules) -> Vec<HeaderName> {
     let mut names = Vec::new();
     for fields in [&control.no_cache, &control.private] {
         if let Some(Fields::Named(named)) = fields {

@@ -24,8 +24,10 @@ pub struct Wish {
     pub min_fresh: Option<Duration>,
     /// How stale an answer may be.
     pub max_stale: Option<Duration>,
-    /// Has credentials or cookies: answers with an assumed lifetime are not for it.
-    pub personal: bool,
+    /// Has cookies: answers with an assumed lifetime are not for it, unless they vary with them.
+    pub has_cookies: bool,
+    /// Has credentials; the same holds.
+    pub has_credentials: bool,
 }
 
 impl Wish {
@@ -33,7 +35,8 @@ impl Wish {
     #[must_use]
     pub fn new(request: &HeaderMap, directives: bool) -> Self {
         let mut wish = Self {
-            personal: request.contains_key(COOKIE) || request.contains_key(AUTHORIZATION),
+            has_cookies: request.contains_key(COOKIE),
+            has_credentials: request.contains_key(AUTHORIZATION),
             ..Self::default()
         };
         if !directives {
@@ -53,10 +56,19 @@ impl Wish {
         wish
     }
 
-    /// Whether a fresh answer with these terms will do.
+    /// Whether an answer with these terms is for such requests at all.
+    fn may_see(&self, terms: &Terms) -> bool {
+        let unkeyed = |has: bool, name| has && !terms.vary().contains(&name);
+        let personal =
+            unkeyed(self.has_cookies, COOKIE) || unkeyed(self.has_credentials, AUTHORIZATION);
+        !(terms.is_assumed() && personal)
+    }
+
+    /// Whether a fresh answer with these terms will do. What does not change while it is fresh is
+    /// never too old (RFC 8246 §2.1).
     fn accepts_fresh(&self, terms: &Terms, now: SystemTime) -> bool {
         let freshness = terms.freshness();
-        self.max_age.is_none_or(|most| freshness.age(now) <= most)
+        (terms.is_immutable() || self.max_age.is_none_or(|most| freshness.age(now) <= most))
             && self.min_fresh.is_none_or(|least| freshness.remaining(now) >= least)
     }
 
@@ -94,13 +106,16 @@ pub enum Decision {
 }
 
 /// Decides on a request with the stored response that fits it, if one does.
+///
+/// Which form the answer takes (304, 206 or 416 in place of the whole) says
+/// [`form`](super::form). Nothing is allocated.
 #[must_use]
 pub fn decide(wish: &Wish, stored: Option<&Terms>, now: SystemTime) -> Decision {
     let asked = |decision| match decision {
         _ if wish.only_if_cached => Decision::GatewayTimeout,
         decision => decision,
     };
-    let Some(terms) = stored.filter(|terms| !(terms.is_assumed() && wish.personal)) else {
+    let Some(terms) = stored.filter(|terms| wish.may_see(terms)) else {
         return asked(Decision::Miss);
     };
     if wish.no_cache {

@@ -1,28 +1,64 @@
-//! What a stored response becomes when the origin confirms it: RFC 9111 §3.2, §4.3.4.
+//! What a stored response becomes when the origin confirms or completes it: RFC 9111 §3.2, §3.4,
+//! §4.3.4, §4.3.5.
 
 use http::HeaderMap;
 use http::header::{
-    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName,
+    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName,
+    LAST_MODIFIED,
 };
 use vhttp::{EntityTag, hop};
 
-/// Fields that describe the stored content, which a 304 does not bring (§3.2); and `Age`, which
-/// is the exchange's and counted anew.
+/// Fields that describe the stored content, which an update does not bring (§3.2); and `Age`,
+/// which is the exchange's and counted anew.
 const KEPT: [HeaderName; 5] = [CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, AGE];
 
 /// The stored fields with those of the 304: replaced where both have them, repeated lines kept.
 ///
-/// `None` when the 304 is about another representation: its entity tag is not the stored one
-/// (§4.3.4). A 304 without an entity tag is taken for the one response that was validated.
+/// `None` when the 304 is about another representation (§4.3.4): its strong entity tag is not the
+/// stored one, or a weak one has another text, or without a tag it has another `Last-Modified`. A
+/// 304 without any validator is taken for the one response that was validated.
 #[must_use]
 pub fn merge_304(stored: &HeaderMap, update: &HeaderMap) -> Option<HeaderMap> {
-    if let Some(new) = EntityTag::of(update) {
-        let old = EntityTag::of(stored)?;
-        let same = if new.weak || old.weak { new.weak_eq(&old) } else { new.strong_eq(&old) };
-        if !same {
-            return None;
-        }
+    let same = match EntityTag::of(update) {
+        Some(new) => EntityTag::of(stored).is_some_and(|old| match new.weak {
+            true => new.weak_eq(&old),
+            false => new.strong_eq(&old),
+        }),
+        None => is_same_where_said(stored, update, &LAST_MODIFIED),
+    };
+    same.then(|| updated(stored, update))
+}
+
+/// The stored fields with those of the answer to a HEAD (§4.3.5).
+///
+/// `None` when it is about another representation, so that what is stored is out of date: an
+/// entity tag, `Last-Modified` or `Content-Length` is not the stored one.
+#[must_use]
+pub fn merge_head(stored: &HeaderMap, head: &HeaderMap) -> Option<HeaderMap> {
+    let is_same = [ETAG, LAST_MODIFIED, CONTENT_LENGTH]
+        .iter()
+        .all(|name| !head.contains_key(name) || head.get(name) == stored.get(name));
+    is_same.then(|| updated(stored, head))
+}
+
+/// The stored fields with those of a part of the same representation (§3.4).
+///
+/// `None` when they are not known to be of the same one: that takes the same strong entity tag.
+#[must_use]
+pub fn merge_part(stored: &HeaderMap, part: &HeaderMap) -> Option<HeaderMap> {
+    let same = EntityTag::of(stored)?.strong_eq(&EntityTag::of(part)?);
+    same.then(|| updated(stored, part))
+}
+
+/// Whether both have the same value, as far as the update has one and the stored one too.
+fn is_same_where_said(stored: &HeaderMap, update: &HeaderMap, name: &HeaderName) -> bool {
+    match (stored.get(name), update.get(name)) {
+        (Some(old), Some(new)) => old == new,
+        _ => true,
     }
+}
+
+fn updated(stored: &HeaderMap, update: &HeaderMap) -> HeaderMap {
     let mut update = update.clone();
     hop::remove(&mut update);
     for name in &KEPT {
@@ -35,5 +71,5 @@ pub fn merge_304(stored: &HeaderMap, update: &HeaderMap) -> Option<HeaderMap> {
     for (name, value) in &update {
         merged.append(name, value.clone());
     }
-    Some(merged)
+    merged
 }

@@ -1,8 +1,8 @@
 //! Preconditions of clients against a stored response: RFC 9110 §13, RFC 9111 §4.3.2.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use http::header::{DATE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use http::header::{DATE, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED};
 use http::{HeaderMap, HeaderName, StatusCode};
 use vhttp::{EntityTag, EntityTags};
 
@@ -35,6 +35,34 @@ pub fn not_modified(
         false => single_date(headers, &DATE, now),
     };
     changed.is_some_and(|changed| changed <= since)
+}
+
+/// Whether the request's `Range` counts: it has no `If-Range`, or one that names exactly what is
+/// stored (RFC 9110 §13.1.5).
+///
+/// Entity tags by strong comparison; a date only where it is a strong validator, because the
+/// response was sent at least a second after the change (§8.8.2.2).
+#[must_use]
+pub fn if_range(request: &HeaderMap, stored: &HeaderMap, now: SystemTime) -> bool {
+    let mut lines = request.get_all(IF_RANGE).iter();
+    let line = match (lines.next(), lines.next()) {
+        (None, _) => return true,
+        (Some(line), None) => line,
+        _ => return false,
+    };
+    if let Some(tag) = EntityTag::parse(line) {
+        return EntityTag::of(stored).is_some_and(|current| tag.strong_eq(&current));
+    }
+    let asked = line.to_str().ok().and_then(|text| vhttp::date::parse_at(text, now));
+    let changed = single_date(stored, &LAST_MODIFIED, now);
+    let sent = single_date(stored, &DATE, now);
+    match (asked, changed, sent) {
+        (Some(asked), Some(changed), Some(sent)) => {
+            let settled = changed.checked_add(Duration::from_secs(1));
+            asked == changed && settled.is_some_and(|settled| settled <= sent)
+        }
+        _ => false,
+    }
 }
 
 /// The date in a field that is there once.

@@ -17,13 +17,14 @@ pub fn select<'a, T>(
         if key.names().is_empty() {
             return Some(item);
         }
-        let same_names = asked.as_ref().is_some_and(|a| a.names() == key.names());
-        if !same_names {
-            asked = Some(VaryKey::new(key.names(), request));
-        }
-        if asked.as_ref() == Some(key) {
+        let current = match asked.take() {
+            Some(current) if key.is_like(&current) => current,
+            _ => key.ask(request),
+        };
+        if key.fits(&current, request) {
             return Some(item);
         }
+        asked = Some(current);
     }
     None
 }

@@ -1,0 +1,15 @@
+//! Models of vcache's concurrent core: every order in which threads may run it, by loom.
+//!
+//! The files are vcache's own; only what they are built of (`sync.rs`) is loom's. A program of its
+//! own, so that vcache's tests and other dependencies need not know of loom: `cargo xtask loom`.
+
+#[path = "../../src/memory/account.rs"]
+mod account;
+#[path = "../../src/memory/lock.rs"]
+mod lock;
+mod models;
+mod sync;
+
+fn main() {
+    models::run();
+}

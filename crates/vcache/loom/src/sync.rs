@@ -1,0 +1,10 @@
+//! Loom's for what `vcache`'s file of the same name takes from the standard library.
+
+pub(super) use loom::hint::spin_loop;
+pub(super) use loom::sync::atomic::{AtomicU64, Ordering};
+pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
+pub(super) use loom::thread::yield_now;
+pub(super) use std::sync::PoisonError;
+
+/// To bed soon: looking again is one more order for each look.
+pub(super) const LOOKS: u32 = 2;

@@ -1,0 +1,83 @@
+//! What a request makes invalid: RFC 9111 §4.4, RFC 9110 §9.2.1.
+
+use vcache::http::Config;
+
+use crate::row::Check::{All, Invalidates, Safe, Serves};
+use crate::row::Level::{Choice, May, Must, Rule};
+use crate::row::{Row, row};
+use crate::script::Expect::Body;
+use crate::script::{get, step};
+
+const TARGET: &str = "http://a.test/b/c?d";
+const FRESH: &str = "cache-control: max-age=60";
+
+#[rustfmt::skip]
+pub(crate) const ROWS: &[Row] = &[
+    row("RFC 9111 §4.4", Must, "An unsafe method that succeeds (2xx, 3xx) makes the target invalid.", All(&[
+        Invalidates("POST", 200, "", &[TARGET]),
+        Invalidates("PUT", 201, "", &[TARGET]),
+        Invalidates("DELETE", 204, "", &[TARGET]),
+        Invalidates("PATCH", 303, "", &[TARGET]),
+    ])),
+    row("RFC 9111 §4.4", Must, "A method whose safety is unknown does so too.", All(&[
+        Invalidates("M-SEARCH", 200, "", &[TARGET]), Invalidates("FOO", 301, "", &[TARGET]), Invalidates("get", 200, "", &[TARGET]),
+    ])),
+    row("RFC 9111 §4.4", Must, "One that fails does not.", All(&[
+        Invalidates("POST", 400, "", &[]), Invalidates("PUT", 500, "", &[]), Invalidates("FOO", 405, "", &[]), Invalidates("DELETE", 404, "location: /x", &[]),
+    ])),
+    row("RFC 9111 §4.4", Rule, "A safe method never does.", All(&[
+        Invalidates("GET", 200, "location: /x", &[]), Invalidates("HEAD", 200, "", &[]), Invalidates("OPTIONS", 200, "", &[]), Invalidates("QUERY", 200, "", &[]),
+    ])),
+    row("RFC 9111 §4.4", May, "Location and Content-Location of the same origin become invalid too.", All(&[
+        Invalidates("POST", 201, "location: /x", &[TARGET, "http://a.test/x"]),
+        Invalidates("POST", 200, "content-location: e", &[TARGET, "http://a.test/b/e"]),
+        Invalidates("POST", 201, "location: /x\ncontent-location: http://A.test:80/y", &[TARGET, "http://a.test/x", "http://a.test/y"]),
+        Invalidates("POST", 201, "location: http://a.test/b/c?d", &[TARGET]),
+    ])),
+    row("RFC 9111 §4.4", Must, "Never those of another origin.", All(&[
+        Invalidates("POST", 201, "location: http://b.test/x", &[TARGET]),
+        Invalidates("POST", 201, "location: https://a.test/x", &[TARGET]),
+        Invalidates("POST", 201, "location: //b.test/x", &[TARGET]),
+        Invalidates("POST", 201, "location: http://a.test:8080/x", &[TARGET]),
+        Invalidates("POST", 201, "location: http://a.test@b.test/x", &[TARGET]),
+    ])),
+    row("RFC 9111 §4.4", Rule, "All variants of the URI become invalid.", Serves(Config::default, &[
+        get("foo: 1").origin(200, "cache-control: max-age=60\nvary: foo", "1"),
+        get("foo: 2").origin(200, "cache-control: max-age=60\nvary: foo", "2"),
+        step("DELETE /", "").origin(204, "", ""),
+        get("foo: 1").origin(200, FRESH, "3").gives(&[Body("3")]),
+    ])),
+    row("RFC 9111 §4.4", Rule, "Over the way of a request: POST, PUT, DELETE and unknown methods.", All(&[
+        Serves(Config::default, &[get("").origin(200, FRESH, "1"), step("POST /", "").origin(200, "", ""), get("").origin(200, FRESH, "2").gives(&[Body("2")])]),
+        Serves(Config::default, &[get("").origin(200, FRESH, "1"), step("FOO /", "").origin(200, "", ""), get("").origin(200, FRESH, "2").gives(&[Body("2")])]),
+        Serves(Config::default, &[get("").origin(200, FRESH, "1"), step("POST /", "").origin(500, "", ""), get("").gives(&[Body("1")])]),
+        Serves(Config::default, &[get("").origin(200, FRESH, "1"), step("POST /other", "").origin(200, "location: /", ""), get("").origin(200, FRESH, "2").gives(&[Body("2")])]),
+        Serves(Config::default, &[get("").origin(200, FRESH, "1"), step("OPTIONS /", "").origin(200, "", ""), get("").gives(&[Body("1")])]),
+    ])),
+    row("RFC 9875 §3", Rule, "Cache-Group-Invalidation in the answer to an unsafe request takes the responses of that group out.", Serves(Config::default, &[
+        step("GET /a", "").origin(200, "cache-control: max-age=60\ncache-groups: \"g\", \"h\"", "1"),
+        step("GET /b", "").origin(200, "cache-control: max-age=60\ncache-groups: \"h\"", "2"),
+        step("POST /x", "").origin(200, "cache-group-invalidation: \"g\"", ""),
+        step("GET /a", "").origin(200, FRESH, "3").gives(&[Body("3")]),
+        step("GET /b", "").gives(&[Body("2")]),
+    ])),
+    row("RFC 9875 §3", Must, "In the answer to a safe request it is ignored.", Serves(Config::default, &[
+        step("GET /a", "").origin(200, "cache-control: max-age=60\ncache-groups: \"g\"", "1"),
+        step("GET /x", "").origin(200, "cache-group-invalidation: \"g\"", ""),
+        step("GET /a", "").gives(&[Body("1")]),
+    ])),
+    row("RFC 9875 §2", Must, "Groups belong to one origin, and their names are compared byte by byte.", Serves(Config::default, &[
+        step("GET /a", "").origin(200, "cache-control: max-age=60\ncache-groups: \"g\"", "1"),
+        step("POST http://b.test/x", "").origin(200, "cache-group-invalidation: \"g\"", ""),
+        step("POST /x", "").origin(200, "cache-group-invalidation: \"G\"", ""),
+        step("GET /a", "").gives(&[Body("1")]),
+    ])),
+    row("RFC 9110 §9.2.1", Rule, "GET, HEAD, OPTIONS and TRACE are safe; POST, PUT, DELETE, PATCH and CONNECT are not.", All(&[
+        Safe("GET", true), Safe("HEAD", true), Safe("OPTIONS", true), Safe("TRACE", true),
+        Safe("POST", false), Safe("PUT", false), Safe("DELETE", false), Safe("PATCH", false), Safe("CONNECT", false),
+    ])),
+    row("RFC 9110 §9.3.3", Choice, "The answer to a POST is not stored, not even with a Content-Location of the target.", Serves(Config::default, &[
+        step("POST /", "").origin(200, "cache-control: max-age=60\ncontent-location: /", "1"),
+        get("").origin(200, FRESH, "2").gives(&[Body("2")]),
+    ])),
+];

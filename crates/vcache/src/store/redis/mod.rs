@@ -137,11 +137,6 @@ impl RedisStore {
         self.inner.keys.prefix()
     }
 
-    /// The key that Redis has for `key`.
-    pub(crate) fn redis_key(&self, key: &str) -> String {
-        self.inner.keys.entry(key)
-    }
-
     /// The key that Redis has as `redis_key`; `None` of what is no entry of this store.
     pub(crate) fn key_of(&self, redis_key: &[u8]) -> Option<String> {
         self.inner.keys.of_entry(redis_key)
@@ -302,7 +297,7 @@ fn set(entry: &str, bytes: &[u8], ttl: Option<Duration>) -> Cmd {
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("prefix", &self.inner.keys.prefix())
+            .field("prefix", &self.prefix())
             .field("ttl", &self.inner.ttl)
             .field("stats", &self.stats())
             .finish_non_exhaustive()

@@ -433,6 +433,31 @@ impl Drop for Reader {
     }
 }
 
+/// Stops a process or the server, or kills the connections that track.
+async fn disturb(
+    round: u64,
+    redis: &Redis,
+    reader: &Reader,
+    raw: &mut redis::aio::MultiplexedConnection,
+) {
+    match round % 8 {
+        1 => reader.signal("STOP"),
+        2 => {
+            for id in trackers(raw).await {
+                let kill = redis::cmd("CLIENT").arg("KILL").arg("ID").arg(id).to_owned();
+                let _ = kill.query_async::<u64>(raw).await;
+            }
+        }
+        4 => reader.signal("CONT"),
+        6 => {
+            redis.signal("STOP");
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            redis.signal("CONT");
+        }
+        _ => {}
+    }
+}
+
 /// Every read of every process, whatever happened to it, its connections and the server, found
 /// nothing that had been replaced longer ago than the bound when it began.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -452,22 +477,7 @@ async fn nothing_replaced_is_served_after_the_bound() {
     // When each version was known to be in Redis.
     let mut written = vec![(now(), 0_u64)];
     for round in 0..40_u64 {
-        match round % 8 {
-            1 => readers[0].signal("STOP"),
-            2 => {
-                for id in trackers(&mut raw).await {
-                    let kill = redis::cmd("CLIENT").arg("KILL").arg("ID").arg(id).to_owned();
-                    let _ = kill.query_async::<u64>(&mut raw).await;
-                }
-            }
-            4 => readers[0].signal("CONT"),
-            6 => {
-                redis.signal("STOP");
-                tokio::time::sleep(Duration::from_millis(700)).await;
-                redis.signal("CONT");
-            }
-            _ => {}
-        }
+        disturb(round, &redis, &readers[0], &mut raw).await;
         for _ in 0..10 {
             let version = written.last().unwrap().1 + 1;
             // It may fail, and be there all the same; then the next one counts.

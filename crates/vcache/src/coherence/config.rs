@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::tiered::TieredBuildError;
+use crate::tiered::error::TieredBuildError;
 use crate::tiered::near::Terms;
 
 /// Settings of the coherence between the memories of processes that share one Redis; see

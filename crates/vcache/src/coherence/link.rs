@@ -15,7 +15,7 @@ use super::{Invalidation, message};
 use crate::random::Random;
 use crate::store::StoreError;
 use crate::store::redis::RedisStore;
-use crate::tiered::TieredBuildError;
+use crate::tiered::error::TieredBuildError;
 use crate::tiered::near::Near;
 
 /// How a process hears of the changes that others make.

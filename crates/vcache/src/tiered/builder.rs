@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Tiered;
 use super::below::Below;
 use super::chain::WritePolicy;
+use super::error::TieredBuildError;
 #[cfg(feature = "tokio")]
 use super::fleet::{Fleet, Leasing};
 use super::near::{Memories, Near};
@@ -21,28 +22,12 @@ use crate::coherence::link::Link;
 use crate::config::Config;
 use crate::load::account::Account;
 use crate::load::flight::Flight;
-use crate::memory::BuildError;
 use crate::store::Store;
 use crate::store::codec::Codec;
 #[cfg(feature = "tokio")]
 use crate::store::lease::LeaseStore;
 #[cfg(feature = "redis")]
 use crate::store::redis::RedisStore;
-
-/// Why a [`Tiered`] cache could not be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TieredBuildError {
-    /// The memory tier could not.
-    #[error(transparent)]
-    Memory(#[from] BuildError),
-    /// A setting of the coherence is zero that must not be.
-    #[error("{0} is 0, so that no ping could ever be answered in time")]
-    Zero(&'static str),
-    /// Coherence needs a task, and there is no tokio runtime here to run it.
-    #[error("coherence needs a tokio runtime to be built in")]
-    NoRuntime,
-}
 
 /// Builds a [`Tiered`] cache.
 #[must_use = "a builder does nothing until `build` is called"]

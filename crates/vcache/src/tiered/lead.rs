@@ -2,9 +2,15 @@
 
 use std::future::Future;
 
-use super::below::{Below, Found};
+#[cfg(feature = "tokio")]
+use bytes::Bytes;
+
+use super::below::{Below, Birth, Found, Ways};
 #[cfg(feature = "tokio")]
 use super::fleet::Turn;
+use crate::load::loaded::Loaded;
+#[cfg(feature = "tokio")]
+use crate::store::Keeping;
 use crate::store::Store;
 use crate::store::codec::Codec;
 #[cfg(feature = "tokio")]
@@ -59,5 +65,43 @@ impl<S: Store, C> Below<S, C> {
             leasing.give_up(self.tier.store(), lease).await;
         }
         drop(lead);
+    }
+
+    /// Stores what was loaded; if that fails, the next one loads again.
+    pub(super) async fn fill<V>(
+        &self,
+        (ways, lead): (Ways<S>, Lead<V>),
+        key: &str,
+        loaded: &Loaded<V>,
+        birth: Birth,
+        unwritten: impl Fn() -> bool,
+    ) where
+        C: Codec<V>,
+    {
+        let bytes = self.encode(&loaded.value).ok().filter(|_| !self.tier.is_open());
+        let Some(bytes) = bytes else {
+            return self.give_up(lead).await;
+        };
+        match &lead {
+            #[cfg(feature = "tokio")]
+            Lead::Fleet(lease) => self.fill_fenced(lease, bytes, loaded, birth).await,
+            _ => drop(self.put(ways, key, bytes, loaded, birth).await),
+        }
+        if !unwritten() {
+            // It was written or removed meanwhile, and this may have come later.
+            let _ = self.tier.delete(key).await;
+        }
+    }
+
+    #[cfg(feature = "tokio")]
+    async fn fill_fenced<V>(&self, lease: &Lease, bytes: Bytes, loaded: &Loaded<V>, birth: Birth) {
+        let tags: Vec<&str> = loaded.tags.iter().map(|tag| &**tag).collect();
+        let Birth { since, load_time } = birth;
+        let ttl = self.tier.capped(loaded.ttl);
+        let keeping = Keeping { ttl, tags: &tags, since, load_time };
+        if let Some(leasing) = self.leasing() {
+            let fill = leasing.fill(self.tier.store(), lease, bytes, keeping);
+            drop(self.tier.guarded(true, fill).await);
+        }
     }
 }

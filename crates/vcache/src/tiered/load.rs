@@ -219,10 +219,10 @@ where
             }
             // Before the load: what is invalidated after this concerns it.
             let since = (ways.moment)(&this.below.tier);
-            let lead = match this.below.lead(&own, enough).await {
-                Lead::Found(found) => return Ok(kept(found)),
-                lead => lead,
-            };
+            let lead = this.below.lead(&own, enough).await;
+            if let Lead::Found(found) = lead {
+                return Ok(kept(found));
+            }
             let began = this.near.now();
             let loaded = match this.below.led(&lead, load()).await {
                 Ok(loaded) => loaded,

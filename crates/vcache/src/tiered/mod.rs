@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 
@@ -23,9 +22,11 @@ mod below;
 mod breaker;
 mod builder;
 mod chain;
+pub(crate) mod error;
 #[cfg(feature = "tokio")]
 mod fleet;
 mod lead;
+mod lifetime;
 mod load;
 pub(crate) mod near;
 mod parts;
@@ -36,8 +37,9 @@ mod writing;
 
 use below::{Below, Found};
 pub use breaker::{BreakerConfig, BreakerState};
-pub use builder::{TieredBuildError, TieredBuilder};
+pub use builder::TieredBuilder;
 pub use chain::{Chain, WritePolicy};
+pub use error::TieredBuildError;
 #[cfg(feature = "tokio")]
 pub use fleet::Fleet;
 use near::{Near, Reads};
@@ -272,14 +274,6 @@ fn promote<V: Clone + Send + Sync + 'static>(
         move || !near.writing.has(&key)
     };
     first.insert_if(key, loaded, || ticket.is_current() && unwritten());
-}
-
-/// The shorter of two times, `None` being for ever.
-fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
 }
 
 impl<V, S, C> Clone for Tiered<V, S, C> {

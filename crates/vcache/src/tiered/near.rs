@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::below::Found;
-use super::shorter;
+use super::lifetime::shorter;
 use super::writing::Writing;
 use crate::cache::Cache;
 use crate::clock::{Clock, nanos};
@@ -23,12 +23,14 @@ pub(super) type Reads<V> = Flight<Arc<str>, Option<Found<V>>>;
 /// Takes outdated values out of a process's memory.
 pub(crate) trait Drops: Send + Sync + 'static {
     /// What is known of a key, and what is being read of it, is outdated.
+    #[cfg(feature = "redis")]
     fn drop_key(&self, key: &str);
     /// The same for all keys that begin so.
     fn drop_prefix(&self, prefix: &str);
     /// The same for all keys with a tag.
     fn drop_tag(&self, tag: &str);
     /// The same for all keys that have any tag.
+    #[cfg(feature = "redis")]
     fn drop_tagged(&self);
     /// The same for all keys.
     fn drop_all(&self);
@@ -41,6 +43,7 @@ pub(super) struct Memories<V> {
 }
 
 impl<V: Clone + Send + Sync + 'static> Drops for Memories<V> {
+    #[cfg(feature = "redis")]
     fn drop_key(&self, key: &str) {
         self.reads.forget(key);
         drop(self.first.remove(key));
@@ -57,6 +60,7 @@ impl<V: Clone + Send + Sync + 'static> Drops for Memories<V> {
         self.first.invalidate_tag(tag);
     }
 
+    #[cfg(feature = "redis")]
     fn drop_tagged(&self) {
         self.reads.forget_all();
         self.first.invalidate_tagged();
@@ -94,6 +98,7 @@ pub(crate) struct Near {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
     /// How long after a ping was sent that has been answered.
+    #[cfg(feature = "redis")]
     pub(crate) bound: Duration,
     /// The longest life of what is kept while out of touch.
     pub(crate) offline: Duration,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::below::{Below, Birth, Found, Ways};
 use super::lead::Lead;
+use super::lifetime::shorter;
 use super::near::Near;
-use super::shorter;
 use crate::load::loaded::Loaded;
 use crate::store::Store;
 use crate::store::codec::Codec;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::breaker::{Breaker, BreakerConfig, BreakerState};
-use super::shorter;
+use super::lifetime::shorter;
 use crate::clock::{Clock, SystemClock, nanos};
 use crate::metrics::{Asked, StoreMeters};
 use crate::store::{Keeping, Moment, ScanStore, Store, StoreError, Stored, TagStore};

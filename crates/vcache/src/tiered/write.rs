@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
+use super::Tiered;
 use super::below::{Birth, Ways};
 use super::chain::WritePolicy;
+use super::lifetime::shorter;
 use super::writing::Writes;
-use super::{Tiered, shorter};
 use crate::coherence::Invalidation;
 use crate::load::loaded::Loaded;
 use crate::store::codec::Codec;

@@ -6,6 +6,7 @@ mod cache;
 mod cause;
 mod clock;
 mod coarse;
+mod coherence;
 mod config;
 mod error;
 #[cfg(feature = "http")]
@@ -36,6 +37,10 @@ pub use cause::Cause;
 #[cfg(feature = "tokio")]
 pub use clock::TokioClock;
 pub use clock::{Clock, CoarseClock, ManualClock, SystemClock};
+#[cfg(feature = "redis")]
+pub use coherence::config::{CoherenceConfig, CoherenceMode};
+#[cfg(feature = "redis")]
+pub use coherence::link::CoherenceStats;
 #[cfg(feature = "tokio")]
 pub use config::Leader;
 pub use config::{Config, Loading};
@@ -70,7 +75,8 @@ pub use store::redis::{
 pub use store::{Keeping, Moment, ScanStore, Store, StoreError, Stored, TagStore};
 #[cfg(feature = "tokio")]
 pub use tiered::Fleet;
-pub use tiered::{Tiered, TieredBuilder};
+pub use tiered::{BreakerConfig, BreakerState, Chain, Tier, TierConfig, TierStats};
+pub use tiered::{Tiered, TieredBuildError, TieredBuilder, WritePolicy};
 #[cfg(feature = "write-behind")]
 pub use write::behind::{WriteBehind, WriteReport};
 #[cfg(feature = "write-behind")]

@@ -59,6 +59,8 @@ mod on {
     const STALE: &str = "vcache_stale_total";
     const STORE_REQUESTS: &str = "vcache_store_requests_total";
     const STORE_ERRORS: &str = "vcache_store_errors_total";
+    const OPENINGS: &str = "vcache_breaker_openings_total";
+    const OPEN: &str = "vcache_breaker_open";
 
     fn outcome(name: &'static str, cache: &str, outcome: &'static str) -> Counter {
         counter!(name, "cache" => cache.to_owned(), "outcome" => outcome)
@@ -196,12 +198,16 @@ mod on {
         undecodable: Counter,
         skipped: Counter,
         errors: Counter,
+        openings: Counter,
+        open: Gauge,
     }
 
     impl StoreMeters {
         pub(crate) fn new(cache: &str) -> Self {
             describe_counter!(STORE_REQUESTS, Unit::Count, "Reads of the store, by outcome.");
             describe_counter!(STORE_ERRORS, Unit::Count, "Failed calls of the store.");
+            describe_counter!(OPENINGS, Unit::Count, "How often a store began to be left alone.");
+            describe_gauge!(OPEN, Unit::Count, "1 while a store is left alone.");
             Self {
                 hit: outcome(STORE_REQUESTS, cache, "hit"),
                 miss: outcome(STORE_REQUESTS, cache, "miss"),
@@ -209,6 +215,8 @@ mod on {
                 undecodable: outcome(STORE_REQUESTS, cache, "undecodable"),
                 skipped: outcome(STORE_REQUESTS, cache, "skipped"),
                 errors: counter!(STORE_ERRORS, "cache" => cache.to_owned()),
+                openings: counter!(OPENINGS, "cache" => cache.to_owned()),
+                open: gauge!(OPEN, "cache" => cache.to_owned()),
             }
         }
 
@@ -225,6 +233,11 @@ mod on {
 
         pub(crate) fn failed(&self) {
             self.errors.increment(1);
+        }
+
+        pub(crate) fn breaker(&self, open: bool) {
+            self.open.set(f64::from(u8::from(open)));
+            self.openings.increment(u64::from(open));
         }
     }
 }
@@ -270,5 +283,6 @@ mod off {
         }
         pub(crate) const fn asked(&self, _asked: Asked) {}
         pub(crate) const fn failed(&self) {}
+        pub(crate) const fn breaker(&self, _open: bool) {}
     }
 }

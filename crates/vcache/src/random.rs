@@ -29,7 +29,8 @@ impl Random {
         bits as f64 * 2_f64.powi(-53)
     }
 
-    fn next(&self) -> u64 {
+    /// Any 64 bits.
+    pub(crate) fn next(&self) -> u64 {
         let state = self.state.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -168,7 +168,10 @@ impl<K, V> Shelf<K, V> {
 
 impl<K: Hash + Eq + Clone, V: Clone> Shelf<K, V> {
     /// Looks for a value, and whether it is due for a refresh.
-    pub(crate) fn look(&self, key: &K) -> Look<V> {
+    pub(crate) fn look<Q>(&self, key: &Q) -> Look<V>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
         if self.timed.load(Ordering::Relaxed) {
             return match self.memory.get_with_ttl(key) {
                 None => Look::Miss,

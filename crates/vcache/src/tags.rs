@@ -50,6 +50,15 @@ impl Tags {
         self.epoch.store(epoch, Ordering::Release);
     }
 
+    /// Invalidates all entries that began before and have any tag.
+    #[cfg(any(feature = "redis", test))]
+    pub(crate) fn invalidate_all(&self) {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let epoch = self.epoch() + 1;
+        table.bound(0, epoch);
+        self.epoch.store(epoch, Ordering::Release);
+    }
+
     /// Whether none of `tags` was invalidated after the tick `born`.
     pub(crate) fn hold(&self, born: u64, tags: &[Arc<str>]) -> bool {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
@@ -102,6 +111,15 @@ mod tests {
         tags.invalidate(["c"]);
         assert!(tags.hold(born, &mine));
         tags.invalidate(["x", "b"]);
+        assert!(!tags.hold(born, &mine));
+        assert!(tags.hold(tags.epoch(), &mine));
+    }
+
+    #[test]
+    fn all_tags_are_outdated_in_one_step() {
+        let tags = Tags::new(10);
+        let (born, mine): (_, [Arc<str>; 1]) = (tags.epoch(), ["a".into()]);
+        tags.invalidate_all();
         assert!(!tags.hold(born, &mine));
         assert!(tags.hold(tags.epoch(), &mine));
     }

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use vcache::{Change, DiskConfig, DiskStore, JournalConfig, Raw, Store, StoreError};
 use vcache::{WriteBehind, WriteBehindConfig};
 
-const KILLS: u64 = 50;
+const KILLS: u64 = 100;
 /// Tells a child where to work.
 const FOLDER: &str = "VCACHE_TEST_FOLDER";
 /// Tells a child which life it is.

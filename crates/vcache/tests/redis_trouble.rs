@@ -51,7 +51,6 @@ impl Load {
         let cache = Tiered::builder(store, Raw)
             // Memory that keeps nothing, so that every read asks Redis.
             .config(Config { ttl: Some(Duration::ZERO), ..Config::default() })
-            .pause(Duration::from_millis(20))
             .build()
             .unwrap();
         let mut load =

@@ -1,85 +1,30 @@
 //! Two tiers: where values come from and go to, and how long they stay.
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, dead_code, missing_docs, unreachable_pub, reason = "tests")]
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use vcache::{Config, ManualClock, MemoryStore, Raw, Store, StoreError, Stored, Tiered};
+use vcache::{BreakerConfig, Config, ManualClock, Raw, Store, TierConfig, Tiered};
+use watched::Watched;
+
+mod watched;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// A store that counts its calls, and can be slow or broken.
-#[derive(Clone)]
-struct Watched {
-    store: MemoryStore,
-    reads: Arc<AtomicUsize>,
-    writes: Arc<AtomicUsize>,
-    broken: Arc<AtomicBool>,
-    gate: Option<Arc<Notify>>,
-}
-
-impl Watched {
-    fn new(clock: &ManualClock) -> Self {
-        let memory = MemoryStore::sized(1 << 20).clock(clock.clone());
-        Self {
-            store: MemoryStore::new(memory.build().unwrap()),
-            reads: Arc::default(),
-            writes: Arc::default(),
-            broken: Arc::default(),
-            gate: None,
-        }
-    }
-
-    fn reads(&self) -> usize {
-        self.reads.load(Ordering::SeqCst)
-    }
-
-    fn checked(&self) -> Result<(), StoreError> {
-        if self.broken.load(Ordering::SeqCst) {
-            return Err(StoreError::Timeout(SECOND));
-        }
-        Ok(())
-    }
-}
-
-impl Store for Watched {
-    async fn get(&self, key: &str) -> Result<Option<Stored>, StoreError> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
-        self.checked()?;
-        let found = self.store.get(key).await;
-        if let Some(gate) = &self.gate {
-            gate.notified().await;
-        }
-        found
-    }
-
-    async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>) -> Result<(), StoreError> {
-        self.writes.fetch_add(1, Ordering::SeqCst);
-        self.checked()?;
-        self.store.set(key, value, ttl).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<bool, StoreError> {
-        self.checked()?;
-        self.store.delete(key).await
-    }
-
-    async fn clear(&self) -> Result<(), StoreError> {
-        self.checked()?;
-        self.store.clear().await
-    }
-}
 
 fn tiers(store: &Watched, clock: &ManualClock, ttl: Option<Duration>) -> Tiered<String, Watched> {
     Tiered::builder(store.clone(), Raw)
         .clock(clock.clone())
         .weigher(|value: &String| value.len() as u64)
         .config(Config { ttl, ..Config::default() })
+        .tier(TierConfig {
+            breaker: BreakerConfig { failures: 1, ..BreakerConfig::default() },
+            ..TierConfig::default()
+        })
         .build()
         .unwrap()
 }

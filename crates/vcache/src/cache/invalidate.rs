@@ -51,6 +51,13 @@ where
         self.inner.shelf.tags.invalidate(tags);
     }
 
+    /// Invalidates every entry with any tag, in one step, as [`invalidate_tag`](Self::invalidate_tag)
+    /// does those of one.
+    #[cfg(feature = "redis")]
+    pub(crate) fn invalidate_tagged(&self) {
+        self.inner.shelf.tags.invalidate_all();
+    }
+
     /// Removes every entry whose key begins with `prefix`; no load of such a key that is under
     /// way will be stored. Looks at all entries, unless the cache was built with
     /// [`index_prefixes`](crate::CacheBuilder::index_prefixes).

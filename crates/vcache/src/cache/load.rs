@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use hashbrown::Equivalent;
 
 use super::Cache;
 use crate::config::Loading;
@@ -167,18 +168,11 @@ where
         self.inner.flight.run(key, load).await.map(|held| held.value)
     }
 
-    /// Loads without looking first, and stores unless the key was written meanwhile.
-    pub(crate) async fn load<F, Fut>(&self, key: K, load: F) -> Result<V, LoadError>
-    where
-        F: FnOnce(Ticket) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Loaded<V>, LoadError>> + Send + 'static,
-    {
-        self.follow(Look::Miss, key, self.inner.loading, load).await
-    }
-
     /// A look of one who will [`follow`](Self::follow) if it is no plain hit.
-    #[cfg(feature = "tower")]
-    pub(crate) fn look(&self, key: &K) -> Look<V> {
+    pub(crate) fn look<Q>(&self, key: &Q) -> Look<V>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
         self.inner.shelf.look(key)
     }
 
@@ -199,7 +193,7 @@ where
     }
 
     /// What to do after a look that was no plain hit.
-    async fn follow<F, Fut>(
+    pub(crate) async fn follow<F, Fut>(
         &self,
         found: Look<V>,
         key: K,

@@ -104,13 +104,27 @@ where
         if missing.is_empty() {
             return Ok(found);
         }
-        let fill = self.fill(*loading, Why::Missing);
         let load = |keys| async { load(keys).await.map_err(LoadError::failed) };
+        found.extend(self.load_many(missing, loading, load).await?);
+        Ok(found)
+    }
+
+    /// Loads what is missing.
+    pub(crate) async fn load_many<F, Fut>(
+        &self,
+        missing: Vec<K>,
+        loading: &Loading,
+        load: F,
+    ) -> Result<HashMap<K, V>, LoadError>
+    where
+        F: FnOnce(Vec<K>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<HashMap<K, Loaded<V>>, LoadError>> + Send + 'static,
+    {
+        let fill = self.fill(*loading, Why::Missing);
         let load = move |wanted| fill_many(fill, wanted, load);
         let behind = Behind { refreshes: &self.inner.refreshes, loading };
-        let loaded = self.inner.flight.run_many(missing, load, behind).await?;
-        found.extend(loaded.into_iter().map(|(key, held)| (key, held.value)));
-        Ok(found)
+        let loaded = self.inner.flight.run_many(missing, load, Some(behind)).await?;
+        Ok(loaded.into_iter().map(|(key, held)| (key, held.value)).collect())
     }
 }
 

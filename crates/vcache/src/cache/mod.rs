@@ -201,12 +201,17 @@ where
     }
 
     /// Forgets the load of a key and its failure.
-    fn forget<Q>(&self, key: &Q)
+    pub(crate) fn forget<Q>(&self, key: &Q)
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
         self.inner.flight.forget(key);
         self.inner.shelf.forgive(key);
+    }
+
+    /// How values are loaded.
+    pub(crate) fn loading(&self) -> Loading {
+        self.inner.loading
     }
 
     /// How long values live by default.

@@ -28,7 +28,7 @@ where
         &self,
         keys: Vec<K>,
         load: F,
-        behind: Behind<'_>,
+        behind: Option<Behind<'_>>,
     ) -> Result<HashMap<K, V>, LoadError>
     where
         F: FnOnce(Wanted<K>) -> Fut + Send + 'static,
@@ -61,7 +61,7 @@ where
             drop(rest.await);
             drop(shares);
         };
-        let leading = Leading::new(Some(behind).filter(|_| leads), rest);
+        let leading = Leading::new(behind.filter(|_| leads), rest);
         let ended = ended.await;
         leading.done();
         let mut found = HashMap::with_capacity(keys.len());

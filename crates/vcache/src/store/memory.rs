@@ -104,7 +104,8 @@ impl Store for MemoryStore {
             self.memory.remove(key);
             return Ok(None);
         }
-        Ok(Some(Stored::new(entry.value, left)))
+        let tags = entry.tagged.iter().flat_map(|tagged| tagged.tags.iter().cloned());
+        Ok(Some(Stored::new(entry.value, left).tagged(tags)))
     }
 
     async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! Where bytes are kept: the trait, its contract, and what can go wrong.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -132,6 +133,12 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// When some of it may still be there.
     fn clear(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Whether it sees by itself to calls that take long and to a server that is away, so that a
+    /// [`Tier`](crate::Tier) of it need not: true for stores that are made of tiers.
+    fn is_guarded(&self) -> bool {
+        false
+    }
 }
 
 /// A store that can tell what it keeps, by walking over it: for operators and invalidation, not
@@ -240,13 +247,22 @@ pub struct Stored {
     pub value: Bytes,
     /// The time left, more than zero; `None` if they stay until the store needs the room.
     pub left: Option<Duration>,
+    /// Their tags, from a [`TagStore`]; none from other stores.
+    pub tags: Vec<Arc<str>>,
 }
 
 impl Stored {
     /// Bytes with the time they have left.
     #[must_use]
     pub const fn new(value: Bytes, left: Option<Duration>) -> Self {
-        Self { value, left }
+        Self { value, left, tags: Vec::new() }
+    }
+
+    /// Says which tags they have.
+    #[must_use]
+    pub fn tagged<T: Into<Arc<str>>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.tags.extend(tags.into_iter().map(Into::into));
+        self
     }
 }
 
@@ -269,6 +285,9 @@ pub enum StoreError {
     /// The store met damage in what it keeps.
     #[error("the store is damaged")]
     Damaged(#[source] BoxError),
+    /// The store was not asked, because it has just failed; see [`Tier`](crate::Tier).
+    #[error("the store is left alone after failures")]
+    Away,
     /// The store was closed.
     #[error("the store was closed")]
     Closed,
@@ -281,6 +300,6 @@ impl StoreError {
     /// Whether asking the same store again later may succeed.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Timeout(_) | Self::Unreachable(_))
+        matches!(self, Self::Timeout(_) | Self::Unreachable(_) | Self::Away)
     }
 }

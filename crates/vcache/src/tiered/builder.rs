@@ -1,26 +1,33 @@
-//! Building a cache of two tiers.
+//! Building a cache of several tiers.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Tiered;
+use super::below::Below;
+use super::chain::WritePolicy;
+use super::error::TieredBuildError;
 #[cfg(feature = "tokio")]
 use super::fleet::{Fleet, Leasing};
-use super::second::Second;
+use super::near::{Memories, Near};
+use super::tier::{Tier, TierConfig};
 use crate::builder::CacheBuilder;
 use crate::cache::Cache;
 use crate::clock::{Clock, SystemClock};
+#[cfg(feature = "redis")]
+use crate::coherence::config::CoherenceConfig;
+#[cfg(feature = "redis")]
+use crate::coherence::link::Link;
 use crate::config::Config;
 use crate::load::account::Account;
 use crate::load::flight::Flight;
-use crate::memory::BuildError;
-use crate::metrics::StoreMeters;
 use crate::store::Store;
 use crate::store::codec::Codec;
 #[cfg(feature = "tokio")]
 use crate::store::lease::LeaseStore;
+#[cfg(feature = "redis")]
+use crate::store::redis::RedisStore;
 
 /// Builds a [`Tiered`] cache.
 #[must_use = "a builder does nothing until `build` is called"]
@@ -31,7 +38,10 @@ pub struct TieredBuilder<V, S, C> {
     store: S,
     codec: C,
     clock: Arc<dyn Clock>,
-    pause: Duration,
+    tier: TierConfig,
+    policy: WritePolicy,
+    #[cfg(feature = "redis")]
+    coherence: Option<(RedisStore, CoherenceConfig)>,
     #[cfg(feature = "tokio")]
     leasing: Option<Leasing<S>>,
 }
@@ -51,7 +61,10 @@ where
             store,
             codec,
             clock: Arc::new(SystemClock::new()),
-            pause: Duration::from_secs(1),
+            tier: TierConfig::default(),
+            policy: WritePolicy::default(),
+            #[cfg(feature = "redis")]
+            coherence: None,
             #[cfg(feature = "tokio")]
             leasing: None,
         }
@@ -72,7 +85,7 @@ where
         self
     }
 
-    /// Settings of the memory tier.
+    /// Settings of the memory tier, and of loads.
     pub const fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
@@ -93,17 +106,32 @@ where
         self
     }
 
-    /// The clock of the memory tier's TTLs and of the pause. Default: [`SystemClock`].
+    /// The clock of the memory tier's TTLs and of the breaker's pauses. Default: [`SystemClock`].
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// How long reads leave the store alone after a failure that time may heal. Default: one
-    /// second. Shorter recovers sooner; zero makes every miss wait for the store's timeout while
-    /// it is away.
-    pub const fn pause(mut self, pause: Duration) -> Self {
-        self.pause = pause;
+    /// Settings of the store's tier: longest life, time limit and breaker. A store that is a
+    /// [`Tier`] or a [`Chain`](crate::Chain) has its own, and no others.
+    pub const fn tier(mut self, tier: TierConfig) -> Self {
+        self.tier = tier;
+        self
+    }
+
+    /// Whether what is inserted stays in memory. Default: it does.
+    pub const fn write_policy(mut self, policy: WritePolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Keeps the memories of all processes coherent that share `redis`: what one changes, the
+    /// others drop. Give a handle of the store behind memory; no tier may stand between them,
+    /// because it would keep what memory has dropped. Needs a tokio runtime. The README says what
+    /// is guaranteed.
+    #[cfg(feature = "redis")]
+    pub fn coherent(mut self, redis: &RedisStore, config: CoherenceConfig) -> Self {
+        self.coherence = Some((redis.clone(), config));
         self
     }
 
@@ -111,21 +139,40 @@ where
     ///
     /// # Errors
     ///
-    /// See [`BuildError`](crate::BuildError).
-    pub fn build(self) -> Result<Tiered<V, S, C>, BuildError> {
+    /// See [`TieredBuildError`].
+    pub fn build(self) -> Result<Tiered<V, S, C>, TieredBuildError> {
         let max = self.config.max_loads;
-        let meters = StoreMeters::new(&self.name);
-        let reads = Arc::new(Account::new(&format!("{}-reads", self.name)));
-        let first = self
-            .first
-            .config(self.config)
-            .name(self.name)
-            .clock(Arc::clone(&self.clock))
-            .build()?;
-        let second = Second::new(self.store, self.codec, self.clock, self.pause, meters);
+        let account = Arc::new(Account::new(&format!("{}-reads", self.name)));
+        let reads = Flight::counted(max, account);
+        let clock = Arc::clone(&self.clock);
+        let first = self.first.config(self.config).name(self.name.clone()).clock(self.clock);
+        let first = first.build()?;
+        let tier = Tier::with_clock(&self.name, self.store, self.tier, Arc::clone(&clock));
+        let drops = Arc::new(Memories { first: first.clone(), reads: reads.clone() });
+        #[cfg(feature = "redis")]
+        let terms = self.coherence.as_ref().map(|(_, config)| config.terms()).transpose()?;
+        #[cfg(not(feature = "redis"))]
+        let terms = None;
+        let near = Arc::new(Near::new(drops, clock, terms));
+        #[cfg(feature = "redis")]
+        let link = match &self.coherence {
+            Some((redis, config)) => {
+                Some(Arc::new(Link::new(&self.name, redis, config, Arc::clone(&near))?))
+            }
+            None => None,
+        };
+        let below = Below::new(tier, self.codec);
         #[cfg(feature = "tokio")]
-        let second = second.leased(self.leasing);
-        Ok(Tiered::from_parts(first, Flight::counted(max, reads), second))
+        let below = below.leased(self.leasing);
+        Ok(Tiered {
+            first,
+            reads,
+            below: Arc::new(below),
+            near,
+            policy: self.policy,
+            #[cfg(feature = "redis")]
+            link,
+        })
     }
 }
 
@@ -139,7 +186,7 @@ impl<V, S, C> fmt::Debug for TieredBuilder<V, S, C> {
         f.debug_struct("TieredBuilder")
             .field("config", &self.config)
             .field("name", &self.name)
-            .field("pause", &self.pause)
+            .field("tier", &self.tier)
             .finish_non_exhaustive()
     }
 }

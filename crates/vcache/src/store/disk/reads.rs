@@ -128,8 +128,11 @@ impl Reader {
             Found::Value(value, expires, tags) => {
                 self.touched.touch(row.get(0)?);
                 match tags {
-                    Some((born, tags)) if !tags::hold(&self.db, born, &tags)? => Ok(None),
-                    _ => Ok(live(value, expires)),
+                    None => Ok(live(value, expires)),
+                    Some((born, tags)) if tags::hold(&self.db, born, &tags)? => {
+                        Ok(live(value, expires).map(|stored| stored.tagged(tags)))
+                    }
+                    Some(_) => Ok(None),
                 }
             }
             Found::Damaged(id) => {

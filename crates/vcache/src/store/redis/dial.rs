@@ -1,5 +1,6 @@
 //! Making connections: to one server, to the primary that Sentinel names, to a Cluster.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,6 +121,26 @@ impl Dialer {
             all.push(self.dedicate(info, &push).await?);
         }
         Ok(all)
+    }
+
+    /// Whether these are still the servers that hold keys, by what they say themselves.
+    pub(crate) async fn still(&self, servers: &mut [Dedicated]) -> Result<bool, RedisError> {
+        let Some(first) = servers.first_mut() else { return Ok(false) };
+        match &*self.place {
+            Place::One => Ok(true),
+            Place::Sentinel(_) => {
+                nodes::must_be_primary(&mut first.connection).await.map(|()| true)
+            }
+            Place::Cluster(..) => {
+                let slots = first.connection.req_packed_command(&nodes::question()).await?;
+                let now = nodes::primaries(&slots, &first.address)?;
+                let now: BTreeSet<String> =
+                    now.into_iter().map(|node| address(self.at(node).addr())).collect();
+                Ok(now
+                    .iter()
+                    .eq(servers.iter().map(|server| &server.address).collect::<BTreeSet<_>>()))
+            }
+        }
     }
 
     /// A connection of its own, with pushes, to any one server: what is published reaches all.

@@ -32,7 +32,7 @@ mod tls;
 mod walk;
 
 pub use config::{RedisConfig, RedisSentinel, RedisTls};
-pub(crate) use dial::Dialer;
+pub(crate) use dial::{Dedicated, Dialer};
 pub use entry::RedisEntry;
 use envelope::Head;
 pub use error::RedisBuildError;
@@ -157,6 +157,16 @@ impl RedisStore {
         read(link.run(link.spot(&own), script, &[&own], args).await?)
     }
 
+    /// Whether a key that Redis has is the clock of what was invalidated.
+    pub(crate) fn is_clock(&self, redis_key: &[u8]) -> bool {
+        redis_key == self.inner.generations.clock_key.as_bytes()
+    }
+
+    /// Whether everything is forgotten by a tick of that clock.
+    pub(crate) fn clears_by_generation(&self) -> bool {
+        self.inner.clears_by_generation
+    }
+
     /// The time to live of what is stored for `ttl` or for the store's own; `None` for ever.
     fn lifetime(&self, ttl: Option<Duration>) -> Option<Duration> {
         ttl.or(self.inner.ttl).filter(|ttl| *ttl < LONGEST)
@@ -215,14 +225,13 @@ fn read<T: FromRedisValue>(value: Value) -> Result<T, StoreError> {
 
 impl Store for RedisStore {
     async fn get(&self, key: &str) -> Result<Option<Stored>, StoreError> {
-        Ok(self.opened(key).await?.map(|opened| Stored::new(opened.value, opened.left)))
+        Ok(self.opened(key).await?.map(stored))
     }
 
     async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Stored>>, StoreError> {
         let mut found = Vec::with_capacity(keys.len());
         for keys in keys.chunks(MANY) {
             let opened = self.opened_many(&self.entries(keys)).await?;
-            let stored = |opened: envelope::Opened| Stored::new(opened.value, opened.left);
             found.extend(opened.into_iter().map(|opened| opened.map(stored)));
         }
         Ok(found)
@@ -274,6 +283,14 @@ impl Store for RedisStore {
         }
         self.clear_by_walking().await
     }
+
+    fn is_guarded(&self) -> bool {
+        true
+    }
+}
+
+fn stored(opened: envelope::Opened) -> Stored {
+    Stored::new(opened.value, opened.left).tagged(opened.tags)
 }
 
 /// What asks for an entry without its value.

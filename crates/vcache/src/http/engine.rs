@@ -71,7 +71,7 @@ impl Engine {
         Ok(Self {
             rules: Rules::from(&config),
             flights: Arc::new(Flights::default()),
-            tags: TagRules::new(&config)?,
+            tags: config.tag_rules()?,
             tagged: TagIndex::new(),
             store,
             generations: Generations::new(),

@@ -8,14 +8,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::HOST;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tower_service::Service;
 use verve::http::{Body, Reject};
 use verve::metrics::health::{Health, HealthService};
 use verve::metrics::{ExposeService, Handle};
 use verve::server::Monitor;
 
+use crate::admin::page::text;
 use crate::admin::purge::purge;
 use crate::admin::status::status;
 use crate::state::State;
@@ -105,14 +106,6 @@ fn is_from_here(headers: &HeaderMap) -> bool {
 
 fn page(response: Response<Body>) -> Page {
     Box::pin(std::future::ready(Ok(response)))
-}
-
-/// A page that no cache may keep.
-pub(crate) fn text(kind: &'static str, text: String) -> Response<Body> {
-    let mut response = Response::new(Body::full(text));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 impl Service<Request<Body>> for View {

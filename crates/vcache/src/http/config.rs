@@ -215,6 +215,12 @@ pub enum BuildError {
 }
 
 impl Config {
+    /// What tags a response.
+    pub(crate) fn tag_rules(&self) -> Result<TagRules, BuildError> {
+        TagRules::new(&self.tag_fields, self.strip_tags, self.max_tags, self.cache_groups)
+            .map_err(BuildError::TagField)
+    }
+
     /// Checks what no type can say.
     ///
     /// # Errors
@@ -236,7 +242,7 @@ impl Config {
                 all: self.max_size,
             });
         }
-        TagRules::new(self)?;
+        self.tag_rules()?;
         if self.max_variants == 0 {
             return Err(BuildError::Zero("max_variants"));
         }

@@ -74,7 +74,7 @@ impl Engine {
             rules: Rules::from(&config),
             query: QueryRules::new(&config),
             flights: Arc::new(Flights::default()),
-            tags: TagRules::new(&config)?,
+            tags: config.tag_rules()?,
             tagged: TagIndex::new(),
             store,
             generations: Generations::new(),

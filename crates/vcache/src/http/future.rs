@@ -14,8 +14,8 @@ pub(crate) type Fetching<E> = Pin<Box<dyn Future<Output = Result<Response<Body>,
 pin_project! {
     /// What [`Cache`](super::Cache) answers with: at once from the store, or after a fetch.
     ///
-    /// Cancel safety: dropped, it gives its fetch up; of the requests that wait for it, the next
-    /// one asks the origin.
+    /// Cancel safety: dropped, it leaves a fetch that it began to those who wait for it and to the
+    /// store, as the module's documentation says.
     pub struct ResponseFuture<E> {
         #[pin]
         state: State<E>,

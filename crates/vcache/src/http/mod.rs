@@ -73,7 +73,7 @@
 //! - **Memory.** Stored responses, their heads, keys and codings together never weigh more than
 //!   [`Config::max_size`], tags and their index included. Of each answer on its way to be stored at
 //!   most [`Config::max_object_size`] is held beside it, and a chunk, however many read it and
-//!   however slowly; what turns out to be larger goes on with those who read it by then, at the
+//!   however slowly; twice that in the moment in which it is put together for the store. What turns out to be larger goes on with those who read it by then, at the
 //!   pace of the slowest within that window.
 //! - **Cancel safety.** A request that is dropped takes nothing away: the fetch that it began goes
 //!   on for those who wait and for the store. If nobody waits, it goes on in one of

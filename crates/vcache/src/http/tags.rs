@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::http::config::{BuildError, Config};
-
 /// Bytes of one tag; a response with a longer one is not stored.
 const MAX_TAG: usize = 1024;
 /// Bytes that one tag takes in the response and in the index beside its text, about.
@@ -65,17 +63,17 @@ pub(crate) struct TagRules {
 }
 
 impl TagRules {
-    pub(crate) fn new(config: &Config) -> Result<Self, BuildError> {
-        let name = |field: &String| {
-            let name = HeaderName::from_bytes(field.as_bytes());
-            name.map_err(|_| BuildError::TagField(field.clone()))
-        };
-        Ok(Self {
-            fields: config.tag_fields.iter().map(name).collect::<Result<_, _>>()?,
-            strip: config.strip_tags,
-            max: usize::try_from(config.max_tags).unwrap_or(usize::MAX),
-            groups: config.cache_groups,
-        })
+    /// `fields` by name; the first that is not the name of a field is the error.
+    pub(crate) fn new(
+        fields: &[String],
+        strip: bool,
+        max: u32,
+        groups: bool,
+    ) -> Result<Self, String> {
+        let name =
+            |field: &String| HeaderName::from_bytes(field.as_bytes()).map_err(|_| field.clone());
+        let fields = fields.iter().map(name).collect::<Result<_, _>>()?;
+        Ok(Self { fields, strip, max: usize::try_from(max).unwrap_or(usize::MAX), groups })
     }
 
     /// The tags of a response to a request to `origin`, each once.
@@ -208,7 +206,8 @@ mod tests {
     use super::*;
 
     fn rules(max_tags: u32) -> TagRules {
-        TagRules::new(&Config { max_tags, strip_tags: true, ..Config::default() }).unwrap()
+        let fields = ["surrogate-key", "cache-tag"].map(str::to_owned);
+        TagRules::new(&fields, true, max_tags, true).unwrap()
     }
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {

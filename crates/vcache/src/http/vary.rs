@@ -33,10 +33,18 @@ pub struct VaryKey {
     names: Box<[HeaderName]>,
     values: Box<[Option<Box<[u8]>>]>,
     /// The values as they came, where that is one line at most; none unless asked for.
-    verbatim: Box<[Option<Option<Box<[u8]>>>]>,
+    verbatim: Box<[Lines]>,
     normalise: Normalise,
     /// The language that is stored, in lower case.
     language: Option<Box<str>>,
+}
+
+/// A field as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Lines {
+    None,
+    One(Box<[u8]>),
+    Several,
 }
 
 impl VaryKey {
@@ -61,7 +69,11 @@ impl VaryKey {
     /// With the values as they came, so that the same request is known again at once.
     #[must_use]
     pub(crate) fn with_verbatim(mut self, request: &HeaderMap) -> Self {
-        let copy = |name| verbatim(name, request).map(|line| line.map(|l| l.as_bytes().into()));
+        let copy = |name| match only_line(name, request) {
+            Ok(Some(line)) => Lines::One(line.as_bytes().into()),
+            Ok(None) => Lines::None,
+            Err(Several) => Lines::Several,
+        };
         self.verbatim = self.names.iter().map(copy).collect();
         self
     }
@@ -70,8 +82,11 @@ impl VaryKey {
     pub(crate) fn is_verbatim(&self, request: &HeaderMap) -> bool {
         self.verbatim.len() == self.names.len()
             && self.names.iter().zip(&self.verbatim).all(|(name, stored)| {
-                let wanted = verbatim(name, request).map(|line| line.map(HeaderValue::as_bytes));
-                wanted.is_some() && stored.as_ref().map(Option::as_deref) == wanted
+                match (stored, only_line(name, request)) {
+                    (Lines::None, Ok(None)) => true,
+                    (Lines::One(stored), Ok(Some(line))) => **stored == *line.as_bytes(),
+                    _ => false,
+                }
             })
     }
 
@@ -122,8 +137,11 @@ impl VaryKey {
     pub(crate) fn size(&self) -> usize {
         let names: usize = self.names.iter().map(|n| n.as_str().len() + 32).sum();
         let values: usize = self.values.iter().flatten().map(|v| v.len() + 16).sum();
-        let verbatim = self.verbatim.iter().flatten().flatten();
-        names + values + verbatim.map(|v| v.len() + 16).sum::<usize>()
+        let verbatim = self.verbatim.iter().map(|lines| match lines {
+            Lines::One(line) => line.len() + 16,
+            Lines::None | Lines::Several => 16,
+        });
+        names + values + verbatim.sum::<usize>()
     }
 }
 
@@ -142,11 +160,17 @@ impl Hash for VaryKey {
     }
 }
 
-/// The only line of a field, or that there is none; `None` of several lines.
-fn verbatim<'a>(name: &HeaderName, request: &'a HeaderMap) -> Option<Option<&'a HeaderValue>> {
+/// There are several lines.
+struct Several;
+
+/// The only line of a field, if there is any.
+fn only_line<'a>(
+    name: &HeaderName,
+    request: &'a HeaderMap,
+) -> Result<Option<&'a HeaderValue>, Several> {
     let mut lines = request.get_all(name).iter();
     let first = lines.next();
-    lines.next().is_none().then_some(first)
+    if lines.next().is_some() { Err(Several) } else { Ok(first) }
 }
 
 /// The names in all `Vary` lines of a response, sorted and without duplicates; and

@@ -10,11 +10,12 @@ use http_body_util::{BodyExt as _, Limited};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
-use verve::cache::http::{Purge, Purged};
+use verve::cache::http::{HttpCache, Purge, Purged};
 use verve::http::{Body, Reject};
 
 use crate::admin::page::text;
 use crate::build::graph::Graph;
+use crate::config::secret::Secret;
 use crate::state::State;
 
 /// What is asked for: one of the five targets.
@@ -39,23 +40,21 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Purges as the body says, and answers how much that was.
 pub(crate) async fn purge(state: &State, request: Request<Body>) -> Response<Body> {
-    let graph = state.graph();
-    if let Err(reject) = check(&graph, &request) {
-        let mut response = reject.into_response();
-        if response.status() == StatusCode::UNAUTHORIZED {
-            let scheme = HeaderValue::from_static("Bearer");
-            response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
-        }
-        return response;
-    }
-    let order = match read(request.into_body()).await {
-        Ok(order) => order,
-        Err(reject) => return reject.into_response(),
+    let reject = match obey(&state.graph(), request).await {
+        Ok(done) => return text("application/json", format!("{done:#}\n")),
+        Err(reject) => reject,
     };
-    match carry_out(&graph, &order).await {
-        Ok(done) => text("application/json", format!("{done:#}\n")),
-        Err(reject) => reject.into_response(),
+    let mut response = reject.into_response();
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
+    response
+}
+
+async fn obey(graph: &Graph, request: Request<Body>) -> Result<Value, Reject> {
+    check(graph, &request)?;
+    let order = read(request.into_body()).await?;
+    carry_out(graph, &order).await
 }
 
 /// Who may purge: with the token where one is set, and no page of another site through a
@@ -69,21 +68,29 @@ fn check(graph: &Graph, request: &Request<Body>) -> Result<(), Reject> {
     if is_from_other_site(headers) {
         return Err(Reject::new(StatusCode::FORBIDDEN, "foreign-origin"));
     }
-    if let Some(token) = &graph.config().admin.token {
-        let given = headers.get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
-        let (scheme, given) = given.split_at_checked(7).unwrap_or_default();
-        if !scheme.eq_ignore_ascii_case(b"bearer ") || !token.is(given) {
-            return Err(Reject::new(StatusCode::UNAUTHORIZED, "token")
-                .detail("send `Authorization: Bearer` with the token of `[admin]`"));
-        }
+    let token = graph.config().admin.token.as_ref();
+    if token.is_some_and(|token| !has_token(headers, token)) {
+        return Err(Reject::new(StatusCode::UNAUTHORIZED, "token")
+            .detail("send `Authorization: Bearer` with the token of `[admin]`"));
     }
-    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or("");
-    if !media_type.trim().eq_ignore_ascii_case("application/json") {
+    if !is_json(headers) {
         return Err(Reject::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type")
             .detail("send `Content-Type: application/json`"));
     }
     Ok(())
+}
+
+/// Whether the request brings the token (RFC 6750 §2.1).
+fn has_token(headers: &HeaderMap, token: &Secret) -> bool {
+    let given = headers.get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
+    let (scheme, given) = given.split_at_checked(7).unwrap_or_default();
+    scheme.eq_ignore_ascii_case(b"bearer ") && token.is(given)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or("");
+    media_type.trim().eq_ignore_ascii_case("application/json")
 }
 
 fn is_from_other_site(headers: &HeaderMap) -> bool {
@@ -96,7 +103,6 @@ fn is_from_other_site(headers: &HeaderMap) -> bool {
 }
 
 async fn read(body: Body) -> Result<Order, Reject> {
-    let refused = |detail: String| Reject::new(StatusCode::BAD_REQUEST, "order").detail(detail);
     let whole = timeout(PATIENCE, Limited::new(body, MAX_ORDER).collect()).await;
     let whole = whole.map_err(|_| Reject::new(StatusCode::REQUEST_TIMEOUT, "order"))?;
     let whole = whole.map_err(|error| refused(error.to_string()))?.to_bytes();
@@ -104,6 +110,20 @@ async fn read(body: Body) -> Result<Order, Reject> {
 }
 
 impl Order {
+    /// The caches that are meant.
+    fn caches<'a>(&self, graph: &'a Graph) -> Result<Vec<(&'a String, &'a HttpCache)>, Reject> {
+        let is_meant = |name: &String| self.cache.as_ref().is_none_or(|only| only == name);
+        let caches = graph.shared().caches.iter().filter(|(name, _)| is_meant(name));
+        let caches: Vec<_> = caches.map(|(name, cache)| (name, &**cache.made())).collect();
+        match &self.cache {
+            Some(only) if caches.is_empty() => {
+                let detail = format!("there is no `[caches.{only}]`");
+                Err(Reject::new(StatusCode::NOT_FOUND, "no-cache").detail(detail))
+            }
+            _ => Ok(caches),
+        }
+    }
+
     /// The purge, when exactly one target is named.
     fn purge(&self) -> Option<Purge> {
         let mut targets = [
@@ -121,30 +141,23 @@ impl Order {
 }
 
 async fn carry_out(graph: &Graph, order: &Order) -> Result<Value, Reject> {
-    let refused = |detail: String| Reject::new(StatusCode::BAD_REQUEST, "order").detail(detail);
     let one = "name one of `url`, `tag`, `prefix`, `host` and `everything`";
     let purge = order.purge().ok_or_else(|| refused(one.to_owned()))?;
     let (mut caches, mut all) = (Map::new(), (0, 0));
-    for (name, cache) in &graph.shared().caches {
-        if order.cache.as_ref().is_some_and(|only| only != name) {
-            continue;
-        }
-        let done = cache.made().purge(&purge).await.map_err(|e| refused(e.to_string()))?;
+    for (name, cache) in order.caches(graph)? {
+        let done = cache.purge(&purge).await.map_err(|error| refused(error.to_string()))?;
         let Purged { urls, responses, .. } = done;
         let (target, hard) = (purge.kind(), purge.is_hard());
         tracing::info!(cache = %name, target, hard, urls, responses, what = ?order, "purged");
         all = (all.0 + urls, all.1 + responses);
         caches.insert(name.clone(), json!({ "urls": urls, "responses": responses }));
     }
-    if let Some(only) = order.cache.as_ref().filter(|_| caches.is_empty()) {
-        let detail = format!("there is no `[caches.{only}]`");
-        return Err(Reject::new(StatusCode::NOT_FOUND, "no-cache").detail(detail));
-    }
+    let (target, hard, (urls, responses)) = (purge.kind(), purge.is_hard(), all);
     Ok(json!({
-        "target": purge.kind(),
-        "hard": purge.is_hard(),
-        "urls": all.0,
-        "responses": all.1,
-        "caches": caches,
+        "target": target, "hard": hard, "urls": urls, "responses": responses, "caches": caches,
     }))
+}
+
+fn refused(detail: String) -> Reject {
+    Reject::new(StatusCode::BAD_REQUEST, "order").detail(detail)
 }

@@ -110,6 +110,23 @@ impl Purge {
         admin: SocketAddr,
         order: &Map<String, Value>,
     ) -> Result<Value, String> {
+        let request = self.request(admin, order)?;
+        let away = |error: &dyn std::error::Error| {
+            format!("error: no answer from a gateway at {admin}: {}", chain(error))
+        };
+        let answer = client.call(request).await.map_err(|error| away(&error))?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
+        let body = body.map_err(|error| away(&*error))?.to_bytes();
+        understood(status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    /// The order as a request, with the token if there is one.
+    fn request(
+        &self,
+        admin: SocketAddr,
+        order: &Map<String, Value>,
+    ) -> Result<Request<Body>, String> {
         let mut order = order.clone();
         order.insert("hard".to_owned(), json!(self.hard));
         if let Some(cache) = &self.cache {
@@ -121,23 +138,19 @@ impl Purge {
         if let Some(token) = self.token.clone().or_else(from_environment) {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
-        let request = request
+        request
             .body(Body::full(Value::Object(order).to_string()))
-            .map_err(|_| "error: the token has characters that no field can have".to_owned())?;
-        let away = |error: &dyn std::error::Error| {
-            format!("error: no answer from a gateway at {admin}: {}", chain(error))
-        };
-        let answer = client.call(request).await.map_err(|error| away(&error))?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
-        let body = body.map_err(|error| away(&*error))?.to_bytes();
-        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if status == StatusCode::OK {
-            return Ok(body);
-        }
-        let why = body["detail"].as_str().or_else(|| body["title"].as_str());
-        Err(format!("error: the gateway refused with {status}: {}", why.unwrap_or("no reason")))
+            .map_err(|_| "error: the token has characters that no field can have".to_owned())
     }
+}
+
+/// What was done, or why it was not.
+fn understood(status: StatusCode, body: Value) -> Result<Value, String> {
+    if status == StatusCode::OK {
+        return Ok(body);
+    }
+    let why = body["detail"].as_str().or_else(|| body["title"].as_str());
+    Err(format!("error: the gateway refused with {status}: {}", why.unwrap_or("no reason")))
 }
 
 /// What an order is about, for people.

@@ -1,3 +1,5 @@
+//! Whatever happens to a flow, its readers get the body or are told that they do not.
+
 use std::task::Waker;
 
 use proptest::collection::vec;

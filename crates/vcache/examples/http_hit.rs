@@ -53,18 +53,17 @@ static COUNTING: Counting = Counting;
 
 const ROUNDS: u32 = 200_000;
 
+/// In many short rounds, of which the best is least disturbed by what else the machine does.
 fn measure(name: &str, mut work: impl FnMut()) {
-    for _ in 0..ROUNDS / 10 {
-        work();
-    }
+    const CALLS: u32 = 200;
     let mut best = f64::MAX;
     let before = ALLOCATIONS.load(Ordering::Relaxed);
-    for _ in 0..10 {
+    for _ in 0..ROUNDS / CALLS {
         let begun = Instant::now();
-        for _ in 0..ROUNDS / 10 {
+        for _ in 0..CALLS {
             work();
         }
-        best = best.min(begun.elapsed().as_nanos() as f64 / f64::from(ROUNDS / 10));
+        best = best.min(begun.elapsed().as_nanos() as f64 / f64::from(CALLS));
     }
     let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
     println!("{name:30} {best:7.0} ns {:6.1} allocations", allocations as f64 / f64::from(ROUNDS));

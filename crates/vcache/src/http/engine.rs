@@ -16,19 +16,20 @@ use crate::http::generation::{Generations, Ticket};
 use crate::http::key::Key;
 use crate::http::metrics::Meters;
 use crate::http::policy::{Decision, Rules, Wish, decide};
+use crate::http::query::QueryRules;
 use crate::http::ranges::Partial;
 use crate::http::status::{CACHE_STATUS, Forward, Status};
 use crate::http::stored::Stored;
 use crate::http::tag_index::TagIndex;
 use crate::http::tags::{Tag, TagRules};
 use crate::http::variants::Variants;
-use crate::http::vary::VaryKey;
 use crate::memory::Memory;
 
 /// The shared state of one HTTP cache.
 pub(crate) struct Engine {
     pub(crate) config: Config,
     pub(crate) rules: Rules,
+    pub(crate) query: QueryRules,
     pub(crate) flights: Arc<Flights>,
     pub(crate) tags: TagRules,
     pub(crate) tagged: TagIndex,
@@ -71,6 +72,7 @@ impl Engine {
             .map_err(|_| BuildError::TooSmall(config.max_size))?;
         Ok(Self {
             rules: Rules::from(&config),
+            query: QueryRules::new(&config),
             flights: Arc::new(Flights::default()),
             tags: TagRules::new(&config)?,
             tagged: TagIndex::new(),
@@ -95,34 +97,13 @@ impl Engine {
         wish: &Wish,
         now: SystemTime,
     ) -> Lookup {
-        let variants = self.store.get(key.as_str());
-        let stored = variants.as_ref().and_then(|v| v.select(request, now));
-        let decision = decide(wish, stored.as_ref().map(|s| &s.terms), now);
-        let several = variants.as_ref().is_some_and(|v| v.len() > 0);
-        let has_part = variants.as_ref().is_some_and(|v| v.part(request).is_some());
-        let why = match decision {
-            // Stale it is, whatever the request wants (RFC 9211 §2.2).
-            Decision::Validate { .. } if stored.as_ref().is_none_or(|s| !s.terms.is_fresh(now)) => {
-                Forward::Stale
-            }
-            Decision::Miss if stored.is_none() && has_part => Forward::Partial,
-            Decision::Miss if stored.is_none() && several => Forward::VaryMiss,
-            Decision::Miss if stored.is_none() => Forward::UriMiss,
-            _ => Forward::Request,
-        };
-        Lookup {
-            variants,
-            // What is not for this request must not be validated for it either.
-            stored: stored.filter(|_| decision != Decision::Miss),
-            decision,
-            why,
-        }
+        Lookup::of(self.store.get(key.as_str()), request, wish, now)
     }
 
     /// What a fetch after `lookup` is for.
     pub(crate) fn flight_key(&self, key: &Key, lookup: &Lookup, request: &HeaderMap) -> FlightKey {
-        let names = lookup.variants.as_ref().map_or(&[][..], |v| v.vary_names());
-        FlightKey { key: key.clone(), vary: VaryKey::new(names, request) }
+        let vary = lookup.variants.as_ref().and_then(|variants| variants.ask(request));
+        FlightKey { key: key.clone(), vary: vary.unwrap_or_default() }
     }
 
     /// Joins the fetch for `flight`, or leads a new one if the request may. A fetch that asked
@@ -314,6 +295,36 @@ pub(crate) fn gateway_timeout(engine: &Engine) -> http::Response<vhttp::Body> {
 }
 
 impl Lookup {
+    /// Decides on a request with what is under its key.
+    pub(crate) fn of(
+        variants: Option<Arc<Variants>>,
+        request: &HeaderMap,
+        wish: &Wish,
+        now: SystemTime,
+    ) -> Self {
+        let stored = variants.as_ref().and_then(|v| v.select(request, now));
+        let decision = decide(wish, stored.as_ref().map(|s| &s.terms), now);
+        let several = variants.as_ref().is_some_and(|v| v.len() > 0);
+        let has_part = variants.as_ref().is_some_and(|v| v.part(request).is_some());
+        let why = match decision {
+            // Stale it is, whatever the request wants (RFC 9211 §2.2).
+            Decision::Validate { .. } if stored.as_ref().is_none_or(|s| !s.terms.is_fresh(now)) => {
+                Forward::Stale
+            }
+            Decision::Miss if stored.is_none() && has_part => Forward::Partial,
+            Decision::Miss if stored.is_none() && several => Forward::VaryMiss,
+            Decision::Miss if stored.is_none() => Forward::UriMiss,
+            _ => Forward::Request,
+        };
+        Self {
+            variants,
+            // What is not for this request must not be validated for it either.
+            stored: stored.filter(|_| decision != Decision::Miss),
+            decision,
+            why,
+        }
+    }
+
     /// Our member of `Cache-Status` for an answer from the store.
     pub(crate) fn hit(&self, now: SystemTime) -> Option<(Arc<Stored>, Status, CacheVerdict)> {
         let verdict = match self.decision {

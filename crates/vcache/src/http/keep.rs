@@ -112,7 +112,7 @@ pub(crate) fn head(
     let head = Head {
         status,
         headers,
-        vary: terms.variant(&inquiry.parts.headers),
+        vary: terms.variant(&inquiry.parts.headers).with_verbatim(&inquiry.parts.headers),
         terms,
         received: exchange.received,
         tags,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 
 use crate::http::policy::select;
 use crate::http::purge::Fate;
@@ -139,9 +139,9 @@ impl Variants {
         self.list.len()
     }
 
-    /// The request fields that the most recent variant depends on.
-    pub(crate) fn vary_names(&self) -> &[HeaderName] {
-        self.list.first().map_or(&[], |stored| stored.vary.names())
+    /// The values of `request` for the fields that the most recent variant depends on.
+    pub(crate) fn ask(&self, request: &HeaderMap) -> Option<VaryKey> {
+        self.list.first().map(|stored| stored.vary.ask(request))
     }
 
     /// How long from `now` on anything here is of use.

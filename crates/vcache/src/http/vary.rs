@@ -32,6 +32,8 @@ impl Default for Normalise {
 pub struct VaryKey {
     names: Box<[HeaderName]>,
     values: Box<[Option<Box<[u8]>>]>,
+    /// The values as they came, where that is one line at most; none unless asked for.
+    verbatim: Box<[Option<Option<Box<[u8]>>>]>,
     normalise: Normalise,
     /// The language that is stored, in lower case.
     language: Option<Box<str>>,
@@ -50,9 +52,27 @@ impl VaryKey {
         Self {
             names: names.into(),
             values: names.iter().map(|name| value(name, request, normalise)).collect(),
+            verbatim: Box::default(),
             normalise,
             language: None,
         }
+    }
+
+    /// With the values as they came, so that the same request is known again at once.
+    #[must_use]
+    pub(crate) fn with_verbatim(mut self, request: &HeaderMap) -> Self {
+        let copy = |name| verbatim(name, request).map(|line| line.map(|l| l.as_bytes().into()));
+        self.verbatim = self.names.iter().map(copy).collect();
+        self
+    }
+
+    /// Whether `request` has the very same values: then it fits, with nothing to make comparable.
+    pub(crate) fn is_verbatim(&self, request: &HeaderMap) -> bool {
+        self.verbatim.len() == self.names.len()
+            && self.names.iter().zip(&self.verbatim).all(|(name, stored)| {
+                let wanted = verbatim(name, request).map(|line| line.map(HeaderValue::as_bytes));
+                wanted.is_some() && stored.as_ref().map(Option::as_deref) == wanted
+            })
     }
 
     /// With the only language of the stored content; see [`Normalise::accept_language`].
@@ -93,11 +113,17 @@ impl VaryKey {
         &self.names
     }
 
+    /// The names with their values, made comparable; `None` where the request had none.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&HeaderName, Option<&[u8]>)> {
+        self.names.iter().zip(self.values.iter().map(Option::as_deref))
+    }
+
     /// Bytes that names and values take, for the account.
     pub(crate) fn size(&self) -> usize {
         let names: usize = self.names.iter().map(|n| n.as_str().len() + 32).sum();
         let values: usize = self.values.iter().flatten().map(|v| v.len() + 16).sum();
-        names + values
+        let verbatim = self.verbatim.iter().flatten().flatten();
+        names + values + verbatim.map(|v| v.len() + 16).sum::<usize>()
     }
 }
 
@@ -114,6 +140,13 @@ impl Hash for VaryKey {
         self.names.hash(state);
         self.values.hash(state);
     }
+}
+
+/// The only line of a field, or that there is none; `None` of several lines.
+fn verbatim<'a>(name: &HeaderName, request: &'a HeaderMap) -> Option<Option<&'a HeaderValue>> {
+    let mut lines = request.get_all(name).iter();
+    let first = lines.next();
+    lines.next().is_none().then_some(first)
 }
 
 /// The names in all `Vary` lines of a response, sorted and without duplicates; and
@@ -233,4 +266,36 @@ fn choices(request: &HeaderMap, name: &HeaderName) -> Option<Box<[u8]>> {
     choices.sort_unstable();
     choices.dedup();
     Some(choices.join(",").into_bytes().into_boxed_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn request(lines: &[String]) -> HeaderMap {
+        let line = |text: &String| (ACCEPT_ENCODING, HeaderValue::try_from(text.as_str()).unwrap());
+        lines.iter().map(line).fold(HeaderMap::new(), |mut headers, (name, value)| {
+            headers.append(name, value);
+            headers
+        })
+    }
+
+    proptest! {
+        /// What is known again at once is what would have been found by comparing.
+        #[test]
+        fn the_very_same_values_fit(
+            first in proptest::collection::vec("[gb, ]{0,4}", 0..3),
+            second in proptest::collection::vec("[gb, ]{0,4}", 0..3),
+        ) {
+            let (first, second) = (request(&first), request(&second));
+            let stored = VaryKey::new(&[ACCEPT_ENCODING], &first).with_verbatim(&first);
+            let fits = stored.fits(&stored.ask(&second), &second);
+            prop_assert!(fits || !stored.is_verbatim(&second));
+            let lines = |of: &HeaderMap| of.get_all(ACCEPT_ENCODING).iter().count();
+            let same = lines(&first) < 2 && lines(&second) < 2 && first == second;
+            prop_assert_eq!(stored.is_verbatim(&second), same);
+        }
+    }
 }

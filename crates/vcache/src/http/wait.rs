@@ -11,7 +11,6 @@ use crate::http::filling::Filling;
 use crate::http::inquiry::{Inquiry, fallback};
 use crate::http::policy::{Decision, decide, select};
 use crate::http::status::{Forward, Status};
-use crate::http::vary::VaryKey;
 
 /// What came of waiting.
 pub(crate) enum Waited {
@@ -84,7 +83,7 @@ enum Read {
 fn read(inquiry: &Inquiry, filling: &Filling, why: Forward) -> Read {
     let (engine, headers) = (&inquiry.engine, &inquiry.parts.headers);
     if select([(filling.vary(), filling)], headers).is_none() {
-        let vary = VaryKey::new(filling.vary().names(), headers);
+        let vary = filling.vary().ask(headers);
         return Read::OtherVariant(FlightKey { key: inquiry.key.clone(), vary });
     }
     let decision = decide(&inquiry.wish, Some(&filling.preview.terms), engine.now());

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use verve::cache::http::{Purge, Purged};
 use verve::http::{Body, Reject};
 
-use crate::admin::view::text;
+use crate::admin::page::text;
 use crate::build::graph::Graph;
 use crate::state::State;
 

@@ -8,14 +8,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::HOST;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tower_service::Service;
 use verve::http::{Body, Reject};
 use verve::metrics::health::{Health, HealthService};
 use verve::metrics::{ExposeService, Handle};
 use verve::server::Monitor;
 
+use crate::admin::explain::explain;
+use crate::admin::page::text;
 use crate::admin::purge::purge;
 use crate::admin::status::status;
 use crate::state::State;
@@ -36,6 +38,7 @@ type Page = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Se
 const INDEX: &str = "vgate admin\n\n\
     /metrics     figures for Prometheus\n\
     /api/status  routes, endpoints, caches and limits as JSON\n\
+    /api/explain ?url=… what would happen to a request; see vgate explain --help\n\
     /api/purge   POST what the caches are to forget; see vgate purge --help\n\
     /api/metrics figures with quantiles as JSON\n\
     /health      what works; ?verbose shows each check\n\
@@ -76,10 +79,11 @@ impl View {
                 let state = Arc::clone(&self.state);
                 Box::pin(async move { Ok(purge(&state, request).await) })
             }
-            "/" | "/api/status" if !is_read(request.method()) => {
+            "/" | "/api/explain" | "/api/status" if !is_read(request.method()) => {
                 page(Reject::new(StatusCode::METHOD_NOT_ALLOWED, "method").into_response())
             }
             "/" => page(text("text/plain; charset=utf-8", INDEX.to_owned())),
+            "/api/explain" => page(explain(&self.state, &request)),
             "/api/status" => {
                 let file = self.file.as_deref().map(PathBuf::as_path);
                 page(text("application/json", status(&self.state, &self.monitor, file)))
@@ -107,14 +111,6 @@ fn page(response: Response<Body>) -> Page {
     Box::pin(std::future::ready(Ok(response)))
 }
 
-/// A page that no cache may keep.
-pub(crate) fn text(kind: &'static str, text: String) -> Response<Body> {
-    let mut response = Response::new(Body::full(text));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
 impl Service<Request<Body>> for View {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -131,6 +127,8 @@ impl Service<Request<Body>> for View {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]

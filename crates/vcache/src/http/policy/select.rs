@@ -14,7 +14,7 @@ pub fn select<'a, T>(
 ) -> Option<&'a T> {
     let mut asked: Option<VaryKey> = None;
     for (key, item) in candidates {
-        if key.names().is_empty() {
+        if key.names().is_empty() || key.is_verbatim(request) {
             return Some(item);
         }
         let current = match asked.take() {

@@ -41,6 +41,8 @@ use lease::Leases;
 use link::Link;
 use metrics::RedisMeters;
 pub use metrics::RedisStats;
+#[cfg(feature = "http")]
+pub(crate) use script::Script;
 
 /// Keys of one command: enough that the way there does not count, and no command takes long.
 const MANY: usize = 500;
@@ -150,6 +152,18 @@ impl RedisStore {
     /// Whether everything is forgotten by a tick of that clock.
     pub(crate) fn clears_by_generation(&self) -> bool {
         self.inner.clears_by_generation
+    }
+
+    /// Runs a script for `what` of a key, in one step.
+    #[cfg(feature = "http")]
+    pub(crate) async fn run<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        (key, what): (&str, &str),
+        args: &[&[u8]],
+    ) -> Result<T, StoreError> {
+        let (link, own) = (&self.inner.link, self.inner.keys.beside(key, what));
+        read(link.run(link.spot(&own), script, &[&own], args).await?)
     }
 
     /// The time to live of what is stored for `ttl` or for the store's own; `None` for ever.

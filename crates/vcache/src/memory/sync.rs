@@ -17,6 +17,7 @@ pub(super) const CALM: u64 = 2048;
 pub(super) const FEW: usize = 4;
 
 /// Sleeps for a moment, as nobody will wake the caller.
+#[expect(clippy::disallowed_methods, reason = "the engine runs without a runtime")]
 pub(super) fn nap() {
     std::thread::sleep(Duration::from_micros(50));
 }

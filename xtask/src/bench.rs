@@ -40,11 +40,9 @@ impl Bench {
             let known = areas(targets);
             return Err(Failure::new(format!("no area `{area}`; there are: {known}")));
         }
-        let mut program = cargo().args(["bench", "--package=benches", "--bench", area]);
-        // The gateway needs none of the peers that are built in.
-        if area != "gateway" {
-            program = program.args(["--features=peers"]);
-        }
+        // The same features for all areas, or the next one would build everything again.
+        let program = cargo().args(["bench", "--package=benches", "--features=peers"]);
+        let mut program = program.args(["--bench", area]);
         if self.quick && area != FUNCTIONS {
             program = program.env("VERVE_BENCH_ROUNDS", "2").env("VERVE_BENCH_SECONDS", "1");
         }

@@ -8,6 +8,7 @@ mod deny;
 mod doc;
 mod failure;
 mod features;
+mod fuzz;
 mod loom;
 mod needs;
 mod run;
@@ -39,6 +40,7 @@ enum Command {
     Doc(doc::Doc),
     Loom(loom::Loom),
     Bench(bench::Bench),
+    Fuzz(fuzz::Fuzz),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Doc(doc) => doc.run(),
         Command::Loom(loom) => loom.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -112,7 +112,10 @@ async fn open(asked: &Asked, folder: &Path) -> Result<Vec<Contender>, Box<dyn Er
         let place = folder.join("foyer");
         std::fs::create_dir(&place)?;
         let device = FsDeviceBuilder::new(place).with_capacity(1 << 30).build()?;
-        let engine = BlockEngineConfig::new(device);
+        // Room for all that a round writes, because what finds none is dropped.
+        let engine = BlockEngineConfig::new(device)
+            .with_buffer_pool_size(128 << 20)
+            .with_submit_queue_size_threshold(256 << 20);
         // A read has to come from disk, so next to nothing stays in memory.
         let memory =
             HybridCacheBuilder::new().with_policy(HybridCachePolicy::WriteOnInsertion).memory(64);

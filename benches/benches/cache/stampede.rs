@@ -166,17 +166,10 @@ async fn stampede<C: Loading>(case: &Case) -> Outcome {
     let cache = Arc::new(C::new());
     LOADS.store(0, Ordering::Relaxed);
     let source = case.source;
-    let leader = case.abort.then(|| {
-        let cache = Arc::clone(&cache);
-        tokio::spawn(async move { cache.load(7, source).await })
-    });
-    if leader.is_some() {
-        sleep(LOAD / 4).await;
-    }
     // The others, and who lets them start.
-    let tasks = case.tasks - usize::from(case.abort);
-    let barrier = Arc::new(Barrier::new(tasks + 1));
-    let tasks: Vec<_> = (0..tasks)
+    let others = case.tasks - usize::from(case.abort);
+    let barrier = Arc::new(Barrier::new(others + 1));
+    let others: Vec<_> = (0..others)
         .map(|_| {
             let (cache, barrier) = (Arc::clone(&cache), Arc::clone(&barrier));
             tokio::spawn(async move {
@@ -186,6 +179,13 @@ async fn stampede<C: Loading>(case: &Case) -> Outcome {
             })
         })
         .collect();
+    let leader = case.abort.then(|| {
+        let cache = Arc::clone(&cache);
+        tokio::spawn(async move { cache.load(7, source).await })
+    });
+    if leader.is_some() {
+        sleep(LOAD / 4).await;
+    }
     barrier.wait().await;
     let started = Instant::now();
     if let Some(leader) = leader {
@@ -193,11 +193,11 @@ async fn stampede<C: Loading>(case: &Case) -> Outcome {
         leader.abort();
     }
     let mut outcome = Outcome::default();
-    let mut times = Vec::with_capacity(tasks.len());
-    for task in tasks {
+    let mut times = Vec::with_capacity(others.len());
+    for task in others {
         let (answered, ended) = task.await.expect("no task panics");
         outcome.answered += usize::from(answered);
-        times.push((ended - started).as_secs_f64() * 1e3);
+        times.push(ended.saturating_duration_since(started).as_secs_f64() * 1e3);
     }
     outcome.loads = LOADS.load(Ordering::Relaxed);
     outcome.p50 = percentile(&times, 50);

@@ -295,13 +295,12 @@ async fn four_processes_load_one_missing_key_once() {
     for child in &mut children {
         child.stdin.take().unwrap().write_all(b"go\n").unwrap();
     }
-    let said: Vec<_> = outs.iter_mut().map(|out| line(out, "loads ")).collect();
+    let mut said: Vec<_> = outs.iter_mut().map(|out| line(out, "loads ")).collect();
     for child in &mut children {
         assert!(child.wait().unwrap().success());
     }
-    let mut sorted = said.clone();
-    sorted.sort();
-    assert_eq!(sorted, ["0 of 250", "0 of 250", "0 of 250", "1 of 250"]);
+    said.sort();
+    assert_eq!(said, ["0 of 250", "0 of 250", "0 of 250", "1 of 250"]);
 }
 
 /// Begins to load, says so, and never ends.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tower_layer::Layer;
+use vcache::http::idempotency::{IdempotencyLayer, Idempotent};
 use vcache::http::{Cache, CacheLayer};
 use vcompress::{BuildError as CompressError, Compress, CompressLayer, Config as CompressConfig};
 use vmetrics::{Metrics, MetricsLayer};
@@ -28,7 +29,10 @@ use crate::plain::Plain;
 /// 5. **in-flight limit**: only what the quota allows may wait for a place.
 /// 6. **compress**: outside the cache, so that the cache stores the plain form once; a hit comes
 ///    coded already, through the cache's hook, and passes here untouched.
-/// 7. **cache**: last, so that only what it cannot answer reaches the service.
+/// 7. **idempotency**: inside compress, so that an answer is kept in its plain form and coded for
+///    whoever gets it again; outside the cache, so that a repeated answer invalidates nothing once
+///    more.
+/// 8. **cache**: last, so that only what it cannot answer reaches the service.
 ///
 /// All but the first and third are there when they were asked for. The answer's body is
 /// [`vhttp::Body`], whatever the service's is; its error is the service's own, so that an
@@ -64,11 +68,13 @@ pub struct Stack {
     rate_limit: Option<RateLimitLayer>,
     in_flight: Option<ConcurrencyLimitLayer>,
     compress: Option<(CompressLayer, CompressConfig)>,
+    idempotency: Option<IdempotencyLayer>,
     cache: Option<CacheLayer>,
 }
 
 type Cached<S> = Either<Cache<Plain<S>>, Plain<S>>;
-type Coded<S> = Either<Compress<Cached<S>>, Cached<S>>;
+type Once<S> = Either<Idempotent<Cached<S>>, Cached<S>>;
+type Coded<S> = Either<Compress<Once<S>>, Once<S>>;
 type Placed<S> = Either<ConcurrencyLimited<Coded<S>>, Coded<S>>;
 type Limited<S> = Either<RateLimit<Placed<S>>, Placed<S>>;
 type Measured<S> = Either<Metrics<Guard<Limited<S>>>, Guard<Limited<S>>>;
@@ -117,6 +123,15 @@ impl Stack {
         Ok(self)
     }
 
+    /// Carries requests with an `Idempotency-Key` out once, and repeats the answer.
+    ///
+    /// What was begun goes on when its client leaves, or the deadline is over: outside of the
+    /// in-flight limit then, under a limit of its own.
+    pub fn idempotency(mut self, layer: IdempotencyLayer) -> Self {
+        self.idempotency = Some(layer);
+        self
+    }
+
     /// Answers from a cache what it can.
     pub fn cache(mut self, layer: CacheLayer) -> Self {
         self.cache = Some(layer);
@@ -146,7 +161,8 @@ impl<S> Layer<S> for Stack {
 
     fn layer(&self, service: S) -> StackService<S> {
         let cached = self.cached(service);
-        let coded = wrap(self.compress.as_ref().map(|(layer, _)| layer), cached);
+        let once = wrap(self.idempotency.as_ref(), cached);
+        let coded = wrap(self.compress.as_ref().map(|(layer, _)| layer), once);
         let placed = wrap(self.in_flight.as_ref(), coded);
         let limited = wrap(self.rate_limit.as_ref(), placed);
         let guarded = Guard { inner: limited, deadline: self.deadline };

@@ -11,8 +11,9 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tower::{Service, ServiceExt, service_fn};
 use verve::Stack;
+use verve::cache::http::idempotency::{Config as IdempotencyConfig, Idempotency, IdempotencyLayer};
 use verve::cache::http::{CacheLayer, Config as CacheConfig, HttpCache};
-use verve::http::{Body, CacheVerdict, Reason, Timeline};
+use verve::http::{Body, CacheVerdict, Reason, ReplayVerdict, Timeline};
 use verve::metrics::{MetricsLayer, Recorder};
 use verve::ratelimit::{Config as LimitConfig, Limiter, RateLimitLayer};
 
@@ -60,6 +61,46 @@ async fn a_hit_is_coded_once_and_the_service_is_asked_once() {
         assert_eq!(timeline.read().cache, Some(verdict));
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_repeated_answer_is_coded_for_its_client_and_invalidates_nothing() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let idempotency = Idempotency::new(IdempotencyConfig::default()).unwrap();
+    let stack = Stack::new()
+        .compress(verve::compress::Config::default())
+        .unwrap()
+        .idempotency(IdempotencyLayer::new(idempotency))
+        .cache(CacheLayer::new(HttpCache::new(CacheConfig::default()).unwrap()));
+    let service = stack.service(service_fn(move |_: Request<Body>| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let answer = Response::builder().header("cache-control", "max-age=60");
+        let answer = answer.header("content-type", "text/plain").body(Body::full(text()));
+        async { Ok::<_, Infallible>(answer.unwrap()) }
+    }));
+    for (method, coding, verdict) in [
+        ("GET", None, (Some(CacheVerdict::Miss), None)),
+        ("POST", None, (Some(CacheVerdict::Bypass), Some(ReplayVerdict::Ran))),
+        ("GET", None, (Some(CacheVerdict::Miss), None)),
+        ("POST", Some("gzip"), (None, Some(ReplayVerdict::Replayed))),
+        ("GET", None, (Some(CacheVerdict::Hit), None)),
+    ] {
+        let (mut request, timeline) = (request("/"), Timeline::new());
+        *request.method_mut() = method.parse().unwrap();
+        request.extensions_mut().insert(timeline.clone());
+        request.headers_mut().insert("idempotency-key", "k".parse().unwrap());
+        if let Some(coding) = coding {
+            request.headers_mut().insert("accept-encoding", coding.parse().unwrap());
+        }
+        let answer = service.clone().oneshot(request).await.unwrap();
+        let got = answer.headers().get("content-encoding").map(|v| v.to_str().unwrap().to_owned());
+        assert_eq!(got.as_deref(), coding);
+        answer.into_body().collect().await.unwrap();
+        let record = timeline.read();
+        assert_eq!((record.cache, record.replay), verdict);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test]

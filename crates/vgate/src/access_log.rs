@@ -175,6 +175,7 @@ fn json(entry: &Entry, record: &Record, status: StatusCode, bytes: u64, took: Du
         "route": record.route.as_deref(),
         "cache": record.cache.map(verve::http::CacheVerdict::name),
         "limit": record.limit.map(verve::http::LimitVerdict::name),
+        "replay": record.replay.map(verve::http::ReplayVerdict::name),
         "upstream": record.upstream.as_deref(),
         "attempts": record.attempts,
         "coding": record.coding,

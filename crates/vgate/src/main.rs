@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod demo;
 mod exit;
+mod explain;
 mod front;
 mod gateway;
 mod load;

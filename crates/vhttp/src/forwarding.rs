@@ -19,7 +19,7 @@ use crate::forwarding::fields::{
 /// What a peer sent in any of these fields is dropped unless the peer is trusted, whether the
 /// field is then written or not; and so are its kin, by which origins can be led astray:
 /// `X-Forwarded-Port`, `-Prefix`, `-Scheme`, `-Protocol`, `-Ssl`, `-Server` and `-By`,
-/// `X-Original-URL`, `X-Original-Host` and `X-Rewrite-URL`.
+/// `X-Original-URL`, `X-Original-Host`, `X-Rewrite-URL`, `X-Host` and `X-HTTP-Host-Override`.
 ///
 /// Where a trusted peer has written only one of `Forwarded` and `X-Forwarded-*`, the other is made
 /// from it before it is written, so that they tell the same. Danger: what it has written in both
@@ -213,6 +213,8 @@ mod tests {
             ("x-original-url", "/admin"),
             ("x-rewrite-url", "/admin"),
             ("x-original-host", "evil"),
+            ("x-host", "evil"),
+            ("x-http-host-override", "evil"),
             ("x-real-ip", "6.6.6.6"),
             ("forwarded", "for=6.6.6.6"),
         ] {

@@ -25,5 +25,5 @@ pub use forwarding::Forwarding;
 pub use network::{Network, NetworkError};
 pub use range::{ByteRange, ByteRanges, ContentRange};
 pub use reject::{Reason, Reject};
-pub use timeline::{CacheVerdict, LimitVerdict, Phase, Record, Timeline};
+pub use timeline::{CacheVerdict, LimitVerdict, Phase, Record, ReplayVerdict, Timeline};
 pub use weighted::Weighted;

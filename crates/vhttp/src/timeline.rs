@@ -12,6 +12,8 @@ pub enum Phase {
     Queue,
     /// Deciding on the rate limit.
     Limit,
+    /// Asking whether the request was answered before, and waiting for its first answer.
+    Replay,
     /// Looking up and storing in the cache.
     Cache,
     /// Waiting for an upstream connection, connecting included.
@@ -24,8 +26,15 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase, in the order of the request's way.
-    pub const ALL: [Self; 6] =
-        [Self::Queue, Self::Limit, Self::Cache, Self::Pool, Self::Upstream, Self::Coding];
+    pub const ALL: [Self; 7] = [
+        Self::Queue,
+        Self::Limit,
+        Self::Replay,
+        Self::Cache,
+        Self::Pool,
+        Self::Upstream,
+        Self::Coding,
+    ];
 
     /// The phase's name, as in `Server-Timing`.
     #[must_use]
@@ -33,6 +42,7 @@ impl Phase {
         match self {
             Self::Queue => "queue",
             Self::Limit => "limit",
+            Self::Replay => "replay",
             Self::Cache => "cache",
             Self::Pool => "pool",
             Self::Upstream => "upstream",
@@ -44,10 +54,11 @@ impl Phase {
         match self {
             Self::Queue => 0,
             Self::Limit => 1,
-            Self::Cache => 2,
-            Self::Pool => 3,
-            Self::Upstream => 4,
-            Self::Coding => 5,
+            Self::Replay => 2,
+            Self::Cache => 3,
+            Self::Pool => 4,
+            Self::Upstream => 5,
+            Self::Coding => 6,
         }
     }
 }
@@ -109,6 +120,53 @@ impl LimitVerdict {
     }
 }
 
+/// What became of a request that must not be carried out twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReplayVerdict {
+    /// Carried out, as the first of its key.
+    Ran,
+    /// Answered with what the first one got.
+    Replayed,
+    /// Refused: the first one is still under way, or its answer was not kept.
+    Conflict,
+    /// Refused: its content is not that of the first one.
+    Mismatch,
+    /// Refused: its key is missing or malformed, or its content too large.
+    Refused,
+    /// Carried out without protection, because the store could not be asked.
+    Unprotected,
+    /// Refused: the store could not be asked, or too many are under way.
+    Unavailable,
+}
+
+impl ReplayVerdict {
+    /// Every verdict.
+    pub const ALL: [Self; 7] = [
+        Self::Ran,
+        Self::Replayed,
+        Self::Conflict,
+        Self::Mismatch,
+        Self::Refused,
+        Self::Unprotected,
+        Self::Unavailable,
+    ];
+
+    /// The verdict's name, as in metrics and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ran => "ran",
+            Self::Replayed => "replayed",
+            Self::Conflict => "conflict",
+            Self::Mismatch => "mismatch",
+            Self::Refused => "refused",
+            Self::Unprotected => "unprotected",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 /// What is known of a request so far; see [`Timeline`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -119,6 +177,8 @@ pub struct Record {
     pub cache: Option<CacheVerdict>,
     /// What the limits decided.
     pub limit: Option<LimitVerdict>,
+    /// What became of a request that must not be carried out twice.
+    pub replay: Option<ReplayVerdict>,
     /// The endpoint that answered, or was asked last.
     pub upstream: Option<Arc<str>>,
     /// How often an upstream was asked.

@@ -5,10 +5,14 @@
 
 #[path = "../../src/memory/account.rs"]
 mod account;
+mod barrier;
 #[path = "../../src/memory/lock.rs"]
 mod lock;
 mod models;
+#[path = "../../src/memory/stripes.rs"]
+mod stripes;
 mod sync;
+mod threads;
 
 fn main() {
     models::run();

@@ -11,6 +11,7 @@ use loom::thread;
 
 use crate::account::Account;
 use crate::lock::Lock;
+use crate::stripes::Stripes;
 
 /// A number of which loom notices when it is read and written at once.
 #[derive(Default)]
@@ -36,13 +37,19 @@ impl Number {
 }
 
 fn lock() -> Arc<Lock<Number>> {
-    Arc::new(Lock::new(Number::new()))
+    lock_of(&Stripes::of(3))
+}
+
+fn lock_of(stripes: &Stripes) -> Arc<Lock<Number>> {
+    Arc::new(Lock::new(Number::new(), stripes.clone()))
 }
 
 /// Every model by its name.
-const MODELS: [(&str, fn()); 6] = [
+const MODELS: [(&str, fn()); 8] = [
     ("writers exclude each other", writers_exclude_each_other),
     ("readers see whole writes and count their hits", readers_see_whole_writes),
+    ("a write ends the quiet", a_write_ends_the_quiet),
+    ("one who tries ends the quiet or goes", one_who_tries_ends_the_quiet),
     ("one who tries never waits", one_who_tries_never_waits),
     ("everybody who sleeps is woken", everybody_who_sleeps_is_woken),
     ("reservations never pass the bound", reservations_never_pass_the_bound),
@@ -78,7 +85,8 @@ fn writers_exclude_each_other() {
 
 fn readers_see_whole_writes() {
     model(|| {
-        let lock = lock();
+        let stripes = Stripes::of(3);
+        let lock = lock_of(&stripes);
         let (first, second) = (Arc::clone(&lock), Arc::clone(&lock));
         let writer = thread::spawn(move || first.write().add());
         let reader = thread::spawn(move || {
@@ -90,7 +98,45 @@ fn readers_see_whole_writes() {
         writer.join().unwrap();
         reader.join().unwrap();
         let written = lock.read().read();
-        assert_eq!((written, lock.hits()), (1, 1));
+        assert_eq!((written, lock.hits() + stripes.hits()), (1, 1));
+    });
+}
+
+/// A lock in which readers announce themselves.
+fn quiet() -> Arc<Lock<Number>> {
+    let lock = lock();
+    for _ in 0..4 {
+        lock.read().hit();
+    }
+    assert!(lock.is_quiet());
+    lock
+}
+
+fn a_write_ends_the_quiet() {
+    model(|| {
+        let lock = quiet();
+        let (first, second) = (Arc::clone(&lock), Arc::clone(&lock));
+        let readers = [first, second].map(|lock| thread::spawn(move || lock.read().read()));
+        lock.write().add();
+        for reader in readers {
+            assert!(reader.join().unwrap() <= 1);
+        }
+        assert_eq!(lock.read().read(), 1);
+    });
+}
+
+fn one_who_tries_ends_the_quiet() {
+    model(|| {
+        let lock = quiet();
+        let other = Arc::clone(&lock);
+        let reader = thread::spawn(move || {
+            let mut reading = other.read();
+            reading.hit();
+            reading.read()
+        });
+        let added = u64::from(lock.try_write().map(|mut number| number.add()).is_some());
+        assert!(reader.join().unwrap() <= added);
+        assert_eq!(lock.read().read(), added);
     });
 }
 

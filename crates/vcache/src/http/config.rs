@@ -27,6 +27,14 @@ pub struct Config {
     /// 8 KiB.
     #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
     pub max_key_size: u64,
+    /// Query parameters that do not count in the key, by name as it is written; a `*` at the end
+    /// stands for any end: `["utm_*", "fbclid"]`. Default: none. The origin still gets them, and a
+    /// URL can be purged with or without them; a purge by prefix compares with what is left.
+    /// Danger: an origin that answers by one of them has one answer for all.
+    pub ignore_query: Vec<String>,
+    /// Whether query parameters count in the order of their names instead of their own. Default:
+    /// false. Danger: as above, if the origin looks at the order.
+    pub sort_query: bool,
     /// Lifetime of responses that bring none of their own. Default: none, such responses are not
     /// stored, unless their `Last-Modified` lets one be estimated.
     ///
@@ -129,6 +137,8 @@ impl Default for Config {
             max_object_size: 8 << 20,
             max_variants: 32,
             max_key_size: 8 << 10,
+            ignore_query: Vec::new(),
+            sort_query: false,
             default_ttl: None,
             heuristic_percent: 10,
             heuristic_max: Duration::from_secs(86_400),

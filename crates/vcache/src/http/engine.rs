@@ -16,6 +16,7 @@ use crate::http::generation::{Generations, Ticket};
 use crate::http::key::Key;
 use crate::http::metrics::Meters;
 use crate::http::policy::{Decision, Rules, Wish, decide};
+use crate::http::query::QueryRules;
 use crate::http::ranges::Partial;
 use crate::http::status::{CACHE_STATUS, Forward, Status};
 use crate::http::stored::Stored;
@@ -28,6 +29,7 @@ use crate::memory::Memory;
 pub(crate) struct Engine {
     pub(crate) config: Config,
     pub(crate) rules: Rules,
+    pub(crate) query: QueryRules,
     pub(crate) flights: Arc<Flights>,
     pub(crate) tags: TagRules,
     pub(crate) tagged: TagIndex,
@@ -70,6 +72,7 @@ impl Engine {
             .map_err(|_| BuildError::TooSmall(config.max_size))?;
         Ok(Self {
             rules: Rules::from(&config),
+            query: QueryRules::new(&config),
             flights: Arc::new(Flights::default()),
             tags: config.tag_rules()?,
             tagged: TagIndex::new(),
@@ -94,28 +97,18 @@ impl Engine {
         wish: &Wish,
         now: SystemTime,
     ) -> Lookup {
-        let variants = self.store.get(key.as_str());
-        let stored = variants.as_ref().and_then(|v| v.select(request, now));
-        let decision = decide(wish, stored.as_ref().map(|s| &s.terms), now);
-        let several = variants.as_ref().is_some_and(|v| v.len() > 0);
-        let has_part = variants.as_ref().is_some_and(|v| v.part(request).is_some());
-        let why = match decision {
-            // Stale it is, whatever the request wants (RFC 9211 §2.2).
-            Decision::Validate { .. } if stored.as_ref().is_none_or(|s| !s.terms.is_fresh(now)) => {
-                Forward::Stale
-            }
-            Decision::Miss if stored.is_none() && has_part => Forward::Partial,
-            Decision::Miss if stored.is_none() && several => Forward::VaryMiss,
-            Decision::Miss if stored.is_none() => Forward::UriMiss,
-            _ => Forward::Request,
-        };
-        Lookup {
-            variants,
-            // What is not for this request must not be validated for it either.
-            stored: stored.filter(|_| decision != Decision::Miss),
-            decision,
-            why,
-        }
+        Lookup::of(self.store.get(key.as_str()), request, wish, now)
+    }
+
+    /// The same once more for a request that has been looked up before; no use of the key.
+    pub(crate) fn look_again(
+        &self,
+        key: &Key,
+        request: &HeaderMap,
+        wish: &Wish,
+        now: SystemTime,
+    ) -> Lookup {
+        Lookup::of(self.store.peek(key.as_str()), request, wish, now)
     }
 
     /// What a fetch after `lookup` is for.
@@ -225,7 +218,7 @@ impl Engine {
 
     /// What is stored of the same variant as `part`.
     pub(crate) fn stored_part(&self, key: &Key, part: &Partial) -> Option<Arc<Partial>> {
-        self.store.get(key.as_str())?.part_of(part.vary()).map(Arc::clone)
+        self.store.peek(key.as_str())?.part_of(part.vary()).map(Arc::clone)
     }
 
     /// Stores a part of a response.
@@ -266,7 +259,7 @@ impl Engine {
         make: impl FnOnce(&Variants) -> Option<Variants>,
     ) -> Option<bool> {
         let change = || {
-            let before = self.store.get(key.as_str()).unwrap_or_default();
+            let before = self.store.peek(key.as_str()).unwrap_or_default();
             let is_stored = self.put(key, make(&before));
             // In the same turn: a purge finds both or neither.
             if let Some(tags) = tags.filter(|_| is_stored) {
@@ -313,6 +306,36 @@ pub(crate) fn gateway_timeout(engine: &Engine) -> http::Response<vhttp::Body> {
 }
 
 impl Lookup {
+    /// Decides on a request with what is under its key.
+    pub(crate) fn of(
+        variants: Option<Arc<Variants>>,
+        request: &HeaderMap,
+        wish: &Wish,
+        now: SystemTime,
+    ) -> Self {
+        let stored = variants.as_ref().and_then(|v| v.select(request, now));
+        let decision = decide(wish, stored.as_ref().map(|s| &s.terms), now);
+        let several = variants.as_ref().is_some_and(|v| v.len() > 0);
+        let has_part = variants.as_ref().is_some_and(|v| v.part(request).is_some());
+        let why = match decision {
+            // Stale it is, whatever the request wants (RFC 9211 §2.2).
+            Decision::Validate { .. } if stored.as_ref().is_none_or(|s| !s.terms.is_fresh(now)) => {
+                Forward::Stale
+            }
+            Decision::Miss if stored.is_none() && has_part => Forward::Partial,
+            Decision::Miss if stored.is_none() && several => Forward::VaryMiss,
+            Decision::Miss if stored.is_none() => Forward::UriMiss,
+            _ => Forward::Request,
+        };
+        Self {
+            variants,
+            // What is not for this request must not be validated for it either.
+            stored: stored.filter(|_| decision != Decision::Miss),
+            decision,
+            why,
+        }
+    }
+
     /// Our member of `Cache-Status` for an answer from the store.
     pub(crate) fn hit(&self, now: SystemTime) -> Option<(Arc<Stored>, Status, CacheVerdict)> {
         let verdict = match self.decision {

@@ -48,6 +48,11 @@ impl Key {
         Self::new(uri.scheme_str()?, uri.authority().map(Authority::as_str)?, path)
     }
 
+    /// The key that a text is.
+    pub(crate) fn from_text(text: String) -> Self {
+        Self(text.into())
+    }
+
     fn new(scheme: &str, authority: &str, path: &str) -> Option<Self> {
         if authority.is_empty() || !authority.bytes().all(is_host_byte) {
             return None;

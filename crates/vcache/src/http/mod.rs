@@ -5,6 +5,8 @@
 //! | a tower or axum service | [`HttpCache`] and [`CacheLayer`] |
 //! | a proxy of your own, and only the rules are missing | [`policy`] |
 //! | a compressor for stored responses | [`Encode`] |
+//! | orders that must not be carried out twice | [`idempotency`] |
+//! | an application that should say how long its answers hold | [`headers`] |
 //!
 //! ```
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -100,6 +102,7 @@ mod collapse;
 mod config;
 mod encodings;
 mod engine;
+pub mod explain;
 mod fetch;
 mod fill;
 mod filling;
@@ -108,6 +111,8 @@ mod freshness;
 mod future;
 mod generation;
 mod head;
+pub mod headers;
+pub mod idempotency;
 mod inquiry;
 mod keep;
 mod key;
@@ -117,6 +122,7 @@ mod notes;
 pub mod policy;
 mod purge;
 mod purging;
+mod query;
 mod ranges;
 mod service;
 mod siblings;
@@ -126,6 +132,7 @@ mod stored;
 mod tag_index;
 mod tags;
 mod terms;
+mod unkeyed;
 mod variants;
 mod vary;
 mod wait;

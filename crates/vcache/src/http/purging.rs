@@ -9,7 +9,10 @@ use crate::http::purge::{Fate, Pattern, Purge, PurgeError, Purged};
 
 impl Engine {
     pub(crate) fn purge(&self, purge: &Purge) -> Result<Purged, PurgeError> {
-        let pattern = purge.pattern()?;
+        let pattern = match purge.pattern()? {
+            Pattern::Key(key) => Pattern::Key(self.query.apply(key)),
+            pattern => pattern,
+        };
         let keep = self.config.keep_stale;
         let fate = if purge.hard { Fate::Gone } else { Fate::Stale { now: self.now(), keep } };
         let purged = self.purge_pattern(&pattern, fate);
@@ -19,7 +22,8 @@ impl Engine {
 
     /// Removes all variants of a key, and those of it that are still on their way.
     pub(crate) fn invalidate(&self, key: &Key) {
-        self.purge_pattern(&Pattern::Key(key.clone()), Fate::Gone);
+        let key = self.query.apply(key.clone());
+        self.purge_pattern(&Pattern::Key(key), Fate::Gone);
     }
 
     /// Removes what an answer to an unsafe request says is out of date (RFC 9875 §3).

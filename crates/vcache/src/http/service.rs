@@ -23,6 +23,7 @@ use crate::http::key::Key;
 use crate::http::policy::{Decision, Wish};
 use crate::http::ranges;
 use crate::http::status::Forward;
+use crate::http::unkeyed::overrides_method;
 
 /// A service behind a shared HTTP cache (RFC 9111); made by [`CacheLayer`](super::CacheLayer).
 ///
@@ -31,7 +32,8 @@ use crate::http::status::Forward;
 ///
 /// Requests to the inner service carry the body they came with, or `ReqB::default()`, which must
 /// be empty, where the cache asks by itself: for a miss, a validation, a refresh. GET and HEAD
-/// with content, `If-Match`, `If-Unmodified-Since` or an upgrade bypass it.
+/// with content, `If-Match`, `If-Unmodified-Since`, an upgrade or a field that names another method
+/// (`X-HTTP-Method-Override`) bypass it.
 #[derive(Clone)]
 pub struct Cache<S> {
     inner: S,
@@ -91,6 +93,7 @@ impl<S> Cache<S> {
     {
         let engine = &self.cache.engine;
         let key = Key::of(request.uri(), request.headers(), request.extensions())
+            .map(|key| engine.query.apply(key))
             .filter(|key| as_u64(key.as_str().len()) <= engine.config.max_key_size);
         let (key, why) = match (key, classify(&request)) {
             (Some(key), None) => return self.look_up(key, request),
@@ -162,7 +165,7 @@ impl<S> Cache<S> {
 }
 
 /// Why a request is not one for the cache; `None` when it is.
-fn classify<B: HttpBody>(request: &Request<B>) -> Option<Forward> {
+pub(crate) fn classify<B: HttpBody>(request: &Request<B>) -> Option<Forward> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return Some(Forward::Method);
     }
@@ -170,7 +173,8 @@ fn classify<B: HttpBody>(request: &Request<B>) -> Option<Forward> {
     let headers = request.headers();
     let bypass = !request.body().is_end_stream()
         || not_for_us.iter().any(|name| headers.contains_key(name))
-        || headers.contains_key(UPGRADE);
+        || headers.contains_key(UPGRADE)
+        || overrides_method(headers);
     bypass.then_some(Forward::Bypass)
 }
 

@@ -30,6 +30,14 @@ impl Tag {
         Self(format!("\0{origin}\0{name}").into())
     }
 
+    /// The tag for people; a group with its origin.
+    pub(crate) fn shown(&self) -> String {
+        match self.0.strip_prefix('\0').and_then(|group| group.split_once('\0')) {
+            Some((origin, name)) => format!("group {name} of {origin}"),
+            None => self.0.to_string(),
+        }
+    }
+
     fn is_group(&self) -> bool {
         self.0.starts_with('\0')
     }

@@ -128,6 +128,11 @@ impl VaryKey {
         &self.names
     }
 
+    /// The names with their values, made comparable; `None` where the request had none.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&HeaderName, Option<&[u8]>)> {
+        self.names.iter().zip(self.values.iter().map(Option::as_deref))
+    }
+
     /// Bytes that names and values take, for the account.
     pub(crate) fn size(&self) -> usize {
         let names: usize = self.names.iter().map(|n| n.as_str().len() + 32).sum();

@@ -6,8 +6,8 @@ use hashbrown::Equivalent;
 
 use super::engine::Engine;
 use super::keep::Keep;
+use super::keep::NEVER;
 use super::outcome::{Done, Op};
-use super::wheel::NEVER;
 use crate::cause::Cause;
 
 impl<K: HashTrait + Eq, V> Engine<K, V> {

@@ -11,15 +11,17 @@ use super::account::Account;
 use super::curve::Curve;
 use super::index::Hash;
 use super::keep::Life;
+use super::keep::NEVER;
 use super::listener::Listener;
 use super::lock::Lock;
 use super::sampler::Sampler;
 use super::shard::Shard;
 use super::slab::Slab;
 use super::stats::Stats;
+use super::stripes::Stripes;
 use super::ticks::Ticks;
 use super::tuner::Tuner;
-use super::wheel::{NEVER, Wheel};
+use super::wheel::Wheel;
 use crate::clock::{Clock, nanos};
 use crate::metrics::Meters;
 use crate::random::Random;
@@ -38,6 +40,7 @@ pub(super) const fn overhead<K, V>() -> u64 {
 pub(super) struct Engine<K, V> {
     pub(super) cells: Box<[Cell<K, V>]>,
     hasher: foldhash::fast::RandomState,
+    stripes: Stripes,
     pub(super) tuner: Tuner,
     /// How long an entry lives if its insertion does not say.
     pub(super) life: Life,
@@ -95,8 +98,10 @@ impl<K, V> Engine<K, V> {
             plan;
         let share = max_weight / u64::try_from(shards).unwrap_or(u64::MAX);
         let weighed = weigher.is_some();
+        let stripes = Stripes::new();
+        let shard = || Shard::new(share, overhead::<K, V>(), weighed);
         let cell = |_| Cell {
-            shard: Lock::new(Shard::new(share, overhead::<K, V>(), weighed)),
+            shard: Lock::new(shard(), stripes.clone()),
             misses: AtomicU64::new(0),
             weight: AtomicU64::new(0),
             entries: AtomicUsize::new(0),
@@ -104,6 +109,7 @@ impl<K, V> Engine<K, V> {
         Self {
             cells: (0..shards).map(cell).collect(),
             hasher: foldhash::fast::RandomState::default(),
+            stripes,
             tuner: Tuner::new(),
             life,
             jitter,
@@ -175,6 +181,8 @@ impl<K, V> Engine<K, V> {
     pub(super) fn stats(&self) -> Stats {
         let mut stats =
             Stats { max_weight: self.max_weight(), weight: self.weight(), ..Stats::default() };
+        stats.hits = self.stripes.hits();
+        stats.misses = self.stripes.misses();
         if let Some(listener) = &self.listener {
             stats.listener_panics = listener.panics();
             stats.listener_unheard = listener.unheard();
@@ -204,6 +212,16 @@ impl<K, V> Engine<K, V> {
     /// The time if any entry could expire, else the beginning.
     pub(super) fn now_if_timed(&self) -> u64 {
         if self.timed.load(Ordering::Relaxed) { self.now() } else { 0 }
+    }
+
+    /// The same for a writer of what lives for so long at least, with whom it may be some
+    /// milliseconds ago.
+    #[inline]
+    pub(super) fn lately_if_timed(&self, least: u64) -> u64 {
+        if !self.timed.load(Ordering::Relaxed) {
+            return 0;
+        }
+        self.ticks.lately(least).unwrap_or_else(|| self.now())
     }
 
     /// The time left to a live entry (`None` for ever), `Err` for one that has expired. The
@@ -264,7 +282,8 @@ impl<K, V> Engine<K, V> {
     /// All look-ups ever.
     fn lookups(&self) -> u64 {
         let each = |cell: &Cell<K, V>| cell.shard.hits() + cell.misses.load(Ordering::Relaxed);
-        self.cells.iter().map(each).sum()
+        let counted: u64 = self.cells.iter().map(each).sum();
+        counted + self.stripes.hits() + self.stripes.misses()
     }
 
     pub(super) fn curve(&self) -> Option<Curve> {
@@ -326,29 +345,37 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
     {
         let hash = self.hash(key);
         let (_, cell) = self.cell(hash);
-        // What is hot enough to be in every miniature tells them nothing.
-        let mut telling = true;
-        let found = {
-            let mut shard = cell.shard.read();
-            let live = shard.find(hash, key).and_then(|(at, entry)| {
-                let left = self.use_of::<EXACT>(shard.wheel(), at).ok()?;
-                telling = entry.meta.touch();
-                Some(read(&entry.value, left))
-            });
-            if live.is_some() {
-                shard.hit();
+        let mut shard = cell.shard.read();
+        if let Some((at, entry)) = shard.find(hash, key)
+            && let Ok(left) = self.use_of::<EXACT>(shard.wheel(), at)
+        {
+            // What is hot enough to be in every miniature tells them nothing.
+            let telling = entry.meta.touch();
+            let value = read(&entry.value, left);
+            shard.hit();
+            drop(shard);
+            if telling && self.tuner.samples(hash.part) {
+                self.sample(hash, true);
             }
-            live
-        };
-        if found.is_none() {
+            self.trace(hash);
+            self.meters.looked_up(true);
+            return Some(value);
+        }
+        drop(shard);
+        self.missed(cell, hash);
+        None
+    }
+
+    #[inline]
+    fn missed(&self, cell: &Cell<K, V>, hash: Hash) {
+        if !self.stripes.miss() {
             cell.misses.fetch_add(1, Ordering::Relaxed);
         }
-        if telling && self.tuner.samples(hash.part) {
-            self.sample(hash, found.is_some());
+        if self.tuner.samples(hash.part) {
+            self.sample(hash, false);
         }
         self.trace(hash);
-        self.meters.looked_up(found.is_some());
-        found
+        self.meters.looked_up(false);
     }
 
     /// The same, but neither a use nor in the statistics.

@@ -160,6 +160,15 @@ impl History {
         (usize::try_from(line).unwrap_or(0), print)
     }
 
+    /// Brings a key's line near.
+    #[inline]
+    pub(super) fn fetch(&self, hash: u32) {
+        if let Some(line) = self.lines.get(self.place(hash).0) {
+            lanes::fetch(line);
+        }
+    }
+
+    #[inline]
     pub(super) fn count(&self, hash: u32) -> u8 {
         let (line, print) = self.place(hash);
         self.lines.get(line).map_or(0, |line| line.count(print, self.epoch))

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::wheel::NEVER;
+use super::keep::NEVER;
 use crate::cause::Cause;
 
 /// Bytes of one in its column.

@@ -113,8 +113,9 @@ impl Index {
     /// The slot with this hash that `same` says is the one.
     #[inline]
     pub(super) fn find(&self, hash: Hash, mut same: impl FnMut(u32) -> bool) -> Option<u32> {
-        let mut at = self.home(hash.upper);
-        for _ in 0..self.buckets.len() {
+        let home = self.home(hash.upper);
+        let mut at = home;
+        loop {
             let bucket = self.buckets.get(at)?;
             let mut matches = bucket.matches(hash.tag);
             while matches != 0 {
@@ -128,8 +129,18 @@ impl Index {
                 return None;
             }
             at = self.next(at);
+            if at == home {
+                return None;
+            }
         }
-        None
+    }
+
+    /// Brings near where the search for a hash begins.
+    #[inline]
+    pub(super) fn fetch(&self, upper: u32) {
+        if let Some(bucket) = self.buckets.get(self.home(upper)) {
+            lanes::fetch(bucket);
+        }
     }
 
     /// Whether one more would be too many.

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::wheel::NEVER;
 use crate::clock::nanos;
+
+/// The time of an entry that lives until it is evicted.
+pub(super) const NEVER: u64 = u64::MAX;
 
 /// How long and how firmly one entry is kept; what is `None` is as the cache has it.
 ///

@@ -1,6 +1,6 @@
-//! Comparing many small numbers with one at once.
+//! Comparing many small numbers with one at once, and bringing memory near before it is needed.
 //!
-//! By SSE2 where that is: a mix of reads and writes of the whole cache went from 97 to 89 ns.
+//! Compares by SSE2 where that is: a mix of reads and writes of the whole cache went from 97 to 89 ns.
 #![cfg_attr(
     target_arch = "x86_64",
     expect(
@@ -21,12 +21,29 @@ pub(super) fn prints(all: &[u16; 32], word: u16) -> u32 {
     imp::prints(all, word)
 }
 
+/// Begins to bring a value's first and last line near, and waits for neither.
+#[inline]
+pub(super) fn fetch<T>(value: &T) {
+    imp::fetch(value);
+}
+
 #[cfg(target_arch = "x86_64")]
 mod imp {
     use std::arch::x86_64::{
-        __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_cmpeq_epi16, _mm_movemask_epi8,
-        _mm_packs_epi16, _mm_set_epi64x, _mm_set1_epi8, _mm_set1_epi16,
+        __m128i, _MM_HINT_T0, _mm_and_si128, _mm_cmpeq_epi8, _mm_cmpeq_epi16, _mm_movemask_epi8,
+        _mm_packs_epi16, _mm_prefetch, _mm_set_epi64x, _mm_set1_epi8, _mm_set1_epi16,
     };
+    use std::ptr;
+
+    #[inline]
+    pub(super) fn fetch<T>(value: &T) {
+        let first = ptr::from_ref(value).cast::<i8>();
+        let last = first.wrapping_add(size_of::<T>().saturating_sub(1));
+        // SAFETY: reads nothing and faults nowhere.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(first) };
+        // SAFETY: reads nothing and faults nowhere.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(last) };
+    }
 
     #[inline]
     pub(super) fn bytes(all: &[u8; 16], byte: u8) -> u32 {
@@ -78,6 +95,9 @@ mod imp {
 
 #[cfg(not(target_arch = "x86_64"))]
 mod imp {
+    #[inline]
+    pub(super) const fn fetch<T>(_: &T) {}
+
     #[inline]
     pub(super) fn bytes(all: &[u8; 16], byte: u8) -> u32 {
         (0..).zip(all).fold(0, |bits, (at, other)| bits | u32::from(*other == byte) << at)

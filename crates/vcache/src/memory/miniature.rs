@@ -43,6 +43,13 @@ impl Seats for Places {
         self.metas.get_mut(at as usize)?.as_mut()
     }
 
+    fn peek(&self, at: u32) -> Option<&Meta> {
+        meta(&self.metas, at)
+    }
+
+    /// All of a miniature is near.
+    fn fetch(&self, _: u32) {}
+
     fn end(&self) -> u32 {
         u32::try_from(self.metas.len()).unwrap_or(u32::MAX)
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use hashbrown::Equivalent;
 
 mod account;
+mod barrier;
 mod buckets;
 mod builder;
 mod compute;
@@ -35,9 +36,11 @@ mod sampler;
 mod shard;
 mod slab;
 mod stats;
+mod stripes;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod ticks;
 mod tuner;
 #[cfg(feature = "snapshot")]
@@ -51,12 +54,12 @@ use engine::{Engine, overhead};
 pub use entry::Entry;
 pub use iter::Iter;
 pub use keep::Keep;
+use keep::NEVER;
 pub(crate) use outcome::Done;
 pub use outcome::{Op, Outcome};
 pub use stats::Stats;
 #[cfg(feature = "snapshot")]
 pub(crate) use warmth::{PutBack, Warm};
-use wheel::NEVER;
 
 use crate::cause::Cause;
 

@@ -9,8 +9,8 @@ use super::engine::{Engine, overhead};
 use super::idle;
 use super::index::Hash;
 use super::keep::Life;
+use super::keep::NEVER;
 use super::shard::Item;
-use super::wheel::NEVER;
 use super::writing::Writing;
 use crate::cause::Cause;
 
@@ -160,7 +160,7 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
             self.any_pins();
         }
         self.trace_weight(hash, weight);
-        let now = self.now_if_timed();
+        let now = self.lately_if_timed(ttl.min(tti));
         let expires = if ttl == NEVER { NEVER } else { now.saturating_add(self.spread(ttl)) };
         (Item { key, value, hash, weight, expires, tti, pinned }, now)
     }

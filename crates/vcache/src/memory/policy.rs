@@ -43,6 +43,9 @@ pub(super) struct Plan {
 /// Where the policy finds the entries.
 pub(super) trait Seats {
     fn seat(&mut self, at: u32) -> Option<&mut Meta>;
+    fn peek(&self, at: u32) -> Option<&Meta>;
+    /// Brings an entry near that will be looked at soon.
+    fn fetch(&self, at: u32);
     /// One past the highest slot in use.
     fn end(&self) -> u32;
     fn len(&self) -> usize;
@@ -206,6 +209,31 @@ impl Policy {
                 self.ring.push_back((at, turn));
             }
         }
+    }
+
+    /// Brings near what the arrival of a key will look at.
+    #[inline]
+    pub(super) fn fetch(&self, hash: u32) {
+        if let Some(history) = &self.history {
+            history.fetch(hash);
+        }
+    }
+
+    /// Brings near what the next eviction will look at, which is nearly always known: what it
+    /// says of the window's oldest and of the hand's next, and where the one after stands. Gives
+    /// the hash of the window's oldest.
+    #[inline]
+    pub(super) fn look_ahead(&self, seats: &impl Seats) -> Option<u32> {
+        if let Some((after, _)) = self.ring.get(1) {
+            seats.fetch(*after);
+        }
+        seats.fetch(self.hand.saturating_add(2));
+        if let Some(incumbent) = seats.peek(self.hand) {
+            self.fetch(incumbent.hash);
+        }
+        let oldest = seats.peek(self.ring.front()?.0)?.hash;
+        self.fetch(oldest);
+        Some(oldest)
     }
 
     /// The window's oldest against the one the hand points to; gives the loser.

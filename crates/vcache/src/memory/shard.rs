@@ -6,11 +6,12 @@ use hashbrown::Equivalent;
 
 use super::idle::Idle;
 use super::index::{Hash, Index};
+use super::keep::NEVER;
 use super::meta::Meta;
 use super::policy::{Plan, Policy, Seats};
 use super::slab::{Entry, Slab};
 use super::stats::Counts;
-use super::wheel::{NEVER, Wheel};
+use super::wheel::Wheel;
 use crate::cause::Cause;
 
 /// Entries that one insertion moves on in the wheel.
@@ -92,6 +93,12 @@ impl<K, V> Shard<K, V> {
             found.is_some()
         })?;
         Some((at, found?))
+    }
+
+    /// Brings near what an arrival will look at.
+    #[inline]
+    pub(super) fn expect(&self, hash: Hash) {
+        self.policy.fetch(hash.upper);
     }
 
     /// The times of all entries, if any has one.
@@ -262,7 +269,7 @@ impl<K, V> Shard<K, V> {
         }
         self.weight = self.weight.saturating_sub(weight);
         if let Some(wheel) = &mut self.wheel {
-            wheel.set(at, NEVER);
+            wheel.clear(at);
         }
         Some(Gone { key, value, weight, meta })
     }
@@ -273,6 +280,9 @@ impl<K, V> Shard<K, V> {
         let cause = self.cause(at, now, Cause::Room);
         let gone = self.take(at)?;
         self.policy.evicted(&gone.meta);
+        if let Some(next) = self.policy.look_ahead(&self.slab) {
+            self.index.fetch(next);
+        }
         Some((gone, cause))
     }
 
@@ -280,6 +290,8 @@ impl<K, V> Shard<K, V> {
     pub(super) fn reclaim(&mut self, now: u64) -> Option<(Gone<K, V>, Cause)> {
         let at = self.wheel.as_mut()?.expired(now, TURNED)?;
         let cause = self.cause(at, now, Cause::Expired);
+        // Or the wheel would come across it once more.
+        self.wheel.as_mut()?.set(at, NEVER);
         Some((self.remove(at)?, cause))
     }
 }

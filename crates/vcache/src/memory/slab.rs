@@ -1,5 +1,6 @@
 //! Entries under small numbers that stay the same until removal.
 
+use super::lanes;
 use super::meta::Meta;
 use super::policy::Seats;
 
@@ -103,6 +104,18 @@ impl<K, V> Slab<K, V> {
 impl<K, V> Seats for Slab<K, V> {
     fn seat(&mut self, at: u32) -> Option<&mut Meta> {
         self.get_mut(at).map(|entry| &mut entry.meta)
+    }
+
+    #[inline]
+    fn peek(&self, at: u32) -> Option<&Meta> {
+        self.get(at).map(|entry| &entry.meta)
+    }
+
+    #[inline]
+    fn fetch(&self, at: u32) {
+        if let Some(slot) = self.slots.get(at as usize) {
+            lanes::fetch(slot);
+        }
     }
 
     fn end(&self) -> u32 {

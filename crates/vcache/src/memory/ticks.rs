@@ -14,6 +14,8 @@ const LAG: u64 = 1_000_000_000;
 pub(super) struct Ticks {
     /// What the cache's clock is ahead of the coarse one, if that keeps pace with it.
     ahead: Option<u64>,
+    /// When the cache's clock began, by the coarse one; rather too late than too early.
+    origin: Option<u64>,
 }
 
 impl Ticks {
@@ -21,7 +23,18 @@ impl Ticks {
     pub(super) fn new(system: bool, now: impl Fn() -> u64) -> Self {
         // The coarse clock first, so that the difference is rather too large than too small.
         let coarse = coarse::now().filter(|_| system);
-        Self { ahead: coarse.map(|coarse| now().wrapping_sub(coarse)) }
+        let ahead = coarse.map(|coarse| now().wrapping_sub(coarse));
+        let now = now();
+        let origin = coarse.and_then(|_| coarse::exact()?.checked_sub(now));
+        Self { ahead, origin }
+    }
+
+    /// A time some milliseconds ago at most, for what lives for as long as `least`, which may do
+    /// with those less; `None` if it may not, or nothing but the clock itself knows.
+    #[inline]
+    pub(super) fn lately(&self, least: u64) -> Option<u64> {
+        let origin = self.origin.filter(|_| least >= LAG)?;
+        Some(coarse::now()?.saturating_sub(origin))
     }
 
     /// Whether `now` has come to `time`.
@@ -54,6 +67,18 @@ mod tests {
             assert!(ticks.has_come(10, || clock(10)));
             assert!(ticks.has_come(10, || clock(11)));
             assert_eq!(asked.get(), 3);
+        }
+    }
+
+    #[test]
+    fn what_lives_long_may_begin_a_moment_ago() {
+        let clock = crate::clock::SystemClock::new();
+        let now = || crate::clock::nanos(crate::clock::Clock::now(&clock));
+        let ticks = Ticks::new(true, now);
+        assert_eq!((ticks.lately(LAG - 1), Ticks::new(false, now).lately(LAG)), (None, None));
+        for _ in 0..1000 {
+            let (lately, now) = (ticks.lately(LAG), now());
+            assert!(lately.is_none_or(|lately| lately <= now && now < lately + LAG));
         }
     }
 

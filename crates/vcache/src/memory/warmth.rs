@@ -3,8 +3,7 @@
 use std::hash::Hash as HashTrait;
 
 use super::engine::Engine;
-use super::keep::Life;
-use super::wheel::NEVER;
+use super::keep::{Life, NEVER};
 
 /// Slots that are looked at under one lock.
 const STRIDE: u32 = 1024;

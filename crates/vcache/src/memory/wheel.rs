@@ -5,10 +5,8 @@
 //! doubly linked, so that whatever leaves the slab leaves the wheel in the same step.
 
 use super::idle::Idle;
+use super::keep::NEVER;
 use super::slab::NONE;
-
-/// The time of an entry that lives until it is evicted.
-pub(super) const NEVER: u64 = u64::MAX;
 
 /// Nanoseconds of a tick, as a power of two: 17 ms.
 const TICK: u32 = 24;
@@ -18,6 +16,9 @@ const BUCKETS: usize = 1 << BITS;
 const LEVELS: usize = 6;
 /// Ticks beyond all levels: 36 years.
 const HORIZON: u64 = 1 << (BITS * 6);
+/// Set in the time of an entry that has left and still stands in its list. Times that stand in
+/// lists are far below.
+const GONE: u64 = 1 << 63;
 /// Links from here on name a bucket, whose first entry has it for its predecessor.
 const HEADS: u32 = NONE - 1024;
 
@@ -97,11 +98,20 @@ impl Wheel {
     }
 
     /// Sets when the entry in a slot expires, in place of what was set before.
+    ///
+    /// What is put off stays in its list, and so does what has left, because something that
+    /// expires later mostly takes its slot: they are moved when the wheel comes to them.
     pub(super) fn set(&mut self, at: u32, expires: u64) {
-        self.unlink(at);
-        if let Some(idle) = self.idle.get_mut(at as usize) {
-            *idle = Idle::none();
+        self.forget_idle(at);
+        if let Some(timer) = self.timers.get_mut(at as usize)
+            && timer.older != NONE
+            && expires != NEVER
+            && timer.expires & !GONE <= expires
+        {
+            timer.expires = expires;
+            return;
         }
+        self.unlink(at);
         if expires == NEVER && self.timers.len() <= at as usize {
             return;
         }
@@ -111,6 +121,20 @@ impl Wheel {
         if let Some(timer) = self.timers.get_mut(at as usize) {
             timer.expires = expires;
             self.link(at, expires);
+        }
+    }
+
+    /// The entry in a slot has left.
+    pub(super) fn clear(&mut self, at: u32) {
+        self.forget_idle(at);
+        if let Some(timer) = self.timers.get_mut(at as usize) {
+            timer.expires = if timer.older == NONE { NEVER } else { timer.expires | GONE };
+        }
+    }
+
+    fn forget_idle(&mut self, at: u32) {
+        if let Some(idle) = self.idle.get_mut(at as usize) {
+            *idle = Idle::none();
         }
     }
 
@@ -128,12 +152,13 @@ impl Wheel {
             if expires <= now {
                 return Some(at);
             }
-            if level == 0 && self.stands(at) > now {
+            if level == 0 && expires >> TICK <= start {
                 // Its tick is not over: some of its entries are due, and others not yet.
                 return self.due(at, now, steps);
             }
             steps = steps.checked_sub(1)?;
             self.unlink(at);
+            let expires = if expires & GONE == 0 { expires } else { NEVER };
             if let Some(timer) = self.timers.get_mut(at as usize) {
                 timer.expires = expires;
             }
@@ -254,6 +279,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_put_off_or_gone_moves_when_its_list_is_due() {
+        let mut wheel = Wheel::new(0);
+        for at in 0..3 {
+            wheel.set(at, SECOND);
+        }
+        let heads = wheel.heads;
+        wheel.set(0, 5 * SECOND);
+        wheel.clear(1);
+        assert_eq!(wheel.heads, heads);
+        assert_eq!(wheel.expired(2 * SECOND, 64), Some(2));
+        wheel.set(2, NEVER);
+        assert_eq!(wheel.expired(2 * SECOND, 64), None);
+        assert!(wheel.heads != heads && wheel.timers[1].older == NONE);
+        wheel.set(0, 3 * SECOND);
+        assert_eq!(wheel.expired(3 * SECOND + (1 << TICK), 64), Some(0));
+    }
+
+    #[test]
     fn centuries_are_in_no_list() {
         let mut wheel = Wheel::new(0);
         wheel.set(0, NEVER - 1);
@@ -277,6 +320,43 @@ mod tests {
     }
 
     proptest! {
+        /// What is used stands too early in the wheel, and is moved on when the wheel meets it.
+        #[test]
+        fn finds_the_idle_and_not_the_used(
+            steps in proptest::collection::vec((0_u32..20, 0_u32..44, any::<u64>()), 1..300),
+        ) {
+            let (mut wheel, mut now) = (Wheel::new(0), 0_u64);
+            let mut map = BTreeMap::<u32, (u64, u64, u64)>::new();
+            let due = |entry: &(u64, u64, u64), now| (entry.0 + entry.1).min(entry.2) <= now;
+            for (at, size, number) in steps {
+                let by = 1 + (number & ((1 << size) - 1));
+                match number >> 62 {
+                    0 => now += by,
+                    1 => {
+                        let end = if by % 2 == 0 { NEVER } else { now + 3 * by };
+                        wheel.set(at, end);
+                        wheel.set_idle(at, by, now);
+                        map.insert(at, (now, by, end));
+                    }
+                    _ => if let Some(entry) = map.get_mut(&at) {
+                        wheel.idle(at).unwrap().touch(now);
+                        entry.0 = now;
+                    }
+                }
+                while let Some(at) = wheel.expired(now, u32::MAX) {
+                    wheel.set(at, NEVER);
+                    let gone = map.remove(&at);
+                    prop_assert!(gone.is_some_and(|entry| due(&entry, now)));
+                }
+                prop_assert!(!map.values().any(|entry| due(entry, now)));
+                for (at, (used, tti, end)) in &map {
+                    prop_assert_eq!(wheel.expires(*at), (used + tti).min(*end));
+                }
+            }
+        }
+    }
+
+    proptest! {
         #[test]
         fn finds_what_a_sorted_map_finds(
             steps in proptest::collection::vec((0_u32..50, 0_u32..48, any::<u64>()), 1..300),
@@ -287,7 +367,11 @@ mod tests {
                 if number >> 62 == 0 {
                     now += by;
                 } else if number >> 62 == 1 {
-                    wheel.set(at, NEVER);
+                    if number & 1 == 0 {
+                        wheel.set(at, NEVER);
+                    } else {
+                        wheel.clear(at);
+                    }
                     map.remove(&at);
                 } else {
                     wheel.set(at, now + by);

@@ -90,7 +90,8 @@ impl<'a, K, V> Writing<'a, K, V> {
         if shards == 1 {
             return self.free_here(now);
         }
-        let share = self.engine.weight() / u64::try_from(shards).unwrap_or(u64::MAX);
+        // A power of two.
+        let share = self.engine.weight() >> shards.trailing_zeros();
         // An eighth below is still its share, or half of all insertions would take two locks.
         let poor = self.shard.weight() < share - share / 8;
         (poor && self.free_elsewhere(share, now))
@@ -189,6 +190,7 @@ impl<K: HashTrait + Eq, V> Writing<'_, K, V> {
                 self.removed.push(gone.key, gone.value, cause);
             }
         }
+        self.shard.expect(item.hash);
         self.reclaim(now);
         let weight = item.weight;
         if dead {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::SnapshotError;
+use super::error::SnapshotError;
 use crate::clock::nanos;
 
 /// The name and the version.

@@ -1,7 +1,7 @@
 //! A cache in a file: written the hottest first, read back after a restart.
 
 use std::hash::Hash;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,24 +11,11 @@ use crate::memory::{Memory, PutBack, Warm};
 use crate::store::codec::Codec;
 use crate::store::wall;
 
+mod error;
 mod format;
 
+pub use error::SnapshotError;
 use format::{Reader, Record, Writer};
-
-/// Why a snapshot could not be written or read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SnapshotError {
-    /// Reading or writing failed; what was read until then is in the cache.
-    #[error("the snapshot could not be read or written")]
-    Io(#[from] io::Error),
-    /// These bytes are no snapshot, or one of another version. Nothing was read.
-    #[error("this is no snapshot that can be read")]
-    Foreign,
-    /// A key or a value has no form in bytes.
-    #[error("a key or a value has no form in bytes")]
-    Encode(#[source] BoxError),
-}
 
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -79,6 +79,7 @@ pub trait LeaseStore: Store {
 pub struct Lease {
     pub(crate) key: String,
     /// Differs from all others.
+    #[cfg(feature = "redis")]
     pub(crate) owner: String,
     pub(crate) token: u64,
 }

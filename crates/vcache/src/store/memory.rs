@@ -151,15 +151,15 @@ impl TagStore for MemoryStore {
     }
 }
 
-/// Walks go shard by shard, under each one's lock.
+/// Walks go a few hundred entries at a time, under a read lock.
 impl ScanStore for MemoryStore {
     async fn scan(&self, prefix: &str, most: usize) -> Result<Vec<String>, StoreError> {
         let mut keys = Vec::new();
-        self.memory.retain(|key, _| {
+        self.memory.visit(|key, _| {
             if keys.len() < most && key.starts_with(prefix) {
                 keys.push(String::from(&**key));
             }
-            true
+            keys.len() < most
         });
         Ok(keys)
     }

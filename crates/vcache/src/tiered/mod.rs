@@ -173,10 +173,10 @@ where
             if let Some((value, left)) = second.read(&wanted).await {
                 return Ok(timed(value, shorter(left, most)));
             }
-            let lead = match second.lead(&wanted).await {
-                Lead::Found(value, left) => return Ok(timed(value, shorter(left, most))),
-                lead => lead,
-            };
+            let lead = second.lead(&wanted).await;
+            if let Lead::Found(value, left) = lead {
+                return Ok(timed(value, shorter(left, most)));
+            }
             let loaded = second.led(&lead, load()).await.map_err(LoadError::failed);
             let kept = loaded.as_ref().ok().filter(|_| ticket.is_current());
             second.end(lead, &wanted, kept, ttl).await;

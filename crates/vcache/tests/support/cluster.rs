@@ -48,8 +48,8 @@ impl Cluster {
         }
         for node in &self.nodes {
             until("the nodes know each other", async || {
-                let info = node.ask("CLUSTER INFO").await;
-                info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384")
+                let ok = node.tells("CLUSTER INFO", "cluster_state:ok").await;
+                ok && node.tells("CLUSTER INFO", "cluster_slots_ok:16384").await
             })
             .await;
         }
@@ -103,6 +103,14 @@ impl Redis {
 
     pub async fn ask(&self, words: &str) -> String {
         command(words).query_async(&mut self.raw().await).await.unwrap()
+    }
+
+    /// Whether it answers, and with this text somewhere.
+    pub async fn tells(&self, words: &str, text: &str) -> bool {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
+        let Ok(mut raw) = client.get_multiplexed_async_connection().await else { return false };
+        let told: Result<String, _> = command(words).query_async(&mut raw).await;
+        told.is_ok_and(|told| told.contains(text))
     }
 
     async fn id(&self) -> String {

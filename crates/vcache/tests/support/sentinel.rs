@@ -20,7 +20,7 @@ impl Watched {
         let port = primary.port.to_string();
         let replica = Redis::with(&["--replicaof", "127.0.0.1", &port]).await;
         until("the replica follows", async || {
-            replica.ask("INFO replication").await.contains("master_link_status:up")
+            replica.tells("INFO replication", "master_link_status:up").await
         })
         .await;
         let folder = tempfile::tempdir().unwrap();

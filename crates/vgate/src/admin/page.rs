@@ -1,4 +1,4 @@
-//! A page of the admin listener.
+//! What the pages of the admin listener are made of.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response};

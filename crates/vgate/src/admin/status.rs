@@ -32,6 +32,7 @@ pub(crate) fn status(state: &State, monitor: &Monitor, file: Option<&Path>) -> S
         "upstreams": upstreams(&graph),
         "pools": pools(&graph),
         "caches": caches(&graph),
+        "idempotency": idempotency(&graph),
         "rate_limits": rate_limits(&graph),
         "in_flight": in_flight(&graph),
         "tunnels": graph.shared().open_tunnels(),
@@ -64,6 +65,7 @@ fn routes(graph: &Graph) -> Value {
             "rate_limit": route.rate_limit,
             "in_flight": route.in_flight,
             "compress": route.compress.is_some(),
+            "idempotency": route.idempotency.is_some(),
         })
     });
     routes.collect()
@@ -113,25 +115,47 @@ fn pools(graph: &Graph) -> Value {
 }
 
 fn caches(graph: &Graph) -> Value {
-    let caches = graph.shared().caches.iter().map(|(name, cache)| {
-        let stats = cache.made().stats();
-        let figures = json!({
-            "hits": stats.hits,
-            "stale": stats.stale,
-            "revalidated": stats.revalidated,
-            "collapsed": stats.collapsed,
-            "misses": stats.misses,
-            "bypassed": stats.bypassed,
-            "keys": stats.keys,
-            "bytes": stats.bytes,
-            "max_bytes": cache.made().config().max_size,
-            "refreshes": stats.refreshes,
-            "memory": memory(cache.made()),
-            "curve": curve(cache.made()),
-        });
-        (name.clone(), figures)
-    });
+    let caches = graph.shared().caches.iter();
+    let caches = caches.map(|(name, cache)| (name.clone(), figures(cache.made())));
     Value::Object(caches.collect::<Map<_, _>>())
+}
+
+fn figures(cache: &HttpCache) -> Value {
+    let stats = cache.stats();
+    json!({
+        "hits": stats.hits,
+        "stale": stats.stale,
+        "revalidated": stats.revalidated,
+        "collapsed": stats.collapsed,
+        "misses": stats.misses,
+        "bypassed": stats.bypassed,
+        "keys": stats.keys,
+        "bytes": stats.bytes,
+        "max_bytes": cache.config().max_size,
+        "refreshes": stats.refreshes,
+        "memory": memory(cache),
+        "curve": curve(cache),
+    })
+}
+
+fn idempotency(graph: &Graph) -> Value {
+    let routes = graph.shared().idempotency.iter().map(|(route, idempotency)| {
+        let stats = idempotency.made().stats();
+        let figures = json!({
+            "ran": stats.ran,
+            "replayed": stats.replayed,
+            "conflicts": stats.conflicts,
+            "mismatches": stats.mismatches,
+            "refused": stats.refused,
+            "unprotected": stats.unprotected,
+            "unavailable": stats.unavailable,
+            "store_errors": stats.store_errors,
+            "running": stats.running,
+            "waiting": stats.waiting,
+        });
+        (route.clone(), figures)
+    });
+    Value::Object(routes.collect::<Map<_, _>>())
 }
 
 /// What the cache's memory did, look-up by look-up.

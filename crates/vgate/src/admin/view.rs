@@ -16,6 +16,7 @@ use verve::metrics::health::{Health, HealthService};
 use verve::metrics::{ExposeService, Handle};
 use verve::server::Monitor;
 
+use crate::admin::explain::explain;
 use crate::admin::page::text;
 use crate::admin::purge::purge;
 use crate::admin::status::status;
@@ -37,6 +38,7 @@ type Page = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Se
 const INDEX: &str = "vgate admin\n\n\
     /metrics     figures for Prometheus\n\
     /api/status  routes, endpoints, caches and limits as JSON\n\
+    /api/explain ?url=… what would happen to a request; see vgate explain --help\n\
     /api/purge   POST what the caches are to forget; see vgate purge --help\n\
     /api/metrics figures with quantiles as JSON\n\
     /health      what works; ?verbose shows each check\n\
@@ -77,10 +79,11 @@ impl View {
                 let state = Arc::clone(&self.state);
                 Box::pin(async move { Ok(purge(&state, request).await) })
             }
-            "/" | "/api/status" if !is_read(request.method()) => {
+            "/" | "/api/explain" | "/api/status" if !is_read(request.method()) => {
                 page(Reject::new(StatusCode::METHOD_NOT_ALLOWED, "method").into_response())
             }
             "/" => page(text("text/plain; charset=utf-8", INDEX.to_owned())),
+            "/api/explain" => page(explain(&self.state, &request)),
             "/api/status" => {
                 let file = self.file.as_deref().map(PathBuf::as_path);
                 page(text("application/json", status(&self.state, &self.monitor, file)))
@@ -124,6 +127,8 @@ impl Service<Request<Body>> for View {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]

@@ -141,7 +141,8 @@ fn handlers(
     handlers
 }
 
-fn table(config: &Config) -> Table {
+/// The routes of a configuration.
+pub(crate) fn table(config: &Config) -> Table {
     let matchers = config.routes().into_iter().map(|route| Matcher {
         // `check` has reported the patterns that cannot be read.
         hosts: route.hosts.iter().filter_map(|host| Host::parse(host).ok()).collect(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use verve::balance::{self, Checks, Tunnels, Upstream};
+use verve::cache::http::idempotency::{self, Idempotency};
 use verve::cache::http::{HttpCache, SetCookie};
 use verve::pool::http::Client;
 
@@ -52,6 +53,8 @@ fn quota(name: &str, config: &ratelimit::Config) -> Result<Quota, ratelimit::Bui
 pub(crate) struct Shared {
     pub(crate) upstreams: Parts<balance::Config, Group>,
     pub(crate) caches: Parts<cache::http::Config, HttpCache>,
+    /// A route's keys and answers, by the route's name.
+    pub(crate) idempotency: Parts<idempotency::Config, Idempotency>,
     pub(crate) rate_limits: Parts<ratelimit::Config, Quota>,
     pub(crate) in_flight: Parts<ratelimit::ConcurrencyConfig, ConcurrencyLimit>,
     /// One client a worker; the last one is the health checks'.
@@ -87,6 +90,7 @@ impl Shared {
                 };
                 HttpCache::new(config).map_err(|e| chain(&e))
             }),
+            idempotency: idempotent(config, old),
             rate_limits: make(
                 "rate_limits",
                 &config.rate_limits,
@@ -140,6 +144,23 @@ fn tunnels(config: &Config, old: Option<&Shared>) -> BTreeMap<(String, usize), T
         all.entry(tunnels_key(&route)).or_insert_with(new);
     }
     all
+}
+
+/// The keys and answers of every route that wants them. What is wrong with their settings is the
+/// route's fault, and found there.
+fn idempotent(config: &Config, old: Option<&Shared>) -> Parts<idempotency::Config, Idempotency> {
+    let routes = config.routes();
+    let configs = routes.iter().filter_map(|route| {
+        let config = route.idempotency.clone()?;
+        let default = idempotency::Config::default().name;
+        let own = config.name == default;
+        let name = if own { route.name().to_owned() } else { config.name.clone() };
+        Some((route.name().to_owned(), idempotency::Config { name, ..config }))
+    });
+    let (configs, old) = (configs.collect(), old.map(|old| &old.idempotency));
+    make("routes", &configs, old, &mut Vec::new(), |_, config, _| {
+        Idempotency::new(config.clone()).map_err(|error| chain(&error))
+    })
 }
 
 fn group(name: &str, config: &balance::Config, old: Option<&Group>) -> Result<Group, String> {

@@ -3,6 +3,7 @@
 use verve::Stack;
 use verve::balance::{self, Proxy, Tunnels, Upstream};
 use verve::cache::http::CacheLayer;
+use verve::cache::http::idempotency::{Idempotency, IdempotencyLayer};
 use verve::compress::CompressLayer;
 use verve::metrics::{Handle, MetricsLayer};
 use verve::pool::http::Client;
@@ -20,6 +21,9 @@ pub(crate) fn check(route: &Route) -> Vec<(&'static str, String)> {
     let mut faults = Vec::new();
     if let Some(Err(error)) = route.compress.clone().map(CompressLayer::new) {
         faults.push(("compress", chain(&error)));
+    }
+    if let Some(Err(error)) = route.idempotency.clone().map(Idempotency::new) {
+        faults.push(("idempotency", chain(&error)));
     }
     // The route's own upstream and client may be wrong themselves.
     if let (Some(upstream), Ok(client)) = (any_upstream(), Client::builder().build()) {
@@ -68,6 +72,9 @@ pub(crate) fn build(
     }
     if let Some(config) = &route.compress {
         stack = stack.compress(config.clone()).map_err(|error| chain(&error))?;
+    }
+    if let Some(idempotency) = named(&shared.idempotency, Some(route.name())) {
+        stack = stack.idempotency(IdempotencyLayer::new(idempotency.clone()));
     }
     if let Some(cache) = named(&shared.caches, route.cache.as_deref()) {
         stack = stack.cache(CacheLayer::new(cache.clone()));

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod explain;
 mod file;
 mod init;
 mod proxy;
@@ -33,6 +34,7 @@ First steps:
 While it runs:
   curl http://127.0.0.1:9900/api/status        routes, endpoints, cache and limiter figures
   curl http://127.0.0.1:9900/metrics           the same for Prometheus
+  vgate explain http://HOST/PATH               which route, which rules, what is stored
   vgate purge --tag TAG                        forget what the origin tagged so
   kill -HUP <pid>                              read the file again; a bad file changes nothing
   kill <pid>                                   drain and end; twice ends at once";
@@ -47,6 +49,8 @@ enum Command {
     Run(File),
     /// Check a file: every mistake at once, each at its place. Ends with 1 if there is one.
     Check(File),
+    /// Say what would happen to a request, and why: route, cache key, rules, what is stored.
+    Explain(explain::Explain),
     /// Tell a running gateway what its caches are to forget: by URL, tag, prefix, host, or all.
     Purge(purge::Purge),
     /// Write a commented `vgate.toml` into this folder; never overwrites one.
@@ -61,6 +65,7 @@ impl Cli {
             Command::Proxy(proxy) => proxy.execute(),
             Command::Run(file) => run::execute(&file),
             Command::Check(file) => check::execute(&file),
+            Command::Explain(explain) => explain.execute(),
             Command::Purge(purge) => purge.execute(),
             Command::Init => init::execute(),
         };

@@ -1,6 +1,7 @@
 //! What goes where, and under which policies.
 
 use serde::{Deserialize, Serialize};
+use verve::cache::http::idempotency;
 use verve::{balance, compress};
 
 /// One route: what it matches, where it leads, and what happens on the way.
@@ -29,6 +30,10 @@ pub(crate) struct Route {
     /// Content coding; `{}` turns it on with its defaults. Default: off. Danger: a page that
     /// mixes secrets with what an attacker can send must not be coded (BREACH).
     pub(crate) compress: Option<compress::Config>,
+    /// Carries requests with an `Idempotency-Key` out once and repeats the answer; `{}` turns it
+    /// on with its defaults. Default: off. Keys and answers are the route's own, in memory or, with
+    /// `redis = { url = … }`, in a Redis that gateways share.
+    pub(crate) idempotency: Option<idempotency::Config>,
     /// How requests are forwarded: timeouts, tries, the `Host` field.
     pub(crate) proxy: balance::ProxyConfig,
 }
@@ -44,6 +49,7 @@ impl Default for Route {
             rate_limit: None,
             in_flight: None,
             compress: None,
+            idempotency: None,
             proxy: balance::ProxyConfig::default(),
         }
     }

@@ -16,7 +16,8 @@ pub(super) const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 ///
 /// Scheme: Rack reads `-Scheme` and `-Ssl`, gunicorn `-Protocol` and `-Ssl`. Path: `-Prefix`
 /// (CVE-2020-15129), `X-Original-URL` and `X-Rewrite-URL` (CVE-2018-14773). Hosts and hops:
-/// Apache's `-Server`, Tomcat's `-By`, Azure's `X-Original-Host`.
+/// Apache's `-Server`, Tomcat's `-By`, Azure's `X-Original-Host`; `X-Host` and
+/// `X-HTTP-Host-Override` are read by frameworks in place of `Host`.
 pub(super) fn is_claim(name: &str) -> bool {
     let Some(rest) = name.strip_prefix("x-") else {
         return name == "forwarded";
@@ -35,7 +36,15 @@ pub(super) fn is_claim(name: &str) -> bool {
                 | "server"
                 | "ssl"
         ),
-        None => matches!(rest, "real-ip" | "original-host" | "original-url" | "rewrite-url"),
+        None => matches!(
+            rest,
+            "real-ip"
+                | "host"
+                | "http-host-override"
+                | "original-host"
+                | "original-url"
+                | "rewrite-url"
+        ),
     }
 }
 

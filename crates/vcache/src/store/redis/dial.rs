@@ -37,7 +37,7 @@ pub(crate) struct Dialer {
 enum Place {
     One,
     Sentinel(Sentinels),
-    Cluster(ClusterClient, Vec<ConnectionInfo>),
+    Cluster(Box<ClusterClient>, Vec<ConnectionInfo>),
 }
 
 /// A connection that calls share.
@@ -63,7 +63,7 @@ impl Dialer {
             nodes.push(info(url, config)?);
         }
         let place = match &config.sentinel {
-            _ if config.cluster => Place::Cluster(cluster(config, &nodes)?, nodes),
+            _ if config.cluster => Place::Cluster(Box::new(cluster(config, &nodes)?), nodes),
             Some(sentinel) => {
                 let urls = sentinel.urls.iter();
                 let clients: Result<Vec<_>, _> =

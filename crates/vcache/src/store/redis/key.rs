@@ -120,11 +120,7 @@ const fn table() -> [u16; 256] {
             crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
             bit += 1;
         }
-        #[expect(
-            clippy::indexing_slicing,
-            clippy::cast_lossless,
-            reason = "in a constant, checked by the compiler"
-        )]
+        #[expect(clippy::indexing_slicing, reason = "in a constant, checked by the compiler")]
         {
             table[index as usize] = crc;
         }

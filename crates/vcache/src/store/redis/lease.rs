@@ -138,7 +138,7 @@ impl LeaseStore for RedisStore {
         let (lease, channel) = (self.beside(key, "lease"), self.beside(key, "done"));
         let (link, room) = (&self.inner.link, &self.inner.leases.room);
         let place = room.enter(&channel);
-        let hears = room.listen(link.dialer(), &channel).await.is_ok();
+        let hears = room.listen(self.dialer(), &channel).await.is_ok();
         let left = left(link, &lease).await?;
         let Some(left) = left else { return Ok(place.heard()) };
         let wait = if hears { left.min(most) } else { left.min(most).min(GLANCE) };

@@ -31,7 +31,7 @@ mod tls;
 mod walk;
 
 pub use config::{RedisConfig, RedisSentinel, RedisTls};
-pub(crate) use dial::{Dedicated, Dialer};
+pub(crate) use dial::Dialer;
 pub use entry::RedisEntry;
 use envelope::Head;
 pub use error::RedisBuildError;
@@ -41,6 +41,8 @@ use lease::Leases;
 use link::Link;
 use metrics::RedisMeters;
 pub use metrics::RedisStats;
+#[cfg(feature = "http")]
+pub(crate) use script::Script;
 
 /// Keys of one command: enough that the way there does not count, and no command takes long.
 const MANY: usize = 500;
@@ -137,14 +139,21 @@ impl RedisStore {
         self.inner.keys.prefix()
     }
 
-    /// The key that Redis has for `key`.
-    pub(crate) fn redis_key(&self, key: &str) -> String {
-        self.inner.keys.entry(key)
-    }
-
     /// The key that Redis has as `redis_key`; `None` of what is no entry of this store.
     pub(crate) fn key_of(&self, redis_key: &[u8]) -> Option<String> {
         self.inner.keys.of_entry(redis_key)
+    }
+
+    /// Runs a script for `what` of a key, in one step.
+    #[cfg(feature = "http")]
+    pub(crate) async fn run<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        (key, what): (&str, &str),
+        args: &[&[u8]],
+    ) -> Result<T, StoreError> {
+        let (link, own) = (&self.inner.link, self.inner.keys.beside(key, what));
+        read(link.run(link.spot(&own), script, &[&own], args).await?)
     }
 
     /// The time to live of what is stored for `ttl` or for the store's own; `None` for ever.
@@ -285,7 +294,7 @@ fn set(entry: &str, bytes: &[u8], ttl: Option<Duration>) -> Cmd {
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("prefix", &self.inner.keys.prefix())
+            .field("prefix", &self.prefix())
             .field("ttl", &self.inner.ttl)
             .field("stats", &self.stats())
             .finish_non_exhaustive()

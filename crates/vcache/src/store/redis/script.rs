@@ -3,13 +3,13 @@
 use ::redis::Cmd;
 
 /// A Lua script and its name on the server, the SHA-1 of its text.
-pub(super) struct Script {
+pub(crate) struct Script {
     text: &'static str,
     hash: String,
 }
 
 impl Script {
-    pub(super) fn new(text: &'static str) -> Self {
+    pub(crate) fn new(text: &'static str) -> Self {
         Self { text, hash: ::redis::Script::new(text).get_hash().to_owned() }
     }
 

@@ -21,7 +21,7 @@ impl ScanStore for RedisStore {
             let mut cursor = Some(0);
             while let Some(at) = cursor.filter(|_| found.len() < most) {
                 let (entries, next) = self.step(&node, prefix, at).await?;
-                let keys = entries.iter().map(|entry| self.inner.keys.of_entry(entry.as_bytes()));
+                let keys = entries.iter().map(|entry| self.key_of(entry.as_bytes()));
                 found.extend(keys.flatten());
                 cursor = next;
             }
@@ -76,7 +76,7 @@ impl RedisStore {
         let (next, keys): (u64, Vec<Vec<u8>>) = read(answer)?;
         let ours = |key: Vec<u8>| {
             let key = String::from_utf8(key).ok()?;
-            self.inner.keys.of_entry(key.as_bytes()).is_some().then_some(key)
+            self.key_of(key.as_bytes()).is_some().then_some(key)
         };
         let mut keys: Vec<String> = keys.into_iter().filter_map(ours).collect();
         if self.inner.clears_by_generation {

@@ -100,6 +100,17 @@ impl Engine {
         Lookup::of(self.store.get(key.as_str()), request, wish, now)
     }
 
+    /// The same once more for a request that has been looked up before; no use of the key.
+    pub(crate) fn look_again(
+        &self,
+        key: &Key,
+        request: &HeaderMap,
+        wish: &Wish,
+        now: SystemTime,
+    ) -> Lookup {
+        Lookup::of(self.store.peek(key.as_str()), request, wish, now)
+    }
+
     /// What a fetch after `lookup` is for.
     pub(crate) fn flight_key(&self, key: &Key, lookup: &Lookup, request: &HeaderMap) -> FlightKey {
         let vary = lookup.variants.as_ref().and_then(|variants| variants.ask(request));
@@ -207,7 +218,7 @@ impl Engine {
 
     /// What is stored of the same variant as `part`.
     pub(crate) fn stored_part(&self, key: &Key, part: &Partial) -> Option<Arc<Partial>> {
-        self.store.get(key.as_str())?.part_of(part.vary()).map(Arc::clone)
+        self.store.peek(key.as_str())?.part_of(part.vary()).map(Arc::clone)
     }
 
     /// Stores a part of a response.
@@ -248,7 +259,7 @@ impl Engine {
         make: impl FnOnce(&Variants) -> Option<Variants>,
     ) -> Option<bool> {
         let change = || {
-            let before = self.store.get(key.as_str()).unwrap_or_default();
+            let before = self.store.peek(key.as_str()).unwrap_or_default();
             let is_stored = self.put(key, make(&before));
             // In the same turn: a purge finds both or neither.
             if let Some(tags) = tags.filter(|_| is_stored) {

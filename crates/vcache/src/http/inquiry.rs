@@ -35,6 +35,13 @@ impl Inquiry {
         self.engine.look_up(&self.key, headers, &self.wish, now)
     }
 
+    /// Looks again, after others may have stored what was not there.
+    pub(crate) fn look_again(&self) -> Lookup {
+        let now = self.engine.now();
+        let headers = &self.parts.headers;
+        self.engine.look_again(&self.key, headers, &self.wish, now)
+    }
+
     /// Whether the client brought a precondition of its own, so that a 304 may answer it.
     pub(crate) fn has_condition(&self) -> bool {
         let headers = &self.parts.headers;

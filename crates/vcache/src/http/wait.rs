@@ -50,13 +50,13 @@ pub(crate) async fn wait(inquiry: &Inquiry, mut lookup: Lookup) -> Waited {
                 Read::Unfit => break,
                 Read::OtherVariant(flight) => {
                     (other, tried) = (Some(flight), tried + 1);
-                    lookup = inquiry.look_up();
+                    lookup = inquiry.look_again();
                     continue;
                 }
             },
         };
         let why = lookup.why;
-        lookup = inquiry.look_up();
+        lookup = inquiry.look_again();
         if let Some(response) = follow(inquiry, &lookup, end, why) {
             return Waited::Answer(response);
         }
@@ -103,7 +103,7 @@ fn read(inquiry: &Inquiry, filling: &Filling, why: Forward) -> Read {
 
 /// A new leader looks again: the last one may have stored the answer just before.
 fn begin(inquiry: &Inquiry, lead: Lead) -> Waited {
-    let lookup = inquiry.look_up();
+    let lookup = inquiry.look_again();
     let Some((stored, status, verdict)) = lookup.hit(inquiry.engine.now()) else {
         return Waited::Ask(Some(lead), lookup);
     };

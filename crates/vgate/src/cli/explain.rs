@@ -111,7 +111,7 @@ async fn ask(admin: SocketAddr, question: &Question) -> Result<Value, Silence> {
     if status == StatusCode::OK {
         return Ok(answer);
     }
-    let why = answer["detail"].as_str().unwrap_or("it does not explain");
+    let why = answer.get("detail").and_then(Value::as_str).unwrap_or("it does not explain");
     Err(Silence::Refused(format!("the gateway at {admin} refused with {status}: {why}")))
 }
 

@@ -149,7 +149,8 @@ fn understood(status: StatusCode, body: Value) -> Result<Value, String> {
     if status == StatusCode::OK {
         return Ok(body);
     }
-    let why = body["detail"].as_str().or_else(|| body["title"].as_str());
+    let said = |field: &str| body.get(field).and_then(Value::as_str);
+    let why = said("detail").or_else(|| said("title"));
     Err(format!("error: the gateway refused with {status}: {}", why.unwrap_or("no reason")))
 }
 

@@ -18,6 +18,15 @@ pub(crate) fn is_listed(headers: &HeaderMap, patterns: &[String]) -> bool {
     patterns.iter().any(|pattern| matches(pattern, kind, subtype))
 }
 
+/// Whether the content is several parts of something (RFC 9110 §14.6).
+pub(crate) fn is_in_parts(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    value
+        .split(';')
+        .next()
+        .is_some_and(|first| first.trim().eq_ignore_ascii_case("multipart/byteranges"))
+}
+
 /// gRPC frames carry a compression of their own.
 fn is_grpc(kind: &str, subtype: &str) -> bool {
     kind.eq_ignore_ascii_case("application")

@@ -274,6 +274,26 @@ async fn a_304_agrees_with_the_200() {
 }
 
 #[tokio::test]
+async fn a_part_varies_as_the_200_would() {
+    for (kind, coding, vary) in [
+        ("text/html", None, true),
+        ("multipart/byteranges; boundary=x", None, true),
+        ("text/html", Some("br"), false),
+        ("image/png", None, false),
+    ] {
+        let mut response = Response::new(Body::from("part"));
+        *response.status_mut() = http::StatusCode::PARTIAL_CONTENT;
+        response.headers_mut().insert("content-type", kind.parse().unwrap());
+        if let Some(coding) = coding {
+            response.headers_mut().insert("content-encoding", coding.parse().unwrap());
+        }
+        let (headers, body) = collect(ask(get("gzip"), response).await).await;
+        assert_eq!(headers.contains_key("vary"), vary, "{kind} {coding:?}");
+        assert_eq!(body, "part");
+    }
+}
+
+#[tokio::test]
 async fn a_request_may_forbid_it() {
     let mut request = get("gzip");
     let value = "no-transform".parse().unwrap();

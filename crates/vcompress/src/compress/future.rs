@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, IF_NONE_MATCH};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_NONE_MATCH};
 use http::response::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
@@ -20,7 +20,7 @@ use crate::choose::{Ask, Verdict, decide};
 use crate::codec::Input;
 use crate::coding::Coding;
 use crate::compress::shared::Shared;
-use crate::eligible::Skip;
+use crate::eligible::{Skip, forbids_transform};
 use crate::fields;
 use crate::keep::Encoder;
 use crate::media_type;
@@ -101,8 +101,10 @@ impl Job {
         match self.decide(&parts, length) {
             Verdict::Skip(skip) => {
                 self.shared.meters.skipped(skip);
-                if parts.status == StatusCode::NOT_MODIFIED {
-                    self.not_modified(&mut parts);
+                match parts.status {
+                    StatusCode::NOT_MODIFIED => self.not_modified(&mut parts),
+                    StatusCode::PARTIAL_CONTENT => self.partial(&mut parts.headers),
+                    _ => {}
                 }
                 Response::from_parts(parts, body)
             }
@@ -134,6 +136,16 @@ impl Job {
         fields::set_vary(headers);
         if self.ask.takes(&config.codings) || self.ask.takes(&config.stream_codings) {
             fields::match_tag(headers, self.if_none_match.as_ref());
+        }
+    }
+
+    /// A part varies as the 200 would have (RFC 9110 §15.3.7). Several parts do not say here what
+    /// type they are of; it is taken for one that is negotiated.
+    fn partial(&self, headers: &mut HeaderMap) {
+        let coded = headers.contains_key(CONTENT_ENCODING) || forbids_transform(headers);
+        let listed = || media_type::is_listed(headers, &self.shared.config.types);
+        if !coded && (media_type::is_in_parts(headers) || listed()) {
+            fields::set_vary(headers);
         }
     }
 

@@ -22,6 +22,7 @@ pub(crate) fn banner(
         let stop = format!("curl -X POST 'http://{first}{STOP}?for=30s'");
         page.line("stop an origin for 30 s: no GET is lost", &stop);
     }
+    page.cache(gateway, admin);
     page.line("what the gateway sees", &format!("curl -s http://{admin}/api/status"));
     page.text.push_str("\nCtrl-C drains and ends it.\n");
     page.text
@@ -73,6 +74,18 @@ impl Page {
         );
         self.line("a burst: 5 pass, then 429 with Retry-After", &burst);
         self.line("nothing private is stored", &format!("{HEAD} http://{gateway}/private"));
+    }
+
+    fn cache(&mut self, gateway: SocketAddr, admin: SocketAddr) {
+        let products = format!("http://{gateway}/api/products");
+        self.line("a part of what is stored", &format!("curl -s -D - -r 0-19 {products}"));
+        let purge = format!(
+            "curl -s http://{admin}/api/purge -H 'Content-Type: application/json' \
+             -d '{{\"tag\": \"api\"}}'"
+        );
+        self.line("all with `Surrogate-Key: api` is stale from now on", &purge);
+        let explain = format!("curl -s -G http://{admin}/api/explain -d url={products}");
+        self.line("why a request is answered as it is; `vgate explain` prints it", &explain);
     }
 
     fn row(&mut self, name: &str, url: &str) {

@@ -46,6 +46,9 @@ impl Page {
         if let Ok(etag) = HeaderValue::from_str(&etag) {
             headers.insert(ETAG, etag);
         }
+        if page.kind == "application/json" {
+            headers.insert("surrogate-key", HeaderValue::from_static("api"));
+        }
         if page.keep == "private" {
             headers.insert(SET_COOKIE, HeaderValue::from_static("visitor=1; HttpOnly"));
         }

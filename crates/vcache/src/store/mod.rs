@@ -19,7 +19,7 @@ pub(crate) mod memory;
 pub(crate) mod redis;
 #[cfg(any(feature = "disk", feature = "redis"))]
 mod taglist;
-#[cfg(any(feature = "disk", feature = "redis"))]
+#[cfg(any(feature = "disk", feature = "redis", feature = "snapshot"))]
 pub(crate) mod wall;
 
 /// Keeps bytes under names, for a time.

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio::net::TcpStream;
 use vcache::{RedisConfig, RedisStore};
 
@@ -15,6 +16,8 @@ pub struct Redis {
     pub port: u16,
     args: Vec<String>,
     server: Option<Child>,
+    /// Where it writes what replicas are sent.
+    folder: TempDir,
 }
 
 /// A port that nobody has just now.
@@ -31,7 +34,8 @@ impl Redis {
     /// A server with more settings.
     pub async fn with(args: &[&str]) -> Self {
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let mut redis = Self { port: free_port(), args, server: None };
+        let folder = tempfile::tempdir().unwrap();
+        let mut redis = Self { port: free_port(), args, server: None, folder };
         redis.restart().await;
         redis
     }
@@ -42,6 +46,8 @@ impl Redis {
         let server = Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(["--port", &self.port.to_string()])
+            .arg("--dir")
+            .arg(self.folder.path())
             .args(&self.args)
             .stdout(Stdio::null())
             .spawn();

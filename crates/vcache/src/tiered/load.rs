@@ -100,11 +100,26 @@ where
         Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
         E: Into<BoxError>,
     {
+        self.look_or_load(key, loading, Ways::plain(), load).await
+    }
+
+    pub(super) async fn look_or_load<F, Fut, E>(
+        &self,
+        key: &str,
+        loading: &Loading,
+        ways: Ways<S>,
+        load: F,
+    ) -> Result<V, LoadError>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
         match self.look(key) {
             Look::Hit(value) => Ok(value),
             found => {
                 let load = || async { load().await.map_err(LoadError::failed) };
-                self.follow(found, key, *loading, Ways::plain(), load).boxed().await
+                self.follow(found, key, *loading, ways, load).boxed().await
             }
         }
     }

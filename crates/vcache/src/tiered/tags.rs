@@ -2,7 +2,6 @@
 
 use std::future::Future;
 
-use futures_util::FutureExt;
 use futures_util::future::try_join_all;
 
 use super::Tiered;
@@ -11,7 +10,6 @@ use crate::coherence::Invalidation;
 use crate::config::Loading;
 use crate::error::{BoxError, LoadError};
 use crate::load::loaded::Loaded;
-use crate::shelf::Look;
 use crate::store::codec::Codec;
 use crate::store::{StoreError, TagStore};
 
@@ -40,13 +38,7 @@ where
         Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        match self.look(key) {
-            Look::Hit(value) => Ok(value),
-            found => {
-                let load = || async { load().await.map_err(LoadError::failed) };
-                self.follow(found, key, *loading, Ways::tagged(), load).boxed().await
-            }
-        }
+        self.look_or_load(key, loading, Ways::tagged(), load).await
     }
 
     /// As [`insert`](Self::insert), with the lifetimes and tags of `loaded`.

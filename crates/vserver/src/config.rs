@@ -96,6 +96,12 @@ pub struct Config {
     /// 5 s, because endpoint lists propagate late.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub drain_delay: Duration,
+    /// Once the drain has begun, how long an idle HTTP/1 connection stays open for a request that
+    /// was on its way (RFC 9112 §9.5), and the longest wait for an HTTP/2 client's consent to the
+    /// end. Default: 1 s. Longer than the slowest client's round trip; 0 loses requests that were
+    /// sent before their client could know.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub drain_keep_alive: Duration,
     /// Once the drain has begun, the longest time that an upgraded connection (WebSocket) may
     /// move no byte, either way; then it is closed. Default: 5 s. There is no message of ours that
     /// would end one, and an idle one would hold the drain until its deadline. 0 closes each as
@@ -164,6 +170,7 @@ impl Default for Config {
             max_uri_bytes: 16 * 1024,
             drain_delay: Duration::ZERO,
             drain_idle: Duration::from_secs(5),
+            drain_keep_alive: Duration::from_secs(1),
             http2: Http2Config::default(),
         }
     }

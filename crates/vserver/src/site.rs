@@ -90,6 +90,7 @@ fn rules(config: &Config, tls: Option<Tls>) -> Rules {
             first_byte: config.first_byte_timeout,
             head: config.header_read_timeout,
             idle: config.keep_alive_timeout,
+            closing: config.drain_keep_alive,
         },
         limits: HeadLimits { uri_bytes: size(config.max_uri_bytes), headers: config.max_headers },
         http1: http1_builder(config),

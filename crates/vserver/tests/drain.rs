@@ -39,9 +39,10 @@ fn held(started: mpsc::UnboundedSender<()>, answer: Arc<Notify>) -> fixture::App
 
 #[tokio::test]
 async fn what_is_in_flight_finishes_and_what_is_idle_closes() {
+    let config = Config { drain_keep_alive: Duration::from_millis(20), ..config() };
     let (started, mut requests) = mpsc::unbounded_channel();
     let answer = Arc::new(Notify::new());
-    let mut server = serve(config(), held(started, answer.clone()), LONG);
+    let mut server = serve(config, held(started, answer.clone()), LONG);
 
     let mut idle = http1(server.address).await;
     answer.notify_one();
@@ -67,9 +68,10 @@ async fn what_is_in_flight_finishes_and_what_is_idle_closes() {
 
 #[tokio::test]
 async fn a_request_on_its_way_to_an_idle_connection_is_still_answered() {
+    let config = Config { drain_keep_alive: LONG, ..config() };
     let (started, mut requests) = mpsc::unbounded_channel();
     let answer = Arc::new(Notify::new());
-    let mut server = serve(config(), held(started, answer.clone()), LONG);
+    let mut server = serve(config, held(started, answer.clone()), LONG);
     let mut idle = http1(server.address).await;
     let mut fresh = http1(server.address).await;
     answer.notify_one();

@@ -24,6 +24,9 @@ pub(crate) struct Times {
     pub(crate) first_byte: Duration,
     pub(crate) head: Duration,
     pub(crate) idle: Duration,
+    /// How long a client may take to agree to the end of an idle connection (HTTP/2: to answer
+    /// the PING behind the GOAWAY), and a request that is on its way to arrive.
+    pub(crate) closing: Duration,
 }
 
 /// What is waited for in vain.
@@ -196,6 +199,7 @@ mod tests {
         first_byte: Duration::from_secs(1),
         head: Duration::from_secs(2),
         idle: Duration::from_secs(3),
+        closing: Duration::from_secs(4),
     };
 
     fn activity(protocol: Protocol) -> Arc<Activity> {

@@ -14,14 +14,10 @@ use crate::conn::bell::Bell;
 use crate::conn::stall::Flow;
 use crate::fault::Fault;
 
-/// How long a client may take to agree to the end of an idle connection (HTTP/2: to answer the
-/// PING behind the GOAWAY), and how long a request that is on its way may take to arrive.
-const CLOSING: Duration = Duration::from_secs(1);
-
 /// Waits until the drain has begun and what was on its way by then has had time to arrive.
-pub(crate) async fn waited_out(drain: &CancellationToken) {
+pub(crate) async fn waited_out(drain: &CancellationToken, closing: Duration) {
     drain.cancelled().await;
-    sleep(CLOSING).await;
+    sleep(closing).await;
 }
 
 /// A connection that can be told to end after what is in flight.
@@ -53,7 +49,7 @@ impl Clock {
 
     fn close(&mut self) {
         self.closing = Some(Instant::now());
-        self.times.idle = CLOSING;
+        self.times.idle = self.times.closing;
         self.activity.settle();
     }
 

@@ -148,7 +148,7 @@ impl<S: App> Session<'_, S> {
             biased;
             shaken = timeout(self.rules.handshake, tls.accept(io)) => shaken,
             // Nothing was asked yet, so nothing is lost.
-            () = waited_out(self.drain) => return Ok(()),
+            () = waited_out(self.drain, self.rules.times.closing) => return Ok(()),
         };
         let (io, protocol) = shaken.map_err(|_| Fault::TlsTimeout)?.map_err(|_| Fault::Tls)?;
         self.speak(io, First::default(), protocol).await

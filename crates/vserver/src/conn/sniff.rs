@@ -66,7 +66,7 @@ where
     let came = tokio::select! {
         biased;
         came = timeout(times.first_byte, first.fill(io)) => came,
-        () = waited_out(drain) => return Ok(None),
+        () = waited_out(drain, times.closing) => return Ok(None),
     };
     if came.map_err(|_| Fault::FirstByteTimeout)?.map_err(|_| Fault::Io)? == 0 {
         return Ok(None);
@@ -90,6 +90,7 @@ mod tests {
         first_byte: Duration::from_secs(1),
         head: Duration::from_secs(2),
         idle: Duration::from_secs(3),
+        closing: Duration::from_secs(4),
     };
 
     /// Sends `pieces` with a pause between them and says what is sniffed, and what is then read.

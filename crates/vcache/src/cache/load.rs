@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use hashbrown::Equivalent;
 
 use super::Cache;
+use super::asking::Asking;
 use crate::config::Loading;
 use crate::error::{BoxError, LoadError};
 use crate::load::fill::{Fill, Why};
@@ -38,21 +39,20 @@ where
     ///
     /// The loader's error or panic, a timeout, or too many loads; see [`LoadError`]. All who
     /// waited get it, and it is kept only for [`Loading::negative_ttl`].
-    pub async fn get_or_load<F, Fut, E>(&self, key: K, load: F) -> Result<V, LoadError>
+    pub fn get_or_load<F, Fut, E>(
+        &self,
+        key: K,
+        load: F,
+    ) -> impl Future<Output = Result<V, LoadError>>
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        match self.inner.shelf.look(&key) {
-            Look::Hit(value) => Ok(value),
-            found => {
-                let load =
-                    move |_| async { load().await.map(Loaded::new).map_err(LoadError::failed) };
-                // In a box, so that a hit need not carry the room for a load.
-                self.follow(found, key, self.inner.loading, load).boxed().await
-            }
-        }
+        Asking::new(self, key, |found, key| {
+            let load = move |_| async { load().await.map(Loaded::new).map_err(LoadError::failed) };
+            self.follow(found, key, self.inner.loading, load).boxed()
+        })
     }
 
     /// The same with a TTL of its own: what is loaded is kept for `ttl`, `None` being until it
@@ -75,29 +75,25 @@ where
     /// # Errors
     ///
     /// As for [`get_or_load`](Self::get_or_load).
-    pub async fn wrap<F, Fut, E>(
+    pub fn wrap<F, Fut, E>(
         &self,
         key: K,
         ttl: Option<Duration>,
         load: F,
-    ) -> Result<V, LoadError>
+    ) -> impl Future<Output = Result<V, LoadError>>
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        match self.inner.shelf.look(&key) {
-            Look::Hit(value) => Ok(value),
-            found => {
-                let ttl = ttl.unwrap_or(Duration::MAX);
-                let load = move |_| async move {
-                    let value = load().await.map_err(LoadError::failed)?;
-                    Ok(Loaded::new(value).ttl(ttl))
-                };
-                // In a box, so that a hit need not carry the room for a load.
-                self.follow(found, key, self.inner.loading, load).boxed().await
-            }
-        }
+        Asking::new(self, key, move |found, key| {
+            let ttl = ttl.unwrap_or(Duration::MAX);
+            let load = move |_| async move {
+                let value = load().await.map_err(LoadError::failed)?;
+                Ok(Loaded::new(value).ttl(ttl))
+            };
+            self.follow(found, key, self.inner.loading, load).boxed()
+        })
     }
 
     /// The same with settings of its own, and a loader that says how long its value is good for

@@ -16,6 +16,7 @@ use std::collections::VecDeque;
 use super::history::History;
 use super::meta::{Meta, Place};
 use super::pins::Pins;
+use super::slab::NONE;
 
 /// Entries that the hand spares before it takes whatever it points to, so that one insertion
 /// never walks the whole cache.
@@ -208,6 +209,26 @@ impl Policy {
                 let turn = meta.turn;
                 self.ring.push_back((at, turn));
             }
+        }
+    }
+
+    /// The entries have moved to other slots, which are given by the old ones; what was remembered
+    /// of those that have left makes room for less.
+    pub(super) fn renumber(&mut self, places: &[u32], seats: &mut impl Seats) {
+        let moved = |at: u32| places.get(at as usize).copied().filter(|at| *at != NONE);
+        let ring = self.ring.iter().filter_map(|(at, turn)| Some((moved(*at)?, *turn)));
+        self.ring = ring.filter(|(at, turn)| stands(seats, *at, *turn)).collect();
+        let ahead = places.iter().skip(self.hand as usize).find(|at| **at != NONE);
+        self.hand = ahead.copied().unwrap_or(0);
+        if self.pins.is_some() {
+            let mut pins = Box::<Pins>::default();
+            let pinned = |at: &u32| seats.peek(*at).is_some_and(Meta::is_pinned);
+            (0..seats.end()).filter(pinned).for_each(|at| pins.set(at, true));
+            self.pins = Some(pins);
+        }
+        if let Some(history) = self.history.take_if(|_| seats.len() < self.sized / 2) {
+            self.sized = seats.len();
+            self.history = Some(History::new(self.sized, self.least).at(history.epoch()));
         }
     }
 

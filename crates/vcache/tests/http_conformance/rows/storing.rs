@@ -1,7 +1,7 @@
 //! What may be stored, and what of it: RFC 9111 §3.
 
-use vcache::http::policy::Refusal;
-use vcache::http::{Config, SetCookie};
+use crate::cache::policy::Refusal;
+use crate::cache::{Config, SetCookie};
 
 use crate::row::Check::{All, Omits, Refuses, Serves, Stores, StoresPart};
 use crate::row::Level::{Choice, May, Must, Rule, Should};

@@ -1,6 +1,6 @@
 //! What a request makes invalid: RFC 9111 §4.4, RFC 9110 §9.2.1.
 
-use vcache::http::Config;
+use crate::cache::Config;
 
 use crate::row::Check::{All, Invalidates, Safe, Serves};
 use crate::row::Level::{Choice, May, Must, Rule};

@@ -1,6 +1,6 @@
 //! Parts of responses: RFC 9110 §13.1.5, §14, §15.3.7, §15.5.17, RFC 9111 §3.3, §3.4.
 
-use vcache::http::Config;
+use crate::cache::Config;
 
 use crate::row::Check::{All, Form, Joins, Serves};
 use crate::row::Level::{Choice, May, Must, Rule, Should};

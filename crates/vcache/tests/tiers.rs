@@ -1,4 +1,5 @@
 //! Tiers behind memory: time limits, breakers, chains, many keys, stale values, and writes.
+#![cfg(feature = "tokio")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

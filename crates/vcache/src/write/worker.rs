@@ -116,9 +116,9 @@ where
         let writes = u64::try_from(batch.len()).unwrap_or(u64::MAX);
         let mut gone = 0;
         {
-            let (mut state, now) = (self.state(), Instant::now());
+            let mut state = self.state();
             for write in &batch {
-                gone += usize::from(state.buffer.written(&write.key, write.version, now));
+                gone += usize::from(state.buffer.written(&write.key, write.version));
             }
             let surplus = gone.min(state.surplus);
             state.surplus -= surplus;

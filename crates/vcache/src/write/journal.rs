@@ -161,13 +161,17 @@ impl Work for Record {
             Self::Append { key, version, value, .. } => {
                 let value = value.as_deref();
                 let sum = sum(key, *version, value);
-                let append =
-                    "REPLACE INTO pending (key, version, value, sum) VALUES (?1, ?2, ?3, ?4)";
+                let append = "INSERT INTO pending (key, version, value, sum)
+                    VALUES (?1, ?2, ?3, ?4)
+                    ON CONFLICT (key) DO UPDATE SET
+                    version = excluded.version, value = excluded.value, sum = excluded.sum
+                    WHERE excluded.version > version";
                 db.prepare_cached(append)?.execute((&key[..], *version, value, sum))?;
             }
             Self::Forget { keys, .. } => {
                 for (key, version) in keys {
-                    let forget = "DELETE FROM pending WHERE key = ?1 AND version = ?2";
+                    // An older one too: the journal may have had no room for this one.
+                    let forget = "DELETE FROM pending WHERE key = ?1 AND version <= ?2";
                     db.prepare_cached(forget)?.execute((&key[..], *version))?;
                 }
             }

@@ -263,6 +263,36 @@ async fn a_flush_waits_for_what_came_while_an_older_write_of_its_key_was_on_its_
     first.await.unwrap();
 }
 
+/// Waits after failures that no test lives to see the end of.
+fn patient() -> WriteBehindConfig {
+    let days = Duration::from_secs(1_000_000);
+    WriteBehindConfig { backoff: days, max_backoff: days, ..config() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_tries_at_once_whatever_has_failed_before() {
+    let source = Source::default();
+    let writer = source.writer(patient());
+    source.away(true);
+    writer.put(1, 1).await.unwrap();
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(writer.stats().failures, 1);
+    source.away(false);
+    let report = writer.close(Duration::from_secs(1)).await;
+    assert_eq!((report.written, report.left), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_tries_at_once_whatever_has_failed_before() {
+    let source = Source::default();
+    let writer = source.writer(patient());
+    source.away(true);
+    writer.put(1, 1).await.unwrap();
+    sleep(Duration::from_secs(2)).await;
+    source.away(false);
+    timeout(Duration::from_secs(1), writer.flush()).await.unwrap();
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Put(u32, u32),

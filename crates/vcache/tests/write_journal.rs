@@ -48,6 +48,8 @@ async fn leave(path: &Path) {
     writer.put("a".to_owned(), "2".to_owned()).await.unwrap();
     writer.remove("b".to_owned()).await.unwrap();
     assert_eq!(writer.close(Duration::ZERO).await.left, 3);
+    // Again, for the end of the journal.
+    assert_eq!(writer.close(LIMIT).await.left, 3);
 }
 
 #[tokio::test]
@@ -117,6 +119,27 @@ async fn an_older_write_is_never_written_over_a_newer_one_that_the_journal_had_n
     let (writer, taken) = build(config(&path), 9, false).unwrap();
     writer.close(LIMIT).await;
     assert_eq!(*taken.lock().unwrap(), []);
+}
+
+#[tokio::test]
+async fn closing_does_not_wait_for_a_journal_beyond_its_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let (writer, _) = build(config(&path), 9, true).unwrap();
+    writer.put("a".to_owned(), "1".to_owned()).await.unwrap();
+    let file = other(&path);
+    file.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let late = writer.clone();
+    let late = tokio::spawn(async move { late.put("b".to_owned(), "1".to_owned()).await });
+    while writer.stats().pending < 2 {
+        tokio::task::yield_now().await;
+    }
+    let report = writer.close(Duration::from_millis(1)).await;
+    // Had it waited for the journal, that would have answered: it waits for its file, in vain.
+    assert!(!late.is_finished());
+    assert_eq!(report.left, 2);
+    file.execute_batch("ROLLBACK").unwrap();
+    drop(late.await);
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@
     reason = "tests"
 )]
 
+#[cfg(feature = "disk")]
+mod below;
 mod check;
 mod freshness;
 #[path = "../http_origin/mod.rs"]
@@ -57,6 +59,39 @@ fn every_row_passes() {
         })
         .collect();
     assert!(failed.is_empty(), "{} rows fail:\n{}", failed.len(), failed.join("\n"));
+}
+
+/// What only memory keeps: parts of responses, and that an answer could not be shared.
+#[cfg(feature = "disk")]
+const ONLY_MEMORY: &[&str] = &[];
+
+#[cfg(feature = "disk")]
+#[test]
+fn every_conversation_goes_the_same_way_from_disk() {
+    fn conversations(
+        check: &row::Check,
+        of: &mut Vec<(fn() -> vcache::http::Config, &'static [script::Step])>,
+    ) {
+        match check {
+            row::Check::All(checks) => checks.iter().for_each(|check| conversations(check, of)),
+            row::Check::Serves(config, steps) => of.push((*config, steps)),
+            _ => {}
+        }
+    }
+    let (mut failed, mut count) = (Vec::new(), 0);
+    for row in rows().filter(|row| !ONLY_MEMORY.contains(&row.rule)) {
+        let mut all = Vec::new();
+        conversations(&row.check, &mut all);
+        all.retain(|(_, steps)| !steps.iter().any(script::Step::is_slow));
+        for (config, steps) in all {
+            count += 1;
+            if std::panic::catch_unwind(|| below::run(config(), steps)).is_err() {
+                failed.push(format!("{}: {}", row.section, row.rule));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{} of {count} fail:\n{}", failed.len(), failed.join("\n"));
+    assert!(count > 50, "{count}");
 }
 
 #[test]

@@ -121,7 +121,9 @@ async fn what_was_purged_is_found_on_no_tier_and_not_after_a_restart() {
             let status = reply.cache_status();
             let expected = if hard { "fwd=uri-miss; fwd-status=200" } else { "fwd-status=304" };
             assert!(status.contains(expected), "{round} {hard} {restart}: {status}");
-            assert_eq!(reply.body() == first.body(), !hard, "{round} {hard} {restart}");
+            if !hard {
+                assert_eq!(reply.body(), first.body(), "{round} {restart}");
+            }
             assert_eq!(log.count() - before, 1);
             // What was confirmed or came anew counts again.
             let again = below(&cache, &service, "/v").await;

@@ -273,6 +273,9 @@ impl Engine {
     /// Takes a variant out that the origin has disowned.
     pub(crate) fn forget(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) {
         self.change(key, ticket, Some(&stored.tags), |before| before.without(stored));
+        if let Some(tiers) = &self.tiers {
+            tiers.forget(key);
+        }
     }
 
     /// Notes that answers for `key` cannot be shared, for a while.

@@ -1,6 +1,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::response as written;
 use super::*;
 
 fn headers() -> impl Strategy<Value = HeaderMap> {
@@ -143,7 +144,7 @@ fn a_response_that_is_not_as_it_says_is_refused() {
         let (vary, status) = (VaryKey::default(), StatusCode::from_u16(status).unwrap());
         let vary = VaryKey::normalised(vary.names(), &HeaderMap::new(), terms.normalise);
         let key = Key::of_url("http://a/").unwrap();
-        let bytes = super::response(
+        let bytes = written(
             &key,
             Place::default(),
             (status, &headers, &terms, &vary, &[]),

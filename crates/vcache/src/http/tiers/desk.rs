@@ -20,6 +20,8 @@ const LANES: usize = 8;
 pub(super) enum Job {
     /// Keep a response.
     Keep { ticket: Ticket, stored: Arc<Stored>, nearer_than: usize },
+    /// Drop what there is.
+    Forget,
     /// Tell the purges that wait for it.
     Tell,
     /// Give a lease back that no response ended.
@@ -121,7 +123,7 @@ impl Job {
     pub(super) fn bytes(&self) -> u64 {
         match self {
             Self::Keep { stored, .. } => u64::try_from(stored.body.len()).unwrap_or(u64::MAX),
-            Self::Tell => 0,
+            Self::Forget | Self::Tell => 0,
             #[cfg(feature = "redis")]
             Self::Release(_) => 0,
         }

@@ -26,6 +26,11 @@ impl Inner {
         (key, request): (&Key, &HeaderMap),
         ticket: Ticket,
     ) -> Option<(Arc<Stored>, Ticket)> {
+        if self.desk.is_busy_with(key) {
+            // What is there is about to change: what memory had is newer.
+            shelf.figures.read(Read::Skipped);
+            return None;
+        }
         if shelf.is_shared() && !self.trust.is_in_touch(near.now()) {
             shelf.figures.read(Read::Skipped);
             return None;

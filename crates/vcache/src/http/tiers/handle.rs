@@ -16,6 +16,7 @@ use crate::http::purge::Pattern;
 use crate::http::record::Place;
 use crate::http::stored::Stored;
 use crate::http::tiers::build;
+use crate::http::tiers::desk::Job;
 use crate::http::tiers::inner::Inner;
 use crate::http::tiers::keep;
 #[cfg(feature = "redis")]
@@ -74,6 +75,11 @@ impl Tiers {
     /// Keeps a response on every tier, later.
     pub(crate) fn keep(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) {
         self.inner.keep(key, ticket, stored, usize::MAX);
+    }
+
+    /// Drops, later, what the tiers have of a URL, because the origin has disowned it.
+    pub(crate) fn forget(&self, key: &Key) {
+        self.inner.desk.leave(key, Job::Forget);
     }
 
     /// Which tiers to look into for a request, the nearer first. Memory has what this machine's

@@ -37,6 +37,12 @@ pub(super) async fn work(
                 let Some(near) = near.upgrade() else { return };
                 inner.keep_now(&*near, &key, (ticket, &stored), nearer_than).await;
             }
+            Job::Forget => {
+                for shelf in &inner.shelves {
+                    // If it is away, others find out for themselves.
+                    let _ = shelf.delete(&place::of_url(&key)).await;
+                }
+            }
             Job::Tell => {
                 let Some(near) = near.upgrade() else { return };
                 inner.tell_pending(&*near).await;

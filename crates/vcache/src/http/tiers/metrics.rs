@@ -15,7 +15,8 @@ pub(super) enum Read {
     /// What was there is no response, or of another version.
     Damaged,
     Error,
-    /// The tier was not asked: it has just failed, or may hold what was purged elsewhere.
+    /// The tier was not asked: it has just failed, may hold what was purged elsewhere, or is about
+    /// to get something newer.
     Skipped,
 }
 

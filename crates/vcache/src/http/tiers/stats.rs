@@ -45,8 +45,8 @@ pub struct TierState {
     pub damaged: u64,
     /// Look-ups that failed, or took too long.
     pub errors: u64,
-    /// Look-ups that were not made, because the tier had just failed or this process was out of
-    /// touch with the others.
+    /// Look-ups that were not made, because the tier had just failed, this process was out of
+    /// touch with the others, or something newer was about to be written.
     pub skipped: u64,
     /// Responses written.
     pub written: u64,

@@ -14,15 +14,17 @@ use tower_service::Service;
 use vhttp::{Body, BoxError, CacheVerdict, Reason, Reject, Timeline};
 
 use crate::http::background::Background;
-use crate::http::collapse::Lead;
-use crate::http::engine::{Engine, Lookup};
+use crate::http::below::{Below, below, recalled};
+use crate::http::collapse::{End, Lead};
+use crate::http::engine::{Engine, Lookup, gateway_timeout};
 use crate::http::freshness::Exchange;
 use crate::http::head::learn_from_head;
 use crate::http::inquiry::{Inquiry, fallback, refuge};
 use crate::http::keep::{Asked, Fetched, confirm, pass};
 use crate::http::key::Key;
-use crate::http::policy::{invalidate, is_for_client};
+use crate::http::policy::{Decision, invalidate, is_for_client};
 use crate::http::ranges::{self, Completion};
+use crate::http::recall::recall;
 use crate::http::siblings::update_siblings;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Stored;
@@ -46,9 +48,9 @@ where
     let (mut parts, body) = response.into_parts();
     if let Some(key) = key {
         for key in invalidate(&method, &key, (parts.status, &parts.headers)) {
-            engine.invalidate(&key);
+            engine.invalidate(&key).await;
         }
-        engine.invalidate_groups(&method, &key, &parts.headers);
+        engine.invalidate_groups(&method, &key, &parts.headers).await;
     }
     engine.tags.strip(&mut parts.headers);
     if !parts.status.is_informational() {
@@ -73,6 +75,9 @@ where
     ResB: HttpBody<Data = Bytes> + Send + 'static,
     ResB::Error: Into<BoxError>,
 {
+    if lookup.decision == Decision::GatewayTimeout {
+        return Ok(only_if_cached(&inquiry, lookup).await);
+    }
     let waited = match ranges::is_own(&inquiry, &lookup) {
         true => Waited::Ask(None, lookup),
         false => wait(&inquiry, lookup).await,
@@ -83,11 +88,26 @@ where
             lead_on(service, inquiry, lookup, lead, &background).await
         }
         Waited::Ask(lead, lookup) => {
+            let lookup = match recalled(&inquiry, lookup).await {
+                Ok(response) => return Ok(response),
+                Err(lookup) => lookup,
+            };
             let fetched = exchange(service, &inquiry, &lookup, lead).await?;
             if let Some(pump) = fetched.pump {
                 background.spawn(pump.audience().clone(), pump.run());
             }
             Ok(fetched.response)
+        }
+    }
+}
+
+/// The answer to one who wants none from the origin (RFC 9111 §5.2.1.7).
+async fn only_if_cached(inquiry: &Inquiry, lookup: Lookup) -> Response<Body> {
+    match recalled(inquiry, lookup).await {
+        Ok(response) => response,
+        Err(_) => {
+            inquiry.engine.count(CacheVerdict::Miss, inquiry.timeline.as_ref());
+            gateway_timeout(&inquiry.engine)
         }
     }
 }
@@ -112,6 +132,16 @@ where
     let audience = lead.audience().clone();
     let _seat = audience.seat();
     let work = async move {
+        let (lookup, lead) = match below(&inquiry, lookup, lead).await {
+            Below::Ask(lookup, lead) => (lookup, lead),
+            Below::Answer(response, behind) => {
+                let _ = send.send(Ok(response));
+                if let Some((lookup, lead)) = behind {
+                    refresh(service, inquiry, lookup, lead).await;
+                }
+                return;
+            }
+        };
         match exchange(service, &inquiry, &lookup, Some(lead)).await {
             Ok(Fetched { response, pump }) => {
                 // Whoever asked may have left; the followers have not.
@@ -152,6 +182,11 @@ pub(crate) async fn refresh<S, ReqB, ResB>(
     inquiry.parts.method = Method::GET;
     for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE, CACHE_CONTROL, PRAGMA] {
         inquiry.parts.headers.remove(name);
+    }
+    // Another process may have refreshed it.
+    let lookup = recall(&inquiry, lookup).await;
+    if lookup.decision == Decision::Hit {
+        return lead.end(End::Stored);
     }
     if let Ok(Fetched { response, pump }) = exchange(service, &inquiry, &lookup, Some(lead)).await {
         // Nobody reads this one; the pump does not need it.

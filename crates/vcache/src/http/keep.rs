@@ -69,7 +69,7 @@ where
         begun = fill.begin(begun.body);
     } else if let Some(lead) = lead {
         // An outage says nothing about what can be shared later.
-        if lead.has_followers() && !parts.status.is_server_error() {
+        if (lead.has_followers() || engine.shares_fetches()) && !parts.status.is_server_error() {
             engine.mark_hit_for_miss(&inquiry.key, asked.ticket);
         }
         lead.end(End::Refused);

@@ -65,6 +65,9 @@
 //! the RFC says: `s-maxage=1, stale-while-revalidate=60` never answers stale here, unless
 //! [`Config::stale_beside_s_maxage`] says so.
 //!
+//! The answer to a POST is stored where it is that to a GET as well: a 200 with a lifetime set by the
+//! origin and a `Content-Location` that is the target (RFC 9110 §9.3.3).
+//!
 //! Every rule that it follows is a row in `CONFORMANCE.md`, named by RFC and section; deviations
 //! and choices are marked there.
 //!
@@ -120,6 +123,7 @@ mod layer;
 mod metrics;
 mod notes;
 pub mod policy;
+mod post;
 mod purge;
 mod purging;
 mod query;

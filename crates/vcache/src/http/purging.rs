@@ -3,9 +3,11 @@
 use http::{HeaderMap, Method};
 
 use crate::http::engine::Engine;
+use crate::http::generation::Ticket;
 use crate::http::key::Key;
 use crate::http::policy::is_safe;
 use crate::http::purge::{Fate, Pattern, Purge, PurgeError, Purged};
+use crate::http::tags::Tag;
 
 impl Engine {
     pub(crate) fn purge(&self, purge: &Purge) -> Result<Purged, PurgeError> {
@@ -24,6 +26,15 @@ impl Engine {
     pub(crate) fn invalidate(&self, key: &Key) {
         let key = self.query.apply(key.clone());
         self.purge_pattern(&Pattern::Key(key), Fate::Gone);
+    }
+
+    /// Removes all variants of a key for one that comes in their place: a new ticket for that, if
+    /// its old one was not void.
+    pub(crate) fn supersede(&self, key: &Key, ticket: Ticket, tags: &[Tag]) -> Option<Ticket> {
+        let pattern = Pattern::Key(key.clone());
+        self.generations.renew(ticket, key, tags, || {
+            self.purge_key(key, &pattern, Fate::Gone);
+        })
     }
 
     /// Removes what an answer to an unsafe request says is out of date (RFC 9875 §3).

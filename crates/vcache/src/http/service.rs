@@ -99,8 +99,7 @@ impl<S> Cache<S> {
             (Some(key), None) => return self.look_up(key, request),
             (key, why) => (key, why.unwrap_or(Forward::Bypass)),
         };
-        let engine = Arc::clone(engine);
-        let forward = forward(self.inner.clone(), request, engine, (key, why));
+        let forward = forward(self.inner.clone(), request, self.cache.clone(), (key, why));
         ResponseFuture::fetch(Box::pin(forward))
     }
 

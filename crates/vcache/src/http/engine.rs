@@ -12,6 +12,7 @@ use crate::http::answer::{Answer, Asker, answer};
 use crate::http::clock::WallClock;
 use crate::http::collapse::{End, Flight, FlightKey, Flights, News, Turn};
 use crate::http::config::{BuildError, Config};
+use crate::http::encodings::Encodings;
 use crate::http::generation::{Generations, Ticket};
 use crate::http::key::Key;
 use crate::http::metrics::Meters;
@@ -114,7 +115,7 @@ impl Engine {
     /// What a fetch after `lookup` is for.
     pub(crate) fn flight_key(&self, key: &Key, lookup: &Lookup, request: &HeaderMap) -> FlightKey {
         let vary = lookup.variants.as_ref().and_then(|variants| variants.ask(request));
-        FlightKey { key: key.clone(), vary: vary.unwrap_or_default() }
+        FlightKey { key: key.clone(), vary: vary.unwrap_or_default(), part: None }
     }
 
     /// Joins the fetch for `flight`, or leads a new one if the request may. A fetch that asked
@@ -207,27 +208,31 @@ impl Engine {
         self.tagged.prune(|key, tag| {
             self.store.peek(key.as_str()).is_some_and(|variants| variants.has_tag(tag))
         });
-        match done {
-            Some(true) => End::Stored,
-            // Too heavy, or over before it was complete: the next one will be as well.
-            Some(false) => End::Refused,
-            // Purged meanwhile: the next one asks for what is there now.
-            None => End::Failed,
+        End::of(done)
+    }
+
+    /// Stores a part of a response with what is there of the same representation, or as the whole
+    /// once it is. One that is not of its length is dropped: the place of its bytes is not certain.
+    pub(crate) fn store_part(&self, key: &Key, ticket: Ticket, part: Option<Partial>) -> End {
+        let Some(mut part) = part else {
+            return End::Refused;
+        };
+        let before = self.store.peek(key.as_str());
+        if let Some(before) = before.as_ref().and_then(|before| before.part_of(part.vary())) {
+            part = part.join(before, self.config.max_object_size);
         }
-    }
-
-    /// What is stored of the same variant as `part`.
-    pub(crate) fn stored_part(&self, key: &Key, part: &Partial) -> Option<Arc<Partial>> {
-        self.store.peek(key.as_str())?.part_of(part.vary()).map(Arc::clone)
-    }
-
-    /// Stores a part of a response.
-    pub(crate) fn store_part(&self, key: &Key, ticket: Ticket, part: &Arc<Partial>) {
-        let max = usize::try_from(self.config.max_variants).unwrap_or(usize::MAX);
-        let now = self.now();
-        self.change(key, ticket, Some(part.tags()), |before| {
-            Some(before.with_part(Arc::clone(part), max, now))
+        if part.is_whole() {
+            return part.into_whole().map_or(End::Refused, |(head, bytes)| {
+                let whole = head.with_body(bytes, Arc::new(Encodings::default()));
+                self.store(key, ticket, &Arc::new(whole))
+            });
+        }
+        let (max, now) = (usize::try_from(self.config.max_variants), self.now());
+        let (max, part) = (max.unwrap_or(usize::MAX), Arc::new(part));
+        let done = self.change(key, ticket, Some(part.tags()), |before| {
+            Some(before.with_part(Arc::clone(&part), max, now))
         });
+        End::of(done)
     }
 
     /// Takes a variant out that the origin has disowned.

@@ -98,11 +98,7 @@ where
     ResB: HttpBody<Data = Bytes> + Send + 'static,
     ResB::Error: Into<BoxError>,
 {
-    let waited = match ranges::is_own(&inquiry, &lookup) {
-        true => Waited::Ask(None, lookup),
-        false => wait(&inquiry, lookup).await,
-    };
-    match waited {
+    match wait(&inquiry, lookup).await {
         Waited::Answer(response) => Ok(response),
         Waited::Ask(Some(lead), lookup) if Handle::try_current().is_ok() => {
             lead_on(service, inquiry, lookup, lead, &background).await
@@ -277,7 +273,7 @@ fn keep(
 ) -> Fetched {
     let status = response.status();
     if status == StatusCode::PARTIAL_CONTENT && inquiry.parts.method == Method::GET {
-        return ranges::keep(inquiry, lookup.why, response, asked).into();
+        return ranges::keep(inquiry, lookup.why, response, asked, lead);
     }
     if status == StatusCode::OK && inquiry.parts.method == Method::HEAD {
         learn_from_head(inquiry, lookup, response.headers(), asked);

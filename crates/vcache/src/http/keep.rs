@@ -64,19 +64,26 @@ where
             key: inquiry.key.clone(),
             ticket: asked.ticket,
             head,
+            place: None,
             lead,
         };
         begun = fill.begin(begun.body);
     } else if let Some(lead) = lead {
-        // An outage says nothing about what can be shared later.
-        if lead.has_followers() && !parts.status.is_server_error() {
-            engine.mark_hit_for_miss(&inquiry.key, asked.ticket);
-        }
-        lead.end(End::Refused);
+        refuse(inquiry, lead, parts.status, asked);
     }
     engine.tags.strip(&mut parts.headers);
     engine.mark(&mut parts.headers, Status::passed(why, parts.status, begun.stored));
     Fetched { response: Response::from_parts(parts, begun.body), pump: begun.pump }
+}
+
+/// Releases who waits for an answer that cannot be shared.
+pub(crate) fn refuse(inquiry: &Inquiry, lead: Lead, status: StatusCode, asked: Asked) {
+    // An outage says nothing about what can be shared later, nor does a range beyond the end.
+    let says_nothing = status.is_server_error() || status == StatusCode::RANGE_NOT_SATISFIABLE;
+    if lead.has_followers() && !says_nothing {
+        inquiry.engine.mark_hit_for_miss(&inquiry.key, asked.ticket);
+    }
+    lead.end(End::Refused);
 }
 
 /// What to store of an answer, as far as its head shows it.

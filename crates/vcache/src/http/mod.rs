@@ -90,8 +90,9 @@
 //! - **The origin is down.** Errors of the service pass through, where no stale answer may stand
 //!   in for them.
 //! - **Ranges.** An answer to a request for parts is never larger than the stored response and the
-//!   fields of [`Config::max_ranges`] parts. Requests for parts that are not stored are not
-//!   collapsed: each asks the origin for its own.
+//!   fields of [`Config::max_ranges`] parts. Concurrent requests for the same part
+//!   are one request to the origin; the others wait for its end. What a whole answer that broke
+//!   off has left is kept as a beginning where it has a strong entity tag, and completed.
 //! - **Runtime.** Waiting and refreshing need tokio with its timer.
 //! - **Time** is the system's clock at build and the monotonic one from there on: steps of the
 //!   system clock later on are not seen.

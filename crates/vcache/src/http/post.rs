@@ -71,6 +71,7 @@ impl Posting {
             key: self.inquiry.key.clone(),
             ticket,
             head,
+            place: None,
             lead: None,
         }
     }

@@ -124,7 +124,7 @@ impl<S> Cache<S> {
             parts,
         };
         let lookup = inquiry.look_up();
-        if let Some(response) = ranges::answer(&inquiry, &lookup) {
+        if let Some(response) = ranges::answer(&inquiry, &lookup, None) {
             return ResponseFuture::answer(response);
         }
         if lookup.decision == Decision::GatewayTimeout {

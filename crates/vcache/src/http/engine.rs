@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use vhttp::{CacheVerdict, Timeline};
 
 use crate::clock::TokioClock;
@@ -19,6 +19,7 @@ use crate::http::metrics::Meters;
 use crate::http::policy::{Decision, Rules, Wish, decide};
 use crate::http::query::QueryRules;
 use crate::http::ranges::Partial;
+use crate::http::refused::{Refusals, Refused, Why};
 use crate::http::status::{CACHE_STATUS, Forward, Status};
 use crate::http::stored::Stored;
 use crate::http::tag_index::TagIndex;
@@ -35,6 +36,7 @@ pub(crate) struct Engine {
     pub(crate) tags: TagRules,
     pub(crate) tagged: TagIndex,
     pub(crate) generations: Generations,
+    pub(crate) refusals: Refusals,
     store: Memory<Key, Arc<Variants>>,
     clock: WallClock,
     meters: Meters,
@@ -79,6 +81,7 @@ impl Engine {
             tagged: TagIndex::new(),
             store,
             generations: Generations::new(),
+            refusals: Refusals::new(),
             clock: WallClock::new(),
             meters: Meters::new(&config.name),
             verdicts: Default::default(),
@@ -208,7 +211,22 @@ impl Engine {
         self.tagged.prune(|key, tag| {
             self.store.peek(key.as_str()).is_some_and(|variants| variants.has_tag(tag))
         });
+        if done == Some(true) {
+            self.refusals.forget(key);
+        }
         End::of(done)
+    }
+
+    /// Notes why an answer is not stored, for who asks.
+    pub(crate) fn note_refused(
+        &self,
+        key: &Key,
+        why: Why,
+        request: Option<&HeaderMap>,
+        response: (StatusCode, &HeaderMap),
+    ) {
+        let at = (key, self.now());
+        self.refusals.note(Refused::new(at, why, request, response, &self.rules.targets));
     }
 
     /// Stores a part of a response with what is there of the same representation, or as the whole
@@ -304,7 +322,7 @@ fn weight(key: &Key, variants: &Variants) -> u64 {
 /// The answer to a request that forbids to ask the origin and has nothing stored (RFC 9111
 /// §5.2.1.7).
 pub(crate) fn gateway_timeout(engine: &Engine) -> http::Response<vhttp::Body> {
-    let reject = vhttp::Reject::new(http::StatusCode::GATEWAY_TIMEOUT, "only-if-cached");
+    let reject = vhttp::Reject::new(StatusCode::GATEWAY_TIMEOUT, "only-if-cached");
     let mut response = reject.into_response();
     engine.mark(response.headers_mut(), Status::Detail("only-if-cached"));
     response

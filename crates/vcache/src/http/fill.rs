@@ -21,6 +21,7 @@ use crate::http::flow::{Flow, as_u64};
 use crate::http::generation::Ticket;
 use crate::http::key::Key;
 use crate::http::ranges::Partial;
+use crate::http::refused::Why;
 use crate::http::stored::Head;
 
 /// What is to be stored once its body is complete.
@@ -110,20 +111,35 @@ impl Fill {
 
     /// Whether it is in the store now.
     fn complete(self, body: Bytes) -> bool {
-        let end = match &self.place {
+        let (engine, key, status) = (&self.engine, &self.key, self.head.status);
+        let (end, headers) = match &self.place {
             None => {
                 let stored = self.head.with_body(body, Arc::new(Encodings::default()));
-                self.engine.store(&self.key, self.ticket, &Arc::new(stored))
+                let stored = Arc::new(stored);
+                (engine.store(key, self.ticket, &stored), Some(stored))
             }
             Some(place) => {
                 let part = Partial::new(self.head, place, body);
-                self.engine.store_part(&self.key, self.ticket, part)
+                (engine.store_part(key, self.ticket, part), None)
             }
         };
+        let none = HeaderMap::new();
+        let response = (status, headers.as_ref().map_or(&none, |stored| &stored.headers));
+        match end {
+            End::Stored => {}
+            End::Refused => engine.note_refused(key, Why::NoRoom, None, response),
+            End::Failed => engine.note_refused(key, Why::Purged, None, response),
+        }
         if let Some(lead) = self.lead {
             lead.end(end);
         }
         end == End::Stored
+    }
+
+    /// Notes why it is not stored, for who asks.
+    fn note(&self, why: Why) {
+        let response = (self.head.status, &self.head.headers);
+        self.engine.note_refused(&self.key, why, None, response);
     }
 
     /// Keeps what has come of a body that broke off, to be completed by whoever asks next (RFC 9111
@@ -132,6 +148,7 @@ impl Fill {
         let is_tagged = EntityTag::of(&self.head.headers).is_some_and(|tag| !tag.weak);
         let is_whole = self.head.status == StatusCode::OK && self.place.is_none();
         let length = flow.length();
+        self.note(Why::BrokeOff);
         if !(is_tagged && is_whole && self.engine.config.store_parts && length > 0) {
             return;
         }
@@ -143,7 +160,8 @@ impl Fill {
     }
 
     /// It turned out not to be storable, which the next ones need not wait to learn.
-    fn refuse(self) {
+    fn refuse(self, why: Why) {
+        self.note(why);
         if let Some(lead) = self.lead {
             self.engine.mark_hit_for_miss(&self.key, self.ticket);
             lead.end(End::Refused);
@@ -206,7 +224,7 @@ impl Pump {
     /// Too large to be stored: goes on with those who read now, if there are any.
     async fn is_narrow_after(&mut self, limit: u64, patience: std::time::Duration) -> bool {
         if let Some(fill) = self.fill.take() {
-            fill.refuse();
+            fill.refuse(Why::TooLarge);
             self.flow.narrow(limit);
         }
         self.flow.room(patience).await
@@ -243,7 +261,7 @@ impl Pump {
         if trailers.is_none() {
             self.keep_beginning(length);
         } else if let Some(fill) = self.fill.take() {
-            fill.refuse();
+            fill.refuse(Why::Trailers);
         }
         self.flow.end(whole, trailers);
     }

@@ -93,6 +93,8 @@
 //!   fields of [`Config::max_ranges`] parts. Concurrent requests for the same part
 //!   are one request to the origin; the others wait for its end. What a whole answer that broke
 //!   off has left is kept as a beginning where it has a strong entity tag, and completed.
+//! - **Explaining.** Of the last answers that were not stored some hundred are remembered, with the
+//!   fields that the rules are about and without secrets: half a mebibyte at most.
 //! - **Runtime.** Waiting and refreshing need tokio with its timer.
 //! - **Time** is the system's clock at build and the monotonic one from there on: steps of the
 //!   system clock later on are not seen.
@@ -129,6 +131,7 @@ mod purge;
 mod purging;
 mod query;
 mod ranges;
+mod refused;
 mod service;
 mod siblings;
 mod stamp;

@@ -8,8 +8,9 @@ use vhttp::{Body, CacheVerdict, ContentRange};
 use crate::http::collapse::Lead;
 use crate::http::fill::{Begun, Fill};
 use crate::http::inquiry::Inquiry;
-use crate::http::keep::{Asked, Fetched, head, refuse, tags};
+use crate::http::keep::{Asked, Fetched, head, note_refused, refuse, tags};
 use crate::http::policy::admit_part;
+use crate::http::refused::Why;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Head;
 
@@ -56,9 +57,22 @@ fn admitted(
     }
     let request = (&inquiry.parts.method, &inquiry.parts.headers);
     let response = (parts.status, &parts.headers);
-    let (terms, place) = admit_part(request, response, &engine.rules, asked.exchange).ok()?;
-    place.length().filter(|length| *length <= engine.config.max_object_size)?;
-    let headers = parts.headers.clone();
-    let tags = tags(inquiry, &headers)?;
-    Some((head(inquiry, (parts.status, headers, tags), terms, asked.exchange), place))
+    let fits = |place: &ContentRange| {
+        place.length().is_some_and(|length| length <= engine.config.max_object_size)
+    };
+    let admitted = match admit_part(request, response, &engine.rules, asked.exchange) {
+        Err(refusal) => Err(Why::Rule(refusal)),
+        Ok((_, place)) if !fits(&place) => Err(Why::TooLarge),
+        Ok(of) => tags(inquiry, &parts.headers).map(|t| (of, t)).ok_or(Why::TooManyTags),
+    };
+    match admitted {
+        Ok(((terms, place), tags)) => {
+            let of = (parts.status, parts.headers.clone(), tags);
+            Some((head(inquiry, of, terms, asked.exchange), place))
+        }
+        Err(why) => {
+            note_refused(inquiry, why, response);
+            None
+        }
+    }
 }

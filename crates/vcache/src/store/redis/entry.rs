@@ -6,7 +6,7 @@ use ::redis::{Cmd, Value};
 use bytes::Bytes;
 
 use super::envelope::{self, Label, Opened};
-use super::gather::Fetched;
+use super::gather::{Fetched, Several};
 use super::generations::Clock;
 use super::{LONGEST, RedisStore, read, set};
 use crate::store::wall::now;
@@ -78,7 +78,7 @@ impl RedisStore {
         if generations.is_wanted() {
             spot.groups |= link.spot(&generations.clock_key).groups;
         }
-        let (values, mut asked, mut clock) = self.fetched_all(spot, command).await?;
+        let Several { values, mut asked, mut clock } = self.fetched_all(spot, command).await?;
         let mut found = Vec::with_capacity(values.len());
         for value in values {
             let opened = match self.unsealed(value)? {

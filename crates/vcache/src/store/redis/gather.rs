@@ -8,9 +8,7 @@ use std::task::{Context, Poll, Waker};
 use ::redis::{Cmd, Value};
 use vtask::Task;
 
-use super::RedisStore;
-use super::breaker::Spot;
-use super::error::{again, is_wrong_type};
+use super::error::again;
 use super::generations::Clock;
 use crate::store::StoreError;
 
@@ -32,7 +30,7 @@ const BYTES: usize = 256 * 1024;
 pub(super) struct Gather(Box<[Lane]>);
 
 /// One connection.
-struct Lane {
+pub(super) struct Lane {
     /// Reads under way by themselves.
     alone: AtomicU32,
     /// Most keys of a batch at present.
@@ -44,6 +42,14 @@ struct Lane {
 pub(super) struct Fetched {
     pub(super) value: Value,
     /// Whether the clock was asked for, and what it said.
+    pub(super) asked: bool,
+    pub(super) clock: Option<Clock>,
+}
+
+/// What Redis has under several keys.
+pub(super) struct Several {
+    pub(super) values: Vec<Value>,
+    /// As in [`Fetched`].
     pub(super) asked: bool,
     pub(super) clock: Option<Clock>,
 }
@@ -64,7 +70,7 @@ struct State {
 enum Stage {
     Gathering,
     Sent,
-    Answered(Vec<Value>, bool, Option<Clock>),
+    Answered(Several),
     Failed(Arc<StoreError>),
     /// Its runtime has ended before it was answered.
     Lost,
@@ -80,67 +86,16 @@ impl Gather {
         };
         Self((0..connections).map(|_| lane()).collect())
     }
-}
 
-impl RedisStore {
-    /// What Redis has under `entry`, and its clock if reads ask for that.
-    pub(super) async fn fetched(&self, entry: &str) -> Result<Fetched, StoreError> {
-        let spot = self.inner.link.spot(entry);
-        // In a Cluster each key has a node of its own, and its client joins what goes there.
-        let Some(lane) = self.inner.gather.0.get(spot.lane) else {
-            return self.fetched_alone(spot, entry).await;
-        };
-        if let Some(_alone) = lane.alone() {
-            return self.fetched_alone(spot, entry).await;
-        }
-        match lane.join(self, spot, entry).await {
-            Some(answer) => answer,
-            None => self.fetched_alone(spot, entry).await,
-        }
-    }
-
-    async fn fetched_alone(&self, spot: Spot, entry: &str) -> Result<Fetched, StoreError> {
-        if self.inner.generations.is_wanted() {
-            let mut spot = spot;
-            spot.groups |= self.inner.link.spot(&self.inner.generations.clock_key).groups;
-            let mut command = Cmd::new();
-            command.arg("MGET").arg(entry);
-            let (mut values, asked, clock) = self.fetched_all(spot, command).await?;
-            return Ok(Fetched { value: values.pop().unwrap_or(Value::Nil), asked, clock });
-        }
-        match self.inner.link.call(spot, &Cmd::get(entry)).await {
-            Ok(value) => Ok(Fetched { value, asked: false, clock: None }),
-            // As `MGET` says it.
-            Err(error) if is_wrong_type(&error) => {
-                Ok(Fetched { value: Value::Nil, asked: false, clock: None })
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Sends an `MGET` of entries; the values in their order, whether the clock was asked for as
-    /// well, and what it said.
-    pub(super) async fn fetched_all(
-        &self,
-        spot: Spot,
-        mut command: Cmd,
-    ) -> Result<(Vec<Value>, bool, Option<Clock>), StoreError> {
-        let generations = &self.inner.generations;
-        let asked = generations.is_wanted();
-        if asked {
-            command.arg(&generations.clock_key);
-        }
-        let Value::Array(mut values) = self.inner.link.call(spot, &command).await? else {
-            return Err(StoreError::Refused("MGET answered with something else".into()));
-        };
-        let clock = if asked { values.pop() } else { None };
-        Ok((values, asked, clock.as_ref().and_then(Clock::read)))
+    /// The reads of one connection, if they are joined.
+    pub(super) fn lane(&self, number: usize) -> Option<&Lane> {
+        self.0.get(number)
     }
 }
 
 impl Lane {
     /// Leave to go by oneself, if few do.
-    fn alone(&self) -> Option<Alone<'_>> {
+    pub(super) fn alone(&self) -> Option<Alone<'_>> {
         if self.alone.load(Ordering::Relaxed) >= ALONE {
             return None;
         }
@@ -149,8 +104,11 @@ impl Lane {
         Some(Alone(&self.alone))
     }
 
-    /// Takes a place in the batch that is open, or opens one.
-    fn join(&self, store: &RedisStore, spot: Spot, entry: &str) -> Waiting {
+    /// Takes a place in the batch that is open, or opens one and has it sent.
+    pub(super) fn join<F>(&self, entry: &str, send: impl FnOnce(End) -> F) -> Waiting
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let mut open = self.open();
         let most = self.most.load(Ordering::Relaxed);
         let placed = open.as_ref().and_then(|batch| Some((batch.take(entry, most)?, batch)));
@@ -160,27 +118,30 @@ impl Lane {
         let batch = Arc::new(Batch::new(entry));
         // Made here, because a task may end before it begins.
         let end = End { batch: Arc::downgrade(&batch), stage: Stage::Lost };
-        let sending = sent(store.clone(), spot, end);
+        let sending = send(end);
         // Nobody else knows the batch yet.
         let _ = batch.task.set(Task::cooperative(|_| sending));
         *open = Some(Arc::clone(&batch));
         Waiting { batch, place: 0 }
     }
 
-    /// Takes no more reads into a batch; what it is to ask.
-    fn close(&self, batch: &Arc<Batch>) -> Cmd {
+    /// Takes no more reads into a batch, once the tasks have run that can; what it is to ask, if
+    /// anybody still waits for it.
+    pub(super) async fn gathered(&self, end: &End) -> Option<Cmd> {
+        after_others().await;
+        let batch = end.batch.upgrade()?;
         let mut open = self.open();
-        if open.as_ref().is_some_and(|open| Arc::ptr_eq(open, batch)) {
+        if open.as_ref().is_some_and(|open| Arc::ptr_eq(open, &batch)) {
             *open = None;
         }
         drop(open);
         let mut state = batch.state();
         state.stage = Stage::Sent;
-        std::mem::take(&mut state.command)
+        Some(std::mem::take(&mut state.command))
     }
 
     /// Batches shrink where values are large.
-    fn learn(&self, values: &[Value]) {
+    pub(super) fn learn(&self, values: &[Value]) {
         let size = |value: &Value| match value {
             Value::BulkString(bytes) => bytes.len(),
             _ => 0,
@@ -197,30 +158,12 @@ impl Lane {
 }
 
 /// A read under way by itself.
-struct Alone<'a>(&'a AtomicU32);
+pub(super) struct Alone<'a>(&'a AtomicU32);
 
 impl Drop for Alone<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// Sends a batch when it is complete, and hands out the answer.
-async fn sent(store: RedisStore, spot: Spot, mut end: End) {
-    after_others().await;
-    let command = match (store.inner.gather.0.get(spot.lane), end.batch.upgrade()) {
-        (Some(lane), Some(batch)) => lane.close(&batch),
-        _ => return,
-    };
-    end.stage = match store.fetched_all(spot, command).await {
-        Ok((values, asked, clock)) => {
-            if let Some(lane) = store.inner.gather.0.get(spot.lane) {
-                lane.learn(&values);
-            }
-            Stage::Answered(values, asked, clock)
-        }
-        Err(error) => Stage::Failed(Arc::new(error)),
-    };
 }
 
 /// Lets the tasks run that can.
@@ -237,9 +180,19 @@ async fn after_others() {
 }
 
 /// The end of a batch, however it comes.
-struct End {
+pub(super) struct End {
     batch: Weak<Batch>,
     stage: Stage,
+}
+
+impl End {
+    /// Hands out the answer.
+    pub(super) fn answered(mut self, answer: Result<Several, StoreError>) {
+        self.stage = match answer {
+            Ok(several) => Stage::Answered(several),
+            Err(error) => Stage::Failed(Arc::new(error)),
+        };
+    }
 }
 
 impl Drop for End {
@@ -282,7 +235,7 @@ impl Batch {
 }
 
 /// One who waits for a batch. `None` if nobody will answer it.
-struct Waiting {
+pub(super) struct Waiting {
     batch: Arc<Batch>,
     place: usize,
 }
@@ -304,7 +257,7 @@ impl Future for Waiting {
                 }
                 return Poll::Pending;
             }
-            Stage::Answered(values, asked, clock) => {
+            Stage::Answered(Several { values, asked, clock }) => {
                 let value = values.get_mut(place);
                 let value = value.map_or(Value::Nil, |value| std::mem::replace(value, Value::Nil));
                 Some(Ok(Fetched { value, asked: *asked, clock: *clock }))

@@ -16,6 +16,7 @@ mod dial;
 mod entry;
 mod envelope;
 mod error;
+mod fetch;
 mod gather;
 mod generations;
 mod key;

@@ -24,6 +24,7 @@ use crate::http::status::{CACHE_STATUS, Forward, Status};
 use crate::http::stored::Stored;
 use crate::http::tag_index::TagIndex;
 use crate::http::tags::{Tag, TagRules};
+use crate::http::terms::Terms;
 use crate::http::tiers::Tiers;
 use crate::http::variants::Variants;
 use crate::memory::Memory;
@@ -121,15 +122,18 @@ impl Engine {
 
     /// The same, to be validated if it may have been purged elsewhere without our knowing.
     fn trusted(&self, mut lookup: Lookup, now: SystemTime) -> Lookup {
-        let Some(tiers) = &self.tiers else {
-            return lookup;
-        };
         let is_used = matches!(lookup.decision, Decision::Hit | Decision::Stale { .. });
-        let received = lookup.stored.as_ref().map(|stored| stored.terms.freshness().received());
-        if is_used && received.is_some_and(|received| !tiers.cover(received, now)) {
+        let stored = lookup.stored.as_ref().filter(|_| is_used);
+        if stored.is_some_and(|stored| !self.covers(&stored.terms, now)) {
             (lookup.decision, lookup.why) = (Decision::Validate { asked: false }, Forward::Stale);
         }
         lookup
+    }
+
+    /// Whether nothing of what may have been purged elsewhere stands against using a response.
+    pub(crate) fn covers(&self, terms: &Terms, now: SystemTime) -> bool {
+        let tiers = self.tiers.as_ref();
+        tiers.is_none_or(|tiers| tiers.cover(terms.freshness().received(), now))
     }
 
     /// What a fetch after `lookup` is for.

@@ -16,7 +16,6 @@ use std::collections::VecDeque;
 use super::history::History;
 use super::meta::{Meta, Place};
 use super::pins::Pins;
-use super::slab::NONE;
 
 /// Entries that the hand spares before it takes whatever it points to, so that one insertion
 /// never walks the whole cache.
@@ -212,14 +211,17 @@ impl Policy {
         }
     }
 
-    /// The entries have moved to other slots, which are given by the old ones; what was remembered
-    /// of those that have left makes room for less.
-    pub(super) fn renumber(&mut self, places: &[u32], seats: &mut impl Seats) {
-        let moved = |at: u32| places.get(at as usize).copied().filter(|at| *at != NONE);
+    /// The entries have moved to other slots: `moved` gives the new one of an old one, which was below
+    /// `end`. What was remembered of those that have left makes room for less.
+    pub(super) fn renumber(
+        &mut self,
+        end: u32,
+        moved: impl Fn(u32) -> Option<u32>,
+        seats: &mut impl Seats,
+    ) {
         let ring = self.ring.iter().filter_map(|(at, turn)| Some((moved(*at)?, *turn)));
         self.ring = ring.filter(|(at, turn)| stands(seats, *at, *turn)).collect();
-        let ahead = places.iter().skip(self.hand as usize).find(|at| **at != NONE);
-        self.hand = ahead.copied().unwrap_or(0);
+        self.hand = (self.hand..end).find_map(&moved).unwrap_or(0);
         if self.pins.is_some() {
             let mut pins = Box::<Pins>::default();
             let pinned = |at: &u32| seats.peek(*at).is_some_and(Meta::is_pinned);

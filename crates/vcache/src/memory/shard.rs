@@ -264,12 +264,13 @@ impl<K, V> Shard<K, V> {
         if self.slab.room() / 4 <= slots {
             return;
         }
+        let end = self.slab.end();
         let places = self.slab.compact(slots);
         let (slab, moved) =
             (&self.slab, |at: u32| places.get(at as usize).copied().unwrap_or(NONE));
         let upper = |at| slab.get(at).map_or(0, |entry| entry.meta.hash);
         self.index.rebuild(slots, moved, upper);
-        self.policy.renumber(&places, &mut self.slab);
+        self.policy.renumber(end, |at| Some(moved(at)).filter(|at| *at != NONE), &mut self.slab);
         if let Some(wheel) = &mut self.wheel {
             wheel.renumber(&places);
         }

@@ -43,6 +43,8 @@ pub struct HttpStats {
     pub keys: usize,
     /// Bytes that all stored responses take.
     pub bytes: u64,
+    /// Fetches under way whose answers may be stored, whoever waits for them.
+    pub fetches: usize,
     /// Fetches under way that nobody waits for: background refreshes, and fills whose clients have
     /// all left.
     pub refreshes: usize,
@@ -168,6 +170,7 @@ impl HttpCache {
             bypassed: counted(CacheVerdict::Bypass),
             keys: memory.len(),
             bytes: memory.weight(),
+            fetches: self.background.under_way(),
             refreshes: self.background.len(),
         }
     }

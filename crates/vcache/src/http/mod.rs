@@ -67,6 +67,9 @@
 //! the RFC says: `s-maxage=1, stale-while-revalidate=60` never answers stale here, unless
 //! [`Config::stale_beside_s_maxage`] says so.
 //!
+//! The answer to a POST is stored where it is that to a GET as well: a 200 with a lifetime set by the
+//! origin and a `Content-Location` that is the target (RFC 9110 §9.3.3).
+//!
 //! Every rule that it follows is a row in `CONFORMANCE.md`, named by RFC and section; deviations
 //! and choices are marked there.
 //!
@@ -92,8 +95,11 @@
 //! - **The origin is down.** Errors of the service pass through, where no stale answer may stand
 //!   in for them.
 //! - **Ranges.** An answer to a request for parts is never larger than the stored response and the
-//!   fields of [`Config::max_ranges`] parts. Requests for parts that are not stored are not
-//!   collapsed: each asks the origin for its own.
+//!   fields of [`Config::max_ranges`] parts. Concurrent requests for the same part
+//!   are one request to the origin; the others wait for its end. What a whole answer that broke
+//!   off has left is kept as a beginning where it has a strong entity tag, and completed.
+//! - **Explaining.** Of the last answers that were not stored some hundred are remembered, with the
+//!   fields that the rules are about and without secrets: half a mebibyte at most.
 //! - **Runtime.** Waiting and refreshing need tokio with its timer.
 //! - **Time** is the system's clock at build and the monotonic one from there on: steps of the
 //!   system clock later on are not seen.
@@ -128,6 +134,7 @@ mod layer;
 mod metrics;
 mod notes;
 pub mod policy;
+mod post;
 mod purge;
 mod purging;
 mod query;
@@ -135,6 +142,7 @@ mod ranges;
 mod reading;
 mod recall;
 mod record;
+mod refused;
 mod service;
 mod siblings;
 mod stamp;

@@ -7,6 +7,8 @@ use http::{HeaderMap, HeaderName};
 use crate::http::freshness::Freshness;
 use crate::http::vary::{Normalise, VaryKey};
 
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// What a response's fields say about its reuse; made by [`admit`](super::policy::admit).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
@@ -122,6 +124,8 @@ impl Terms {
     pub(crate) fn retention(&self, has_validator: bool, keep: Duration) -> Duration {
         let past = self.windows().max(self.cut_off());
         let past = if has_validator { past.max(keep) } else { past };
+        // The last moment of a window belongs to it.
+        let past = if past.is_zero() { past } else { past.saturating_add(MOMENT) };
         let lifetime = self.freshness.lifetime().saturating_add(past);
         lifetime.saturating_sub(self.freshness.initial_age())
     }

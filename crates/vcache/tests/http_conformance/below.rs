@@ -6,7 +6,8 @@ use tempfile::TempDir;
 use vcache::DiskConfig;
 use vcache::http::{Config, HttpCache};
 
-use crate::script::{Step, converse};
+use crate::converse::converse;
+use crate::script::Step;
 
 /// Longer than anything takes; time stands still but for the steps.
 const LONG: Duration = Duration::from_secs(3600);

@@ -15,40 +15,19 @@
 #[cfg(feature = "disk")]
 mod below;
 mod check;
-mod freshness;
+mod converse;
+mod expect;
 #[path = "../http_origin/mod.rs"]
 mod http_origin;
-mod invalidating;
-mod parsing;
-mod ranges;
 mod row;
+mod rows;
 mod script;
-mod selecting;
-mod serving;
-mod stale;
-mod status;
-mod storing;
 mod table;
-mod validating;
+mod wire;
 
-use row::Row;
-
-/// All rows, in the order of the table.
-fn rows() -> impl Iterator<Item = &'static Row> {
-    let all: [&'static [Row]; 10] = [
-        storing::ROWS,
-        selecting::ROWS,
-        freshness::ROWS,
-        stale::ROWS,
-        validating::ROWS,
-        invalidating::ROWS,
-        ranges::ROWS,
-        serving::ROWS,
-        parsing::ROWS,
-        status::ROWS,
-    ];
-    all.into_iter().flatten()
-}
+use rows::rows;
+use vcache::http as cache;
+use vhttp::date;
 
 #[test]
 fn every_row_passes() {

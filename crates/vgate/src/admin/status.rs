@@ -132,6 +132,7 @@ fn figures(cache: &HttpCache) -> Value {
         "keys": stats.keys,
         "bytes": stats.bytes,
         "max_bytes": cache.config().max_size,
+        "fetches": stats.fetches,
         "refreshes": stats.refreshes,
         "memory": memory(cache),
         "curve": curve(cache),

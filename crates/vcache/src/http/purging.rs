@@ -155,6 +155,7 @@ impl Engine {
 }
 
 impl Near for Engine {
+    #[cfg(feature = "redis")]
     fn name(&self) -> &str {
         &self.config.name
     }
@@ -175,6 +176,7 @@ impl Near for Engine {
         self.memory().peek(key.as_str()).is_some()
     }
 
+    #[cfg(feature = "redis")]
     fn apply(&self, pattern: &Pattern, fate: Fate) {
         self.purge_pattern(pattern, fate);
     }

@@ -254,6 +254,7 @@ impl Record {
     }
 
     /// When it happened.
+    #[cfg(feature = "redis")]
     pub(super) fn time(&self) -> SystemTime {
         time(self.number)
     }

@@ -14,6 +14,7 @@ use crate::http::tags::Tag;
 )]
 pub(crate) trait Near: Send + Sync {
     /// The cache's name.
+    #[cfg(feature = "redis")]
     fn name(&self) -> &str;
 
     fn now(&self) -> SystemTime;
@@ -28,5 +29,6 @@ pub(crate) trait Near: Send + Sync {
     fn has(&self, key: &Key) -> bool;
 
     /// Purges what the pattern means.
+    #[cfg(feature = "redis")]
     fn apply(&self, pattern: &Pattern, fate: Fate);
 }

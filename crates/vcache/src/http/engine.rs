@@ -70,6 +70,8 @@ pub(crate) struct Lookup {
 impl Engine {
     pub(crate) fn new(config: Config) -> Result<Self, BuildError> {
         config.check()?;
+        // Before a file is opened, which takes its time.
+        let clock = WallClock::new();
         let store = Memory::builder()
             .max_weight(config.max_size)
             .curve_keys(config.curve_keys)
@@ -87,7 +89,7 @@ impl Engine {
             generations: Generations::new(),
             tiers: Tiers::new(&config)?,
             refusals: Refusals::new(),
-            clock: WallClock::new(),
+            clock,
             meters: Meters::new(&config.name),
             verdicts: Default::default(),
             config,
@@ -226,6 +228,12 @@ impl Engine {
             return self.generations.ticket(key.as_str()).at(place);
         }
         self.generations.ticket(key.as_str())
+    }
+
+    /// The same ticket for what comes in place of all that was dropped below memory by now.
+    #[cfg(any(feature = "disk", feature = "redis"))]
+    pub(crate) fn renewed(&self, ticket: Ticket) -> Ticket {
+        self.tiers.as_ref().map_or(ticket, |tiers| ticket.at(tiers.place()))
     }
 
     /// Stores a variant, and says what that means for those who wait for it.

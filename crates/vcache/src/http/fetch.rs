@@ -51,9 +51,12 @@ where
     let posting = key.as_ref().and_then(|key| Posting::new(&cache, key, &request));
     let response = ask(&mut service, request).await?;
     let (mut parts, body) = response.into_parts();
-    let posted = posting.and_then(|posting| posting.admit(&parts));
+    let mut posted = posting.and_then(|posting| posting.admit(&parts));
     if let Some(key) = &key {
         drop_invalid(engine, (&method, key), &parts, posted.is_some()).await;
+    }
+    if let Some(posted) = &mut posted {
+        posted.outlive();
     }
     let (body, stored) = match posted {
         Some(posted) => {

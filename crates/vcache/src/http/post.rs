@@ -78,6 +78,16 @@ impl Posting {
 }
 
 impl Posted {
+    /// What was dropped below memory by now makes room for this.
+    pub(crate) fn outlive(&mut self) {
+        #[cfg(any(feature = "disk", feature = "redis"))]
+        {
+            self.fill.ticket = self.fill.engine.renewed(self.fill.ticket);
+        }
+        #[cfg(not(any(feature = "disk", feature = "redis")))]
+        let _ = &mut self.fill;
+    }
+
     /// Stores the body while it passes; what fetches it runs in the background.
     pub(crate) fn begin(self, body: Body, background: &Background) -> (Body, bool) {
         let Begun { body, stored, pump } = self.fill.begin(body);

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt;
 use http::{HeaderMap, Method};
 
 use crate::http::engine::Engine;
@@ -59,7 +60,7 @@ impl Engine {
     /// Removes all variants of a key from the tiers below memory.
     pub(crate) async fn invalidate_below(&self, key: &Key) {
         if let Some(tiers) = &self.tiers {
-            tiers.drop_url(self, key).await;
+            tiers.drop_url(self, key).boxed().await;
         }
     }
 
@@ -81,7 +82,7 @@ impl Engine {
             let pattern = Pattern::Tag(tag);
             if let Some(tiers) = &self.tiers {
                 // What cannot be told now is told later.
-                let _ = tiers.tell(self, &pattern, true).await;
+                let _ = tiers.tell(self, &pattern, true).boxed().await;
             }
             self.purge_pattern(&pattern, Fate::Gone);
         }

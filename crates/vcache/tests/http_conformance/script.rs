@@ -56,7 +56,7 @@ pub(crate) const fn step(request: &'static str, fields: Fields) -> Step {
 
 impl Step {
     /// Whether time passes in it.
-    #[cfg(feature = "disk")]
+    #[allow(dead_code, reason = "not all who share this file ask")]
     pub(crate) const fn is_slow(&self) -> bool {
         matches!(self.origin, Origin::Slow(..))
     }

@@ -230,12 +230,6 @@ impl Engine {
         self.generations.ticket(key.as_str())
     }
 
-    /// The same ticket for what comes in place of all that was dropped below memory by now.
-    #[cfg(any(feature = "disk", feature = "redis"))]
-    pub(crate) fn renewed(&self, ticket: Ticket) -> Ticket {
-        self.tiers.as_ref().map_or(ticket, |tiers| ticket.at(tiers.place()))
-    }
-
     /// Stores a variant, and says what that means for those who wait for it.
     pub(crate) fn store(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) -> End {
         let max = usize::try_from(self.config.max_variants).unwrap_or(usize::MAX);

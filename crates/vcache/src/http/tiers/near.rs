@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::http::generation::Ticket;
 use crate::http::key::Key;
+#[cfg(feature = "redis")]
 use crate::http::purge::{Fate, Pattern};
 use crate::http::tags::Tag;
 

@@ -82,6 +82,8 @@ impl Ear {
         self.figures.invalidations.fetch_add(1, Ordering::Relaxed);
         self.figures.meters.invalidated();
         let Some(drops) = self.near.drops() else { return };
+        // The farther first: who finds nothing in memory asks there.
+        drops.tell(what.outdated());
         match what {
             Invalidation::Key(key) => drops.drop_key(key),
             Invalidation::Prefix(prefix) => drops.drop_prefix(prefix),

@@ -81,6 +81,7 @@ impl Ear {
     fn apply(&self, what: Invalidation<'_>) {
         self.figures.invalidations.fetch_add(1, Ordering::Relaxed);
         self.figures.meters.invalidated();
+        self.near.told(what);
         let Some(drops) = self.near.drops() else { return };
         // The farther first: who finds nothing in memory asks there.
         drops.tell(what.outdated());

@@ -46,6 +46,13 @@ impl Background {
         tasks.spawn(attended);
     }
 
+    /// How many are under way.
+    pub(crate) fn under_way(&self) -> usize {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.len()
+    }
+
     /// How many go on without anybody who waits.
     pub(crate) fn len(&self) -> usize {
         self.max.saturating_sub(self.places.available_permits())

@@ -7,6 +7,8 @@ use http::{HeaderMap, HeaderName};
 use crate::http::freshness::Freshness;
 use crate::http::vary::{Normalise, VaryKey};
 
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// What a response's fields say about its reuse; made by [`admit`](super::policy::admit).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
@@ -38,6 +40,13 @@ impl Terms {
     #[must_use]
     pub fn expired(&self, now: SystemTime) -> Self {
         Self { freshness: self.freshness.expired(now), ..self.clone() }
+    }
+
+    /// The same terms when something may have been purged that nobody told of: the origin is asked
+    /// before the next use, whatever happens.
+    #[cfg(any(feature = "disk", feature = "redis"))]
+    pub(crate) fn doubted(&self, now: SystemTime) -> Self {
+        Self { forbids_stale: true, forbids_windows: true, ..self.expired(now) }
     }
 
     /// Whether the response may be used without asking the origin.
@@ -115,6 +124,8 @@ impl Terms {
     pub(crate) fn retention(&self, has_validator: bool, keep: Duration) -> Duration {
         let past = self.windows().max(self.cut_off());
         let past = if has_validator { past.max(keep) } else { past };
+        // The last moment of a window belongs to it.
+        let past = if past.is_zero() { past } else { past.saturating_add(MOMENT) };
         let lifetime = self.freshness.lifetime().saturating_add(past);
         lifetime.saturating_sub(self.freshness.initial_age())
     }

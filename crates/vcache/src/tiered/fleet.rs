@@ -62,6 +62,13 @@ impl<S: LeaseStore> Leasing<S> {
     }
 }
 
+impl<S: Store> Leasing<S> {
+    /// Whether each lease would be over at once.
+    pub(super) const fn is_void(&self) -> bool {
+        self.fleet.lease.is_zero()
+    }
+}
+
 /// A lease that is ours. Dropped before its end was told, because the load was dropped, it is given
 /// back in the background: nobody waits for a value that will not come.
 pub(super) struct Held<S: Store> {
@@ -121,14 +128,16 @@ impl<S: Store> Leasing<S> {
     where
         Fut: Future<Output = Option<T>>,
     {
-        let end = Instant::now() + self.fleet.wait;
+        // None is never.
+        let end = Instant::now().checked_add(self.fleet.wait);
         loop {
             match self.acquired(tier, key).await {
                 Ok(Some(held)) => return begun(held, read().await).await,
                 Ok(None) => {}
                 Err(_) => return Turn::Everybodys,
             }
-            let left = end.saturating_duration_since(Instant::now());
+            let left =
+                end.map_or(self.fleet.wait, |end| end.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return Turn::Everybodys;
             }

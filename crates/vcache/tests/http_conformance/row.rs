@@ -1,7 +1,7 @@
 //! A row of the table: which rule, of which section, and how it is checked.
 
-use vcache::http::policy::{Decision, Refusal};
-use vcache::http::{Config, SetCookie};
+use crate::cache::policy::{Decision, Refusal};
+use crate::cache::{Config, SetCookie};
 
 use crate::script::Step;
 
@@ -84,4 +84,31 @@ pub(crate) enum Check {
     Safe(&'static str, bool),
     /// A conversation through the cache.
     Serves(fn() -> Config, &'static [Step]),
+    /// What only a gateway can do.
+    Gate(Gate),
+}
+
+/// Rules that take a gateway on real connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// A request without `Host`, or with several.
+    Hosts,
+    /// A GET with content.
+    Content,
+    /// Fields of one hop, in both directions.
+    Hops,
+    /// 102 and 103 before the answer.
+    Interim,
+    /// Many requests at once for what is not stored.
+    Collapse,
+    /// The same for a part of it.
+    Parts,
+    /// The same for what may not be shared.
+    Private,
+    /// What follows on what may not be shared.
+    HitForMiss,
+    /// Cookies, by default.
+    Cookies,
+    /// Fields that a client could mislead an origin with.
+    Unkeyed,
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::row::{Check, Level, Row};
+use crate::wire::{Wire, wire};
 
 const HEAD: &str = "# Conformance\n\n\
     What RFC 9110, 9111, 5861, 8246, 9211, 9213 and 9875 ask of a shared cache, and where it is tested. \
@@ -11,7 +12,9 @@ const HEAD: &str = "# Conformance\n\n\
     *Level*: MUST, SHOULD and MAY are the RFC's words; *rule* is a definition or a way of \
     computing; *choice* is left open by the RFC or not followed on purpose, and the rule says how \
     it is here. *Checked*: *rules* calls the pure functions of `vcache::http::policy`, *cache* \
-    sends requests through the layer to a scripted origin.\n";
+    sends requests through the layer to a scripted origin; *h1* and *h2* send them over sockets \
+    to a running vgate before a scripted origin, in HTTP/1.1 and HTTP/2 (`conformance` among \
+    vgate's tests): all of the rule that shows from outside.\n";
 
 pub(crate) fn render(rows: impl Iterator<Item = &'static Row>) -> String {
     let rows: Vec<_> = rows.collect();
@@ -26,6 +29,13 @@ pub(crate) fn render(rows: impl Iterator<Item = &'static Row>) -> String {
         count(Level::May),
         count(Level::Rule),
         count(Level::Choice),
+    );
+    let on = |least: Wire| rows.iter().filter(|row| wire(row.check) >= least).count();
+    let _ = writeln!(
+        text,
+        "\nThrough a running vgate: {} rows over HTTP/1.1, {} over HTTP/2.",
+        on(Wire::Http1),
+        on(Wire::Both),
     );
     let mut document = "";
     let mut sorted = rows.clone();
@@ -62,9 +72,18 @@ const fn level(level: Level) -> &'static str {
     }
 }
 
-const fn how(check: Check) -> &'static str {
-    match check {
+fn how(check: Check) -> String {
+    let here = match check {
         Check::Serves(..) | Check::All([Check::Serves(..), ..]) => "cache",
+        Check::Gate(_) => "",
         _ => "rules",
-    }
+    };
+    let there: &[&str] = match wire(check) {
+        Wire::None => &[],
+        Wire::Http1 => &["h1"],
+        Wire::Both => &["h1", "h2"],
+    };
+    let all: Vec<_> =
+        Some(here).into_iter().filter(|h| !h.is_empty()).chain(there.iter().copied()).collect();
+    all.join(", ")
 }

@@ -1,7 +1,7 @@
 //! Which stored response fits a request: RFC 9111 §2, §4, §4.1.
 
-use vcache::http::Config;
-use vcache::http::policy::Refusal;
+use crate::cache::Config;
+use crate::cache::policy::Refusal;
 
 use crate::row::Check::{All, Fits, FitsByLanguage, Refuses, Serves, Stores};
 use crate::row::Level::{Choice, May, Must, Rule, Should};

@@ -1,6 +1,6 @@
 //! What the cache says of itself: RFC 9211.
 
-use vcache::http::Config;
+use crate::cache::Config;
 
 use crate::row::Check::Serves;
 use crate::row::Level::{Choice, Must, Rule, Should};

@@ -1,7 +1,7 @@
 //! Validation, in both directions, and what it makes of the stored response: RFC 9111 §3.2, §4.3,
 //! RFC 9110 §13.
 
-use vcache::http::Config;
+use crate::cache::Config;
 
 use crate::row::Check::{All, Asks, Merges, MergesHead, NotModified, Serves};
 use crate::row::Level::{Choice, May, Must, Rule, Should};

@@ -1,8 +1,8 @@
 //! When a stale response may be used, and what requests say of it: RFC 9111 §4.2.4, §5.2.1,
 //! §5.2.2, RFC 5861.
 
-use vcache::http::Config;
-use vcache::http::policy::Decision;
+use crate::cache::Config;
+use crate::cache::policy::Decision;
 
 use crate::row::Check::{All, Decides, ForError, ForSilence, Serves};
 use crate::row::Level::{Choice, May, Must, Rule, Should};

@@ -1,8 +1,8 @@
 //! How long a response may be used, and how old it is: RFC 9111 §4.2, §5.1, §5.3, RFC 8246,
 //! RFC 9213.
 
-use vcache::http::Config;
-use vcache::http::policy::{Decision, Refusal};
+use crate::cache::Config;
+use crate::cache::policy::{Decision, Refusal};
 
 use crate::row::Check::{Age, All, Decides, Lifetime, Refuses, Serves, Stores};
 use crate::row::Level::{Choice, May, Must, Rule, Should};

@@ -1,6 +1,6 @@
 //! What does not belong elsewhere: what passes by, what is safe by default.
 
-use vcache::http::Config;
+use crate::cache::Config;
 
 use crate::row::Check::{All, Serves};
 use crate::row::Level::{Choice, Must, Rule};

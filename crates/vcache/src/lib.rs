@@ -73,7 +73,7 @@ pub use store::memory::{MemoryEntry, MemoryStore};
 pub use store::redis::{
     RedisBuildError, RedisConfig, RedisEntry, RedisSentinel, RedisStats, RedisStore, RedisTls,
 };
-pub use store::{Keeping, Moment, ScanStore, Store, StoreError, Stored, TagStore};
+pub use store::{Keeping, Moment, Outdated, ScanStore, Store, StoreError, Stored, TagStore};
 #[cfg(feature = "tokio")]
 pub use tiered::Fleet;
 pub use tiered::{BreakerConfig, BreakerState, Chain, Tier, TierConfig, TierStats};

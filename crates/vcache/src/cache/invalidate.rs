@@ -53,7 +53,6 @@ where
 
     /// Invalidates every entry with any tag, in one step, as [`invalidate_tag`](Self::invalidate_tag)
     /// does those of one.
-    #[cfg(feature = "redis")]
     pub(crate) fn invalidate_tagged(&self) {
         self.inner.shelf.tags.invalidate_all();
     }

@@ -411,7 +411,7 @@ async fn what_a_step_has_stored_ages_as_what_was_inserted() {
     let steps: [fn(&Numbers); 4] = [
         |cache| assert_eq!(cache.upsert(7, |_| 100), 100),
         |cache| assert_eq!(cache.update(7, |_| Some(100)), Some(100)),
-        |cache| drop(cache.compute(7, |_| Op::Put(100))),
+        |cache| assert_eq!(cache.compute(7, |_| Op::Put(100)).into_old(), Some(1)),
         |cache| assert_eq!(cache.replace_if(7, 100, |_| true), Ok(1)),
     ];
     for step in steps {

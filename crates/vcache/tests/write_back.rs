@@ -71,7 +71,7 @@ impl Source {
             let found = source.rows.lock().unwrap().get(&key).copied();
             // Others may write before it is stored.
             yield_now().await;
-            found.ok_or(io::Error::other("no such row"))
+            found.ok_or_else(|| io::Error::other("no such row"))
         };
         back.get_or_load(key, load).await.ok()
     }

@@ -85,14 +85,14 @@ where
                 if running.thread == Some(here) {
                     return Err(LoadError::Recursive);
                 }
-                let edge = Edge::to(&running.ticket)?;
+                let edge = Edge::to(running.ticket.node())?;
                 let (sender, receiver) = sync_channel(1);
                 running.onlookers.push(sender);
                 Ok(Part::Wait(receiver, edge))
             }
             Entry::Vacant(entry) => {
                 let (ending, ticket) = (Loads::admit(&self.loads)?, Ticket::new());
-                let edge = Edge::to(&ticket)?;
+                let edge = Edge::to(ticket.node())?;
                 let (followers, result) = oneshot::channel();
                 // The leader always answers: it catches panics.
                 let result = async { result.await.unwrap_or(Err(LoadError::Panicked)) };
@@ -109,7 +109,7 @@ where
 impl<K: Hash + Eq, V: Clone> Lead<K, V> {
     fn fly(self, load: impl FnOnce(Ticket) -> Result<V, LoadError>) -> Result<V, LoadError> {
         let ticket = self.ticket.clone();
-        let inside = Inside::enter(&Group::from([ticket.clone()]));
+        let inside = Inside::enter(&Group::from([ticket.node().clone()]));
         // What the closure held is dropped by the panic.
         let result =
             catch_unwind(AssertUnwindSafe(|| load(ticket))).unwrap_or(Err(LoadError::Panicked));

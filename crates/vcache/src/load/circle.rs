@@ -6,22 +6,26 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::LoadError;
-use crate::load::flight::Ticket;
+
+/// A load, as others wait for it. Cloning gives another handle to the same.
+#[derive(Clone, Default)]
+pub(super) struct Node(Arc<Mutex<Vec<Node>>>);
 
 /// The loads that one loader works for.
-pub(super) type Group = Arc<[Ticket]>;
+pub(super) type Group = Arc<[Node]>;
 
 thread_local! {
     /// The loads that are being polled, or run, on this thread, the innermost last.
     static WITHIN: RefCell<Vec<Group>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The loads that a load waits for.
-#[derive(Debug, Default)]
-pub(super) struct Waits(Mutex<Vec<Ticket>>);
+impl Node {
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 
-impl Waits {
-    fn with<T>(&self, change: impl FnOnce(&mut Vec<Ticket>) -> T) -> T {
+    /// What it waits for.
+    fn waits<T>(&self, change: impl FnOnce(&mut Vec<Self>) -> T) -> T {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -55,7 +59,7 @@ pub(super) async fn within<F: Future>(group: Group, loader: F) -> F::Output {
 /// A load waits for another, until it is dropped.
 pub(super) struct Edge {
     from: Group,
-    to: Ticket,
+    to: Node,
 }
 
 impl Edge {
@@ -64,13 +68,13 @@ impl Edge {
     /// # Errors
     ///
     /// If `to` waits for that loader's loads, itself or through others.
-    pub(super) fn to(to: &Ticket) -> Result<Option<Self>, LoadError> {
+    pub(super) fn to(to: &Node) -> Result<Option<Self>, LoadError> {
         let Some(from) = WITHIN.with_borrow(|within| within.last().cloned()) else {
             return Ok(None);
         };
         // Noted first: of two that close a circle at once, one at least finds it.
-        for ticket in from.iter() {
-            ticket.waits().with(|waits| waits.push(to.clone()));
+        for node in from.iter() {
+            node.waits(|waits| waits.push(to.clone()));
         }
         let edge = Self { from, to: to.clone() };
         if reaches(to, &edge.from) { Err(LoadError::Recursive) } else { Ok(Some(edge)) }
@@ -79,8 +83,8 @@ impl Edge {
 
 impl Drop for Edge {
     fn drop(&mut self) {
-        for ticket in self.from.iter() {
-            let gone = ticket.waits().with(|waits| {
+        for node in self.from.iter() {
+            let gone = node.waits(|waits| {
                 let at = waits.iter().position(|to| to.is(&self.to))?;
                 Some(waits.swap_remove(at))
             });
@@ -90,15 +94,15 @@ impl Drop for Edge {
 }
 
 /// Whether `start` is one of `ends`, or waits for one.
-fn reaches(start: &Ticket, ends: &[Ticket]) -> bool {
+fn reaches(start: &Node, ends: &[Node]) -> bool {
     let (mut seen, mut next) = (Vec::new(), vec![start.clone()]);
-    while let Some(ticket) = next.pop() {
-        if ends.iter().any(|end| end.is(&ticket)) {
+    while let Some(node) = next.pop() {
+        if ends.iter().any(|end| end.is(&node)) {
             return true;
         }
-        if !seen.iter().any(|seen: &Ticket| seen.is(&ticket)) {
-            next.extend(ticket.waits().with(|waits| waits.clone()));
-            seen.push(ticket);
+        if !seen.iter().any(|seen: &Node| seen.is(&node)) {
+            next.extend(node.waits(|waits| waits.clone()));
+            seen.push(node);
         }
     }
     false
@@ -108,21 +112,21 @@ fn reaches(start: &Ticket, ends: &[Ticket]) -> bool {
 mod tests {
     use super::*;
 
-    fn group(ticket: &Ticket) -> Group {
-        Arc::from([ticket.clone()])
+    fn group(node: &Node) -> Group {
+        Arc::from([node.clone()])
     }
 
     #[test]
     fn a_circle_is_found_however_long_and_gone_with_one_who_waits() {
-        let tickets: Vec<Ticket> = (0..5).map(|_| Ticket::new()).collect();
+        let nodes: Vec<Node> = (0..5).map(|_| Node::default()).collect();
         let mut edges = Vec::new();
-        for pair in tickets.windows(2) {
+        for pair in nodes.windows(2) {
             let _inside = Inside::enter(&group(&pair[0]));
             edges.push(Edge::to(&pair[1]).unwrap().unwrap());
         }
         let closing = || {
-            let _inside = Inside::enter(&group(&tickets[4]));
-            Edge::to(&tickets[0])
+            let _inside = Inside::enter(&group(&nodes[4]));
+            Edge::to(&nodes[0])
         };
         assert!(matches!(closing(), Err(LoadError::Recursive)));
         // It was not noted.
@@ -133,6 +137,6 @@ mod tests {
 
     #[test]
     fn whoever_is_no_loader_waits_for_any() {
-        assert!(Edge::to(&Ticket::new()).unwrap().is_none());
+        assert!(Edge::to(&Node::default()).unwrap().is_none());
     }
 }

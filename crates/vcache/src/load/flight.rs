@@ -17,7 +17,7 @@ use hashbrown::Equivalent;
 
 use crate::error::LoadError;
 use crate::load::account::{Account, ending};
-use crate::load::circle::{Edge, Group, Waits, within};
+use crate::load::circle::{Edge, Group, Node, within};
 use crate::load::leader::{Behind, Leading};
 use crate::metrics::Load;
 
@@ -67,21 +67,21 @@ struct Inner {
     current: AtomicBool,
     /// The tags' tick when the load began, or before; zero until then.
     began: AtomicU64,
-    waits: Waits,
+    node: Node,
 }
 
 impl Ticket {
     pub(super) fn new() -> Self {
         let (current, began) = (AtomicBool::new(true), AtomicU64::new(0));
-        Self { inner: Arc::new(Inner { current, began, waits: Waits::default() }) }
+        Self { inner: Arc::new(Inner { current, began, node: Node::default() }) }
     }
 
     pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    pub(super) fn waits(&self) -> &Waits {
-        &self.inner.waits
+    pub(super) fn node(&self) -> &Node {
+        &self.inner.node
     }
 
     /// The load begins after this tick of the tags.
@@ -234,7 +234,7 @@ where
                 let (key, load) = (entry.key().clone(), load.take());
                 // Whoever calls with nothing to load has had a turn already.
                 let load = load.ok_or(LoadError::Absent)?;
-                let edge = Edge::to(&ticket)?;
+                let edge = Edge::to(ticket.node())?;
                 let flight = fly(ending, key, ticket.clone(), load).boxed().shared();
                 let waiting = self.start(entry, ticket.clone(), flight, None);
                 Ok(Joined { waiting, started: Some(ticket), edge })
@@ -262,7 +262,7 @@ where
     ) -> Result<Joined<K, V>, LoadError> {
         let key = entry.key().clone();
         let running = entry.get_mut();
-        let edge = Edge::to(&running.ticket)?;
+        let edge = Edge::to(running.ticket.node())?;
         running.waiters += 1;
         let (ticket, load) = (running.ticket.clone(), running.load.clone());
         let waiting = Waiting { loads: Arc::clone(&self.loads), key, ticket, load };
@@ -314,7 +314,7 @@ where
     Fut: Future<Output = Result<V, LoadError>>,
 {
     let own = ticket.clone();
-    let group = Group::from([own.clone()]);
+    let group = Group::from([own.node().clone()]);
     // The loader's state is dropped by the panic; nobody sees it afterwards.
     let result = AssertUnwindSafe(within(group, async move { load(ticket).await }))
         .catch_unwind()

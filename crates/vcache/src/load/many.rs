@@ -66,7 +66,7 @@ where
         let batch = async move {
             // Untold only if too many loads were under way before all keys had joined.
             let keys = told.await.map_err(|_| LoadError::TooMany { max })?;
-            let group: Group = keys.iter().map(|(_, ticket)| ticket.clone()).collect();
+            let group: Group = keys.iter().map(|(_, ticket)| ticket.node().clone()).collect();
             within(group, async move { load(keys).await }).await.map(Arc::new)
         };
         let caught = AssertUnwindSafe(batch).catch_unwind();

@@ -79,6 +79,8 @@ pub use tiered::Fleet;
 pub use tiered::{BreakerConfig, BreakerState, Chain, Tier, TierConfig, TierStats};
 pub use tiered::{Tiered, TieredBuildError, TieredBuilder, WritePolicy};
 #[cfg(feature = "write-behind")]
+pub use write::back::WriteBack;
+#[cfg(feature = "write-behind")]
 pub use write::behind::{WriteBehind, WriteReport};
 #[cfg(feature = "write-behind")]
 pub use write::buffer::Change;
@@ -92,4 +94,4 @@ pub use write::config::{WhenFull, WriteBehindConfig};
 pub use write::error::{WriteBehindBuildError, WriteError};
 pub use write::through::WriteThrough;
 #[cfg(feature = "write-behind")]
-pub use write::worker::WriteBehindStats;
+pub use write::worker::{DeadLetter, WriteBehindStats};

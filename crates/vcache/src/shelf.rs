@@ -279,7 +279,10 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone> Shelf<K, V> {
     }
 
     /// What may be returned after a failed load. Neither a use nor counted as a hit.
-    pub(crate) fn consolation(&self, key: &K) -> Option<V> {
+    pub(crate) fn consolation<Q>(&self, key: &Q) -> Option<V>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
         let held = self.memory.peek(key)?;
         let terms = held.terms?;
         if !self.holds(&terms) || !terms.consoles(self.now()) {
@@ -290,7 +293,10 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone> Shelf<K, V> {
     }
 
     /// The failure that is kept for a key.
-    pub(crate) fn failure(&self, key: &K) -> Option<LoadError> {
+    pub(crate) fn failure<Q>(&self, key: &Q) -> Option<LoadError>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
         self.failures.get()?.as_ref()?.get(key)
     }
 
@@ -384,7 +390,12 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone> Shelf<K, V> {
     }
 
     /// The terms, if any are needed, and how the memory is to keep the value.
-    fn under_terms(&self, loaded: Loaded<V>, loading: &Loading, birth: Birth) -> (Held<V>, Keep) {
+    pub(crate) fn under_terms(
+        &self,
+        loaded: Loaded<V>,
+        loading: &Loading,
+        birth: Birth,
+    ) -> (Held<V>, Keep) {
         let keep = Keep { ttl: Some(Duration::MAX), tti: loaded.tti, pinned: loaded.pinned };
         let (held, ttl) = self.terms_of(loaded, loading, birth);
         (held, Keep { ttl: ttl.or(keep.ttl), ..keep })

@@ -38,7 +38,9 @@ where
     /// # Errors
     ///
     /// The loader's error or panic, a timeout, or too many loads; see [`LoadError`]. All who
-    /// waited get it, and it is kept only for [`Loading::negative_ttl`].
+    /// waited get it, and it is kept only for [`Loading::negative_ttl`]. A loader that asks for
+    /// what waits for it, its own key above all, gets [`LoadError::Recursive`] there; one that
+    /// does so in a task of its own, or in another process, is not noticed.
     pub fn get_or_load<F, Fut, E>(
         &self,
         key: K,
@@ -55,8 +57,42 @@ where
         })
     }
 
-    /// The same with a TTL of its own: what is loaded is kept for `ttl`, `None` being until it
-    /// is evicted.
+    /// The same with a borrowed key, such as a `&str` where keys are `String`s: an owned one is
+    /// made only for a load.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let cache = vcache::Cache::<String, u32>::builder().build()?;
+    /// let price = cache.get_or_load_ref("tea", || async { Ok::<_, std::io::Error>(199) }).await?;
+    /// assert_eq!(price, 199);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// Cancel safety: as for [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Errors
+    ///
+    /// As for [`get_or_load`](Self::get_or_load).
+    pub async fn get_or_load_ref<Q, F, Fut, E>(&self, key: &Q, load: F) -> Result<V, LoadError>
+    where
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        match self.inner.shelf.look(key) {
+            Look::Hit(value) => Ok(value),
+            found => {
+                let load =
+                    move |_| async { load().await.map(Loaded::new).map_err(LoadError::failed) };
+                self.follow(found, key.to_owned(), self.inner.loading, load).boxed().await
+            }
+        }
+    }
+
+    /// [`get_or_load`](Self::get_or_load) with a TTL of its own: what is loaded is kept for `ttl`,
+    /// `None` being until it is evicted.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -251,6 +287,38 @@ where
             refresh.await;
         }
         value
+    }
+
+    /// Like [`wrap`](Self::wrap), with a borrowed key.
+    ///
+    /// Cancel safety: as for [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Errors
+    ///
+    /// As for [`get_or_load`](Self::get_or_load).
+    pub async fn wrap_ref<Q, F, Fut, E>(
+        &self,
+        key: &Q,
+        ttl: Option<Duration>,
+        load: F,
+    ) -> Result<V, LoadError>
+    where
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        match self.inner.shelf.look(key) {
+            Look::Hit(value) => Ok(value),
+            found => {
+                let ttl = ttl.unwrap_or(Duration::MAX);
+                let load = move |_| async move {
+                    let value = load().await.map_err(LoadError::failed)?;
+                    Ok(Loaded::new(value).ttl(ttl))
+                };
+                self.follow(found, key.to_owned(), self.inner.loading, load).boxed().await
+            }
+        }
     }
 
     pub(super) fn fill(&self, loading: Loading, why: Why) -> Fill<K, V> {

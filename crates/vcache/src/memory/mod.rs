@@ -369,13 +369,14 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         self.engine.look_up::<true, _, _>(key, read, missing)
     }
 
-    /// The step under all others: `decide` says what to do, and whatever else it likes.
+    /// The step under all others: `decide`, told what is there and whether it is pinned, says what
+    /// to do, and whatever else it likes.
     pub(crate) fn step<T>(
         &self,
         key: K,
-        decide: impl FnOnce(Option<&V>) -> (Op<V>, T),
+        decide: impl FnOnce(Option<&V>, bool) -> (Op<V>, T),
     ) -> (Done, T) {
-        self.engine.compute(key, decide)
+        self.engine.compute_pinned(key, decide)
     }
 
     /// What is there, or what `make` makes, kept as `keep` says.

@@ -55,15 +55,15 @@ where
         }
     }
 
-    /// The same with a TTL of its own: what is loaded is kept for `ttl`, `None` being until it
-    /// is evicted.
+    /// The same with a TTL of its own: what is loaded is kept for `ttl`. Zero keeps nothing,
+    /// centuries are for ever.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// # let cache = vcache::Cache::<&str, u32>::builder().build()?;
     /// use std::time::Duration;
     ///
-    /// let minute = Some(Duration::from_secs(60));
+    /// let minute = Duration::from_secs(60);
     /// let price = cache.wrap("tea", minute, || async { Ok::<_, std::io::Error>(199) }).await?;
     /// assert_eq!(price, 199);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -75,12 +75,7 @@ where
     /// # Errors
     ///
     /// As for [`get_or_load`](Self::get_or_load).
-    pub async fn wrap<F, Fut, E>(
-        &self,
-        key: K,
-        ttl: Option<Duration>,
-        load: F,
-    ) -> Result<V, LoadError>
+    pub async fn wrap<F, Fut, E>(&self, key: K, ttl: Duration, load: F) -> Result<V, LoadError>
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
@@ -89,7 +84,6 @@ where
         match self.inner.shelf.look(&key) {
             Look::Hit(value) => Ok(value),
             found => {
-                let ttl = ttl.unwrap_or(Duration::MAX);
                 let load = move |_| async move {
                     let value = load().await.map_err(LoadError::failed)?;
                     Ok(Loaded::new(value).ttl(ttl))

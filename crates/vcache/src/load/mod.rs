@@ -5,6 +5,7 @@ pub(crate) mod blocking;
 pub(crate) mod early;
 pub(crate) mod fill;
 pub(crate) mod flight;
+pub(crate) mod gate;
 pub(crate) mod leader;
 pub(crate) mod limits;
 pub(crate) mod loaded;

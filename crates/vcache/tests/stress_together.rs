@@ -105,7 +105,7 @@ fn change(cache: &Cache<String, Value>, world: &World, seed: u64, numbers: &mut 
         5 => cache.retain(|other, _| *other != name),
         6 => cache.clear(),
         7..9 => {
-            let here = Builder::new_current_thread().build().unwrap();
+            let here = Builder::new_current_thread().enable_time().build().unwrap();
             here.block_on(cache.write_around(&[name.as_str()], async { thread::yield_now() }));
         }
         _ => {
@@ -189,7 +189,7 @@ fn everything_holds_while_everything_happens() {
         let workers: Vec<_> = (0..THREADS)
             .map(|seed| {
                 scope.spawn(move || {
-                    let here = Builder::new_current_thread().build().unwrap();
+                    let here = Builder::new_current_thread().enable_time().build().unwrap();
                     let mut numbers = Numbers(seed);
                     for round in 0..ROUNDS {
                         read(cache, world, &here, &mut numbers);

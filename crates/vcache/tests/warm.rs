@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use tokio::time::{Instant, sleep};
 use vcache::warm::{Job, Pattern, Warmed, Warmer};
-use vcache::{Cache, TokioClock};
+use vcache::{Cache, Loaded, MemoryStore, Raw, Tiered, TokioClock};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -155,6 +155,52 @@ async fn patterns_have_intervals_of_their_own() {
     assert_eq!((often.lock().unwrap().len(), once.lock().unwrap().len()), (7, 2));
     let rounds: Vec<_> = warmer.patterns().iter().map(|of| of.rounds).collect();
     assert_eq!((rounds, warmer.progress().rounds), (vec![7, 2], 7));
+}
+
+#[tokio::test]
+async fn what_a_store_has_is_brought_near_and_not_fetched() {
+    let store = MemoryStore::new(MemoryStore::sized(1 << 20).build().unwrap());
+    let memory = || Tiered::<String, _, _>::builder(store.clone(), Raw).build().unwrap();
+    let fetched = Arc::new(AtomicUsize::new(0));
+    for (round, fetches) in [(1, 2), (2, 2)] {
+        let (cache, counted) = (memory(), Arc::clone(&fetched));
+        let keys = Pattern::keys("pages", ["a", "b"]).ttl(600 * SECOND);
+        let job = keys.fill(&cache, move |key| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async move { Ok::<_, io::Error>(format!("page {key}")) }
+        });
+        let warmer = Warmer::builder().pattern(job).start();
+        let progress = warmer.warmed().await;
+        assert_eq!(progress.loaded, if round == 1 { 2 } else { 0 });
+        assert_eq!(progress.skipped, if round == 1 { 0 } else { 2 });
+        assert_eq!(fetched.load(Ordering::SeqCst), fetches);
+        assert_eq!(cache.get_near("b").as_deref(), Some("page b"));
+    }
+    // Less than it is to stay: fetched by one, though the store has it.
+    let (cache, counted) = (memory(), Arc::clone(&fetched));
+    let keys = Pattern::keys("pages", ["a", "b"]).interval(3600 * SECOND);
+    let warmer = Warmer::builder()
+        .pattern(keys.fill(&cache, move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async move { Ok::<_, io::Error>("new".to_owned()) }
+        }))
+        .start();
+    assert_eq!(warmer.warmed().await.loaded, 2);
+    assert_eq!(memory().get("a").await.as_deref(), Some("new"));
+}
+
+#[tokio::test]
+async fn a_reload_replaces_what_is_in_memory_and_in_the_store() {
+    let store = MemoryStore::new(MemoryStore::sized(1 << 20).build().unwrap());
+    let memory = || Tiered::<String, _, _>::builder(store.clone(), Raw).build().unwrap();
+    let cache = memory();
+    cache.insert("a", "old".to_owned(), None).await.unwrap();
+    let load = || async { Ok::<_, io::Error>(Loaded::new("new".to_owned())) };
+    assert_eq!(cache.reload("a", load).await.unwrap(), "new");
+    let away = || async { Err::<Loaded<String>, _>(io::Error::other("away")) };
+    assert!(cache.reload("a", away).await.is_err());
+    assert_eq!(cache.get_near("a").as_deref(), Some("new"));
+    assert_eq!(memory().get("a").await.as_deref(), Some("new"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -155,9 +155,17 @@ where
         Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
         E: Into<BoxError>,
     {
+        self.load_anew(key, move |_| async { load().await.map_err(LoadError::failed) }).await
+    }
+
+    /// The same for a load that wants its ticket.
+    pub(crate) async fn load_anew<F, Fut>(&self, key: K, load: F) -> Result<V, LoadError>
+    where
+        F: FnOnce(Ticket) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded<V>, LoadError>> + Send + 'static,
+    {
         let fill = self.fill(self.inner.loading, Why::Anew);
         let own = key.clone();
-        let load = move |_| async { load().await.map_err(LoadError::failed) };
         let load = move |ticket| fill.run(own, ticket, load);
         self.inner.flight.run(key, load).await.map(|held| held.value)
     }

@@ -2,11 +2,16 @@
 
 use std::future::Future;
 use std::hash::Hash;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::cache::Cache;
 use crate::error::{BoxError, LoadError};
 use crate::load::loaded::Loaded;
+use crate::store::Store;
+use crate::store::codec::Codec;
+use crate::tiered::Tiered;
 
 /// What became of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +22,7 @@ pub enum Warmed {
     Skipped,
 }
 
-/// What a warmer can fill: [`Cache`]. A clone is another handle of the same.
+/// What a warmer can fill: [`Cache`] and [`Tiered`]. A clone is another handle of the same.
 pub trait Target<K, V>: Clone + Send + Sync + 'static {
     /// Fetches `key` and keeps it, unless it is there and stays fresh for longer than `stay`.
     ///
@@ -51,5 +56,32 @@ where
         let own = key.clone();
         // In the flight: who asks for the key meanwhile waits for this very fetch.
         self.reload(key, move || fetch(own)).await.map(|_| Warmed::Loaded)
+    }
+}
+
+/// What the store has, fresh for long enough, is brought into memory and not fetched.
+impl<K, V, S, C> Target<K, V> for Tiered<V, S, C>
+where
+    K: AsRef<str> + Send + 'static,
+    V: Clone + Send + Sync + 'static,
+    S: Store,
+    C: Codec<V>,
+{
+    async fn warm<F, Fut>(&self, key: K, stay: Duration, fetch: F) -> Result<Warmed, LoadError>
+    where
+        F: FnOnce(K) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded<V>, BoxError>> + Send + 'static,
+    {
+        if self.is_near(key.as_ref(), stay) {
+            return Ok(Warmed::Skipped);
+        }
+        let (name, fetched) = (Arc::<str>::from(key.as_ref()), Arc::new(AtomicBool::new(false)));
+        let fetching = Arc::clone(&fetched);
+        let load = move || {
+            fetching.store(true, Ordering::Relaxed);
+            fetch(key)
+        };
+        self.renew(&name, Some(stay), load).await?;
+        Ok(if fetched.load(Ordering::Relaxed) { Warmed::Loaded } else { Warmed::Skipped })
     }
 }

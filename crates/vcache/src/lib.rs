@@ -8,6 +8,8 @@ mod clock;
 mod coarse;
 mod coherence;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 #[cfg(feature = "http")]
 pub mod http;
@@ -25,6 +27,7 @@ mod snapshot;
 #[cfg(feature = "disk")]
 mod sqlite;
 mod store;
+mod sync;
 mod tags;
 mod terms;
 mod tiered;

@@ -380,7 +380,7 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone> Shelf<K, V> {
         };
         index.storing(&key);
         let result = store(key.clone());
-        index.stored(&key, self.memory.len(), &|key| self.memory.contains(key));
+        index.stored(&key, &|| self.memory.len(), &|key| self.memory.contains(key));
         result
     }
 

@@ -324,11 +324,11 @@ async fn a_flight_can_be_used_alone() {
 async fn a_ttl_may_come_with_the_load() {
     let cache = cache();
     let load = || async { Ok::<_, Infallible>("brief".to_owned()) };
-    let wrapped = cache.wrap(7, Some(Duration::from_secs(60)), load).await;
+    let wrapped = cache.wrap(7, Duration::from_secs(60), load).await;
     assert_eq!(wrapped.unwrap(), "brief");
     let (_, left) = cache.get_with_ttl(&7).unwrap();
     assert!(left.unwrap() <= Duration::from_secs(60));
-    cache.wrap(8, Some(Duration::ZERO), load).await.unwrap();
+    cache.wrap(8, Duration::ZERO, load).await.unwrap();
     assert_eq!(cache.get(&8), None);
 }
 

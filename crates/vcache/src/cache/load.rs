@@ -91,15 +91,15 @@ where
         }
     }
 
-    /// [`get_or_load`](Self::get_or_load) with a TTL of its own: what is loaded is kept for `ttl`,
-    /// `None` being until it is evicted.
+    /// [`get_or_load`](Self::get_or_load) with a TTL of its own: what is loaded is kept for `ttl`.
+    /// Zero keeps nothing, centuries are for ever.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// # let cache = vcache::Cache::<&str, u32>::builder().build()?;
     /// use std::time::Duration;
     ///
-    /// let minute = Some(Duration::from_secs(60));
+    /// let minute = Duration::from_secs(60);
     /// let price = cache.wrap("tea", minute, || async { Ok::<_, std::io::Error>(199) }).await?;
     /// assert_eq!(price, 199);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -114,7 +114,7 @@ where
     pub fn wrap<F, Fut, E>(
         &self,
         key: K,
-        ttl: Option<Duration>,
+        ttl: Duration,
         load: F,
     ) -> impl Future<Output = Result<V, LoadError>>
     where
@@ -123,7 +123,6 @@ where
         E: Into<BoxError>,
     {
         Asking::new(self, key, move |found, key| {
-            let ttl = ttl.unwrap_or(Duration::MAX);
             let load = move |_| async move {
                 let value = load().await.map_err(LoadError::failed)?;
                 Ok(Loaded::new(value).ttl(ttl))
@@ -193,9 +192,17 @@ where
         Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
         E: Into<BoxError>,
     {
+        self.load_anew(key, move |_| async { load().await.map_err(LoadError::failed) }).await
+    }
+
+    /// The same for a load that wants its ticket.
+    pub(crate) async fn load_anew<F, Fut>(&self, key: K, load: F) -> Result<V, LoadError>
+    where
+        F: FnOnce(Ticket) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded<V>, LoadError>> + Send + 'static,
+    {
         let fill = self.fill(self.inner.loading, Why::Anew);
         let own = key.clone();
-        let load = move |_| async { load().await.map_err(LoadError::failed) };
         let load = move |ticket| fill.run(own, ticket, load);
         self.inner.flight.run(key, load).await.map(|held| held.value)
     }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::hash::{BuildHasher, Hash};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::thread::ThreadId;
 
@@ -18,6 +18,7 @@ use hashbrown::Equivalent;
 use crate::error::LoadError;
 use crate::load::account::{Account, ending};
 use crate::load::circle::{Edge, Group, Node, within};
+use crate::load::gate::Gate;
 use crate::load::leader::{Behind, Leading};
 use crate::metrics::Load;
 
@@ -40,8 +41,7 @@ pub struct Flight<K, V> {
 pub(super) struct Loads<K, V> {
     pub(super) running: DashMap<K, Running<V>, foldhash::fast::RandomState>,
     /// Loads that exist: those in `running`, and those forgotten that still have waiters.
-    count: AtomicUsize,
-    pub(super) max: usize,
+    pub(super) gate: Gate,
     account: Arc<Account>,
 }
 
@@ -114,12 +114,7 @@ where
 
     pub(crate) fn counted(max: usize, account: Arc<Account>) -> Self {
         Self {
-            loads: Arc::new(Loads {
-                running: DashMap::default(),
-                count: AtomicUsize::new(0),
-                max,
-                account,
-            }),
+            loads: Arc::new(Loads { running: DashMap::default(), gate: Gate::new(max), account }),
         }
     }
 
@@ -173,11 +168,7 @@ where
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        // Mostly nothing is under way, and writers should not pay for a look-up then. The fence
-        // pairs with the one in `admit`: either the load is seen here, or it sees the source as
-        // the caller left it.
-        fence(Ordering::SeqCst);
-        if self.under_way() == 0 {
+        if self.loads.gate.is_quiet() {
             return;
         }
         let map = &self.loads.running;
@@ -214,7 +205,7 @@ where
     /// How many loads are under way.
     #[must_use]
     pub fn under_way(&self) -> usize {
-        self.loads.count.load(Ordering::Relaxed)
+        self.loads.gate.inside()
     }
 
     /// A share in the load of `key`; with its ticket if it is `load` that it starts.
@@ -289,13 +280,9 @@ where
 
 impl<K, V> Loads<K, V> {
     pub(super) fn admit(loads: &Arc<Self>) -> Result<Ending<K, V>, LoadError> {
-        let max = loads.max;
-        let more = |count: usize| (count < max).then_some(count + 1);
-        loads
-            .count
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-            .map_err(|_| LoadError::TooMany { max })?;
-        fence(Ordering::SeqCst);
+        if !loads.gate.enter() {
+            return Err(LoadError::TooMany { max: loads.gate.max() });
+        }
         Ok(Ending { loads: Arc::clone(loads), how: Load::Cancelled })
     }
 }
@@ -344,7 +331,7 @@ impl<K: Hash + Eq, V: Clone> Ending<K, V> {
 
 impl<K, V> Drop for Ending<K, V> {
     fn drop(&mut self) {
-        self.loads.count.fetch_sub(1, Ordering::Relaxed);
+        self.loads.gate.leave();
         self.loads.account.ended(self.how);
     }
 }
@@ -394,8 +381,8 @@ impl fmt::Debug for Ticket {
 impl<K, V> fmt::Debug for Flight<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Flight")
-            .field("under_way", &self.loads.count.load(Ordering::Relaxed))
-            .field("max", &self.loads.max)
+            .field("under_way", &self.loads.gate.inside())
+            .field("max", &self.loads.gate.max())
             .finish_non_exhaustive()
     }
 }

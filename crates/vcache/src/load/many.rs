@@ -62,7 +62,7 @@ where
         Fut: Future<Output = Result<Each<K, V>, LoadError>> + Send + 'static,
     {
         let (tell, told) = oneshot::channel::<Wanted<K>>();
-        let max = self.loads.max;
+        let max = self.loads.gate.max();
         let batch = async move {
             // Untold only if too many loads were under way before all keys had joined.
             let keys = told.await.map_err(|_| LoadError::TooMany { max })?;

@@ -6,6 +6,7 @@ pub(crate) mod circle;
 pub(crate) mod early;
 pub(crate) mod fill;
 pub(crate) mod flight;
+pub(crate) mod gate;
 pub(crate) mod leader;
 pub(crate) mod limits;
 pub(crate) mod loaded;

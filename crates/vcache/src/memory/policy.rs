@@ -320,3 +320,7 @@ fn stands(seats: &mut impl Seats, at: u32, turn: u8) -> bool {
 fn any(seats: &mut impl Seats) -> Option<u32> {
     (0..seats.end()).find(|at| seats.seat(*at).is_some_and(|meta| !meta.is_pinned()))
 }
+
+#[cfg(test)]
+#[path = "policy/tests.rs"]
+mod tests;

@@ -11,9 +11,15 @@ use verve::unit::duration;
 
 use crate::build::graph::Graph;
 use crate::state::{State, unix_seconds};
+use crate::warm::warming::Warming;
 
 /// The status as JSON.
-pub(crate) fn status(state: &State, monitor: &Monitor, file: Option<&Path>) -> String {
+pub(crate) fn status(
+    state: &State,
+    warming: &Warming,
+    monitor: &Monitor,
+    file: Option<&Path>,
+) -> String {
     let graph = state.graph();
     let connections = monitor.stats();
     let status = json!({
@@ -36,6 +42,7 @@ pub(crate) fn status(state: &State, monitor: &Monitor, file: Option<&Path>) -> S
         "rate_limits": rate_limits(&graph),
         "in_flight": in_flight(&graph),
         "tunnels": graph.shared().open_tunnels(),
+        "warming": warming.status(),
     });
     let mut text = serde_json::to_string_pretty(&status).unwrap_or_default();
     text.push('\n');

@@ -141,6 +141,7 @@ mod tag_index;
 mod tags;
 mod terms;
 mod unkeyed;
+mod variant_index;
 mod variants;
 mod vary;
 mod wait;

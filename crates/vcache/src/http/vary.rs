@@ -1,6 +1,7 @@
 //! Which request fields a response depends on, and their values made comparable: RFC 9111 §4.1.
 
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
+use std::sync::LazyLock;
 
 use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_LANGUAGE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -37,7 +38,13 @@ pub struct VaryKey {
     normalise: Normalise,
     /// The language that is stored, in lower case.
     language: Option<Box<str>>,
+    /// Of the values, and of those as they came where that is known.
+    hash: u64,
+    verbatim_hash: Option<u64>,
 }
+
+/// Seeded once, so that nobody can choose values that collide.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// A field as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,12 +64,15 @@ impl VaryKey {
     /// [`new`](Self::new), comparing as `normalise` says.
     #[must_use]
     pub fn normalised(names: &[HeaderName], request: &HeaderMap, normalise: Normalise) -> Self {
+        let values: Box<[_]> = names.iter().map(|name| value(name, request, normalise)).collect();
         Self {
             names: names.into(),
-            values: names.iter().map(|name| value(name, request, normalise)).collect(),
+            hash: HASHER.hash_one(&values),
+            values,
             verbatim: Box::default(),
             normalise,
             language: None,
+            verbatim_hash: None,
         }
     }
 
@@ -75,7 +85,33 @@ impl VaryKey {
             Err(Several) => Lines::Several,
         };
         self.verbatim = self.names.iter().map(copy).collect();
+        self.verbatim_hash = self.verbatim_hash_of(request);
         self
+    }
+
+    /// A hash of the values; equal keys have equal ones.
+    pub(crate) const fn value_hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// A hash of the values as they came, where that is known.
+    pub(crate) const fn verbatim_hash(&self) -> Option<u64> {
+        self.verbatim_hash
+    }
+
+    /// The same of a request's values for these names; `None` where one has several lines.
+    pub(crate) fn verbatim_hash_of(&self, request: &HeaderMap) -> Option<u64> {
+        let mut hasher = HASHER.build_hasher();
+        for name in &self.names {
+            let line = only_line(name, request).ok()?;
+            line.map(HeaderValue::as_bytes).hash(&mut hasher);
+        }
+        Some(hasher.finish())
+    }
+
+    /// Whether content of a language may fit whoever wants that first.
+    pub(crate) const fn has_language(&self) -> bool {
+        self.language.is_some()
     }
 
     /// Whether `request` has the very same values: then it fits, with nothing to make comparable.

@@ -127,7 +127,14 @@ impl Flights {
     }
 
     fn lead(self: &Arc<Self>, key: FlightKey, flight: Arc<Flight>) -> Lead {
-        Lead { flights: Arc::clone(self), keys: vec![key], flight, how: End::Failed }
+        Lead {
+            flights: Arc::clone(self),
+            keys: vec![key],
+            flight,
+            how: End::Failed,
+            #[cfg(feature = "redis")]
+            held: None,
+        }
     }
 }
 
@@ -138,9 +145,22 @@ pub(crate) struct Lead {
     keys: Vec<FlightKey>,
     flight: Arc<Flight>,
     how: End,
+    /// What is held for all as long as this leads.
+    #[cfg(feature = "redis")]
+    held: Option<Held>,
 }
 
+/// Anything that ends when it is dropped.
+#[cfg(feature = "redis")]
+type Held = Box<dyn std::fmt::Debug + Send + Sync>;
+
 impl Lead {
+    /// Holds something until this has ended.
+    #[cfg(feature = "redis")]
+    pub(crate) fn hold(&mut self, held: Held) {
+        self.held = Some(held);
+    }
+
     /// Lets followers, those to come included, read the answer while it arrives.
     pub(crate) fn share(&mut self, filling: Arc<Filling>) {
         let is_other = |first: &&FlightKey| first.vary != *filling.vary() || first.part.is_some();

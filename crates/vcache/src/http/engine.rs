@@ -24,6 +24,8 @@ use crate::http::status::{CACHE_STATUS, Forward, Status};
 use crate::http::stored::Stored;
 use crate::http::tag_index::TagIndex;
 use crate::http::tags::{Tag, TagRules};
+use crate::http::terms::Terms;
+use crate::http::tiers::Tiers;
 use crate::http::variants::Variants;
 use crate::memory::Memory;
 
@@ -36,6 +38,8 @@ pub(crate) struct Engine {
     pub(crate) tags: TagRules,
     pub(crate) tagged: TagIndex,
     pub(crate) generations: Generations,
+    /// What is below memory.
+    pub(crate) tiers: Option<Tiers>,
     pub(crate) refusals: Refusals,
     store: Memory<Key, Arc<Variants>>,
     clock: WallClock,
@@ -81,6 +85,7 @@ impl Engine {
             tagged: TagIndex::new(),
             store,
             generations: Generations::new(),
+            tiers: Tiers::new(&config)?,
             refusals: Refusals::new(),
             clock: WallClock::new(),
             meters: Meters::new(&config.name),
@@ -101,7 +106,7 @@ impl Engine {
         wish: &Wish,
         now: SystemTime,
     ) -> Lookup {
-        Lookup::of(self.store.get(key.as_str()), request, wish, now)
+        self.trusted(Lookup::of(self.store.get(key.as_str()), request, wish, now), now)
     }
 
     /// The same once more for a request that has been looked up before; no use of the key.
@@ -112,7 +117,23 @@ impl Engine {
         wish: &Wish,
         now: SystemTime,
     ) -> Lookup {
-        Lookup::of(self.store.peek(key.as_str()), request, wish, now)
+        self.trusted(Lookup::of(self.store.peek(key.as_str()), request, wish, now), now)
+    }
+
+    /// The same, to be validated if it may have been purged elsewhere without our knowing.
+    fn trusted(&self, mut lookup: Lookup, now: SystemTime) -> Lookup {
+        let is_used = matches!(lookup.decision, Decision::Hit | Decision::Stale { .. });
+        let stored = lookup.stored.as_ref().filter(|_| is_used);
+        if stored.is_some_and(|stored| !self.covers(&stored.terms, now)) {
+            (lookup.decision, lookup.why) = (Decision::Validate { asked: false }, Forward::Stale);
+        }
+        lookup
+    }
+
+    /// Whether nothing of what may have been purged elsewhere stands against using a response.
+    pub(crate) fn covers(&self, terms: &Terms, now: SystemTime) -> bool {
+        let tiers = self.tiers.as_ref();
+        tiers.is_none_or(|tiers| tiers.cover(terms.freshness().received(), now))
     }
 
     /// What a fetch after `lookup` is for.
@@ -198,6 +219,12 @@ impl Engine {
 
     /// To be taken before the origin is asked; what is stored with it is not older than a purge.
     pub(crate) fn ticket(&self, key: &Key) -> Ticket {
+        #[cfg(any(feature = "disk", feature = "redis"))]
+        if let Some(tiers) = &self.tiers {
+            // First what is known elsewhere: it may be less, and never more.
+            let place = tiers.place();
+            return self.generations.ticket(key.as_str()).at(place);
+        }
         self.generations.ticket(key.as_str())
     }
 
@@ -213,8 +240,23 @@ impl Engine {
         });
         if done == Some(true) {
             self.refusals.forget(key);
+            if let Some(tiers) = &self.tiers {
+                tiers.keep(key, ticket, stored);
+            }
         }
         End::of(done)
+    }
+
+    /// Stores what a lower tier had, unless there is something newer.
+    pub(crate) fn adopt(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) {
+        let max = usize::try_from(self.config.max_variants).unwrap_or(usize::MAX);
+        let now = self.now();
+        self.change(key, ticket, Some(&stored.tags), |before| {
+            Some(match before.has_newer(stored) {
+                true => before.clone(),
+                false => before.with(Arc::clone(stored), max, now),
+            })
+        });
     }
 
     /// Notes why an answer is not stored, for who asks.
@@ -256,6 +298,9 @@ impl Engine {
     /// Takes a variant out that the origin has disowned.
     pub(crate) fn forget(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) {
         self.change(key, ticket, Some(&stored.tags), |before| before.without(stored));
+        if let Some(tiers) = &self.tiers {
+            tiers.forget(key);
+        }
     }
 
     /// Notes that answers for `key` cannot be shared, for a while.

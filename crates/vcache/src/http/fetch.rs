@@ -14,17 +14,19 @@ use tower_service::Service;
 use vhttp::{Body, BoxError, CacheVerdict, Reason, Reject, Timeline};
 
 use crate::http::background::Background;
+use crate::http::below::{Below, below, recalled};
 use crate::http::cache::HttpCache;
-use crate::http::collapse::Lead;
-use crate::http::engine::{Engine, Lookup};
+use crate::http::collapse::{End, Lead};
+use crate::http::engine::{Engine, Lookup, gateway_timeout};
 use crate::http::freshness::Exchange;
 use crate::http::head::learn_from_head;
 use crate::http::inquiry::{Inquiry, fallback, refuge};
 use crate::http::keep::{Asked, Fetched, confirm, pass};
 use crate::http::key::Key;
-use crate::http::policy::{invalidate, is_for_client};
+use crate::http::policy::{Decision, invalidate, is_for_client};
 use crate::http::post::Posting;
 use crate::http::ranges::{self, Completion};
+use crate::http::recall::recall;
 use crate::http::siblings::update_siblings;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Stored;
@@ -46,12 +48,18 @@ where
     let engine = &cache.engine;
     engine.count(CacheVerdict::Bypass, request.extensions().get::<Timeline>());
     let method = request.method().clone();
+    if method == Method::POST {
+        engine.learn_purges().await;
+    }
     let posting = key.as_ref().and_then(|key| Posting::new(&cache, key, &request));
     let response = ask(&mut service, request).await?;
     let (mut parts, body) = response.into_parts();
-    let posted = posting.and_then(|posting| posting.admit(&parts));
+    let posted = match posting {
+        Some(posting) => posting.admit(&parts).await,
+        None => None,
+    };
     if let Some(key) = &key {
-        drop_invalid(engine, (&method, key), &parts, posted.is_some());
+        drop_invalid(engine, (&method, key), &parts, posted.is_some()).await;
     }
     let (body, stored) = match posted {
         Some(posted) => {
@@ -69,7 +77,7 @@ where
 }
 
 /// Drops what an answer says is out of date; the target itself unless that `is_superseded`.
-fn drop_invalid(
+async fn drop_invalid(
     engine: &Engine,
     (method, key): (&Method, &Key),
     response: &response::Parts,
@@ -77,10 +85,10 @@ fn drop_invalid(
 ) {
     for invalid in invalidate(method, key, (response.status, &response.headers)) {
         if !(is_superseded && invalid == *key) {
-            engine.invalidate(&invalid);
+            engine.invalidate(&invalid).await;
         }
     }
-    engine.invalidate_groups(method, key, &response.headers);
+    engine.invalidate_groups(method, key, &response.headers).await;
 }
 
 /// Fetches what the store could not answer.
@@ -98,17 +106,35 @@ where
     ResB: HttpBody<Data = Bytes> + Send + 'static,
     ResB::Error: Into<BoxError>,
 {
+    if lookup.decision == Decision::GatewayTimeout {
+        return Ok(only_if_cached(&inquiry, lookup).await);
+    }
     match wait(&inquiry, lookup).await {
         Waited::Answer(response) => Ok(response),
         Waited::Ask(Some(lead), lookup) if Handle::try_current().is_ok() => {
             lead_on(service, inquiry, lookup, lead, &background).await
         }
         Waited::Ask(lead, lookup) => {
+            let lookup = match recalled(&inquiry, lookup).await {
+                Ok(response) => return Ok(response),
+                Err(lookup) => lookup,
+            };
             let fetched = exchange(service, &inquiry, &lookup, lead).await?;
             if let Some(pump) = fetched.pump {
                 background.spawn(pump.audience().clone(), pump.run());
             }
             Ok(fetched.response)
+        }
+    }
+}
+
+/// The answer to one who wants none from the origin (RFC 9111 §5.2.1.7).
+async fn only_if_cached(inquiry: &Inquiry, lookup: Lookup) -> Response<Body> {
+    match recalled(inquiry, lookup).await {
+        Ok(response) => response,
+        Err(_) => {
+            inquiry.engine.count(CacheVerdict::Miss, inquiry.timeline.as_ref());
+            gateway_timeout(&inquiry.engine)
         }
     }
 }
@@ -133,6 +159,16 @@ where
     let audience = lead.audience().clone();
     let _seat = audience.seat();
     let work = async move {
+        let (lookup, lead) = match below(&inquiry, lookup, lead).await {
+            Below::Ask(lookup, lead) => (lookup, lead),
+            Below::Answer(response, behind) => {
+                let _ = send.send(Ok(response));
+                if let Some((lookup, lead)) = behind {
+                    refresh(service, inquiry, lookup, lead).await;
+                }
+                return;
+            }
+        };
         match exchange(service, &inquiry, &lookup, Some(lead)).await {
             Ok(Fetched { response, pump }) => {
                 // Whoever asked may have left; the followers have not.
@@ -173,6 +209,11 @@ pub(crate) async fn refresh<S, ReqB, ResB>(
     inquiry.parts.method = Method::GET;
     for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE, CACHE_CONTROL, PRAGMA] {
         inquiry.parts.headers.remove(name);
+    }
+    // Another process may have refreshed it.
+    let lookup = recall(&inquiry, lookup).await;
+    if lookup.decision == Decision::Hit {
+        return lead.end(End::Stored);
     }
     if let Ok(Fetched { response, pump }) = exchange(service, &inquiry, &lookup, Some(lead)).await {
         // Nobody reads this one; the pump does not need it.

@@ -81,7 +81,8 @@ where
 pub(crate) fn refuse(inquiry: &Inquiry, lead: Lead, status: StatusCode, asked: Asked) {
     // An outage says nothing about what can be shared later, nor does a range beyond the end.
     let says_nothing = status.is_server_error() || status == StatusCode::RANGE_NOT_SATISFIABLE;
-    if lead.has_followers() && !says_nothing {
+    let is_shared = lead.has_followers() || inquiry.engine.shares_fetches();
+    if is_shared && !says_nothing {
         inquiry.engine.mark_hit_for_miss(&inquiry.key, asked.ticket);
     }
     lead.end(End::Refused);

@@ -53,6 +53,8 @@
 //! - Forgets on request: by URL, tag, prefix, host or altogether, softly or hard ([`Purge`]).
 //!   Tags are words of `Surrogate-Key` and `Cache-Tag`; an origin's groups (RFC 9875) are tags that
 //!   only its own answers to unsafe requests can name.
+//! - Keeps it on disk and in a Redis that processes share as well, if the settings say so
+//!   (`Config::disk`, `Config::redis`), with purges that hold everywhere.
 //! - Says so in `Age` and `Cache-Status` (RFC 9211), in the request's `Timeline`, and in the
 //!   metric `vcache_http_requests_total{cache, outcome}`.
 //!
@@ -87,6 +89,9 @@
 //! - **Waiting** for another request's head ends after [`Config::collapse_timeout`].
 //! - **Purging.** What was asked of the origin before a purge is neither stored after it nor joined
 //!   by who comes after it. The purge of many URLs looks at every key once.
+//! - **Tiers below memory** take no request down: a read ends with the tier's time limit, writes go
+//!   behind the answers and are bounded. Out of touch with the others that share a Redis, what is
+//!   older than `Config::offline_ttl` is validated. The crate's documentation says more.
 //! - **The origin is down.** Errors of the service pass through, where no stale answer may stand
 //!   in for them.
 //! - **Ranges.** An answer to a request for parts is never larger than the stored response and the
@@ -102,6 +107,7 @@
 mod answer;
 mod audience;
 mod background;
+mod below;
 mod cache;
 mod clock;
 mod collapse;
@@ -112,6 +118,8 @@ pub mod explain;
 mod fetch;
 mod fill;
 mod filling;
+#[cfg(feature = "redis")]
+mod fleet;
 mod flow;
 mod freshness;
 mod future;
@@ -131,6 +139,9 @@ mod purge;
 mod purging;
 mod query;
 mod ranges;
+mod reading;
+mod recall;
+mod record;
 mod refused;
 mod service;
 mod siblings;
@@ -140,6 +151,7 @@ mod stored;
 mod tag_index;
 mod tags;
 mod terms;
+mod tiers;
 mod unkeyed;
 mod variant_index;
 mod variants;
@@ -154,6 +166,8 @@ pub use future::ResponseFuture;
 pub use key::Key;
 pub use layer::CacheLayer;
 pub use purge::{Purge, PurgeError, Purged};
+pub use record::{Record, RecordError};
 pub use service::Cache;
 pub use terms::Terms;
+pub use tiers::{TierState, TiersStats};
 pub use vary::{Normalise, VaryKey, names as vary_names};

@@ -92,6 +92,13 @@ impl Variants {
         Self { parts, ..self.clone() }
     }
 
+    /// Whether the same variant is there, and not older.
+    pub(crate) fn has_newer(&self, stored: &Stored) -> bool {
+        let received = |stored: &Stored| stored.terms.freshness().received();
+        let same = |other: &&Arc<Stored>| other.vary == stored.vary;
+        self.list.iter().find(same).is_some_and(|other| received(other) >= received(stored))
+    }
+
     /// Takes a variant out; `None` when nothing is left.
     pub(crate) fn without(&self, stored: &Arc<Stored>) -> Option<Self> {
         let others = self.list.iter().filter(|other| !Arc::ptr_eq(other, stored));
@@ -121,9 +128,7 @@ impl Variants {
                 continue;
             }
             count += 1;
-            if let Fate::Stale { now, keep } = fate {
-                list.extend(stored.expired(now, keep).map(Arc::new));
-            }
+            list.extend(stored.after(fate).map(Arc::new));
         }
         let rest = rest.listing(list);
         (rest.is_of_use().then_some(rest), count)

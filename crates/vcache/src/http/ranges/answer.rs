@@ -26,6 +26,7 @@ pub(crate) fn answer(
     let partial = lookup.variants.as_ref()?.part(request)?;
     let now = engine.now();
     let usable = decide(&inquiry.wish, Some(partial.terms()), now) == Decision::Hit
+        && engine.covers(partial.terms(), now)
         && if_range(request, partial.headers(), now)
         && !not_modified(request, (http::StatusCode::OK, partial.headers()), now);
     let mut response = cut(partial, request).filter(|_| usable)?;

@@ -153,6 +153,7 @@ mod tags;
 mod terms;
 mod tiers;
 mod unkeyed;
+mod variant_index;
 mod variants;
 mod vary;
 mod wait;

@@ -1,11 +1,14 @@
 //! How the engine purges: in step with fills under way, so that none undoes it.
 
+use std::sync::atomic::Ordering;
+
 use http::{HeaderMap, Method};
 
 use crate::http::engine::Engine;
 use crate::http::key::Key;
 use crate::http::policy::is_safe;
 use crate::http::purge::{Fate, Pattern, Purge, PurgeError, Purged};
+use crate::http::tags::Tag;
 
 impl Engine {
     pub(crate) fn purge(&self, purge: &Purge) -> Result<Purged, PurgeError> {
@@ -37,13 +40,25 @@ impl Engine {
     }
 
     fn purge_pattern(&self, pattern: &Pattern, fate: Fate) -> Purged {
+        let Pattern::Key(key) = pattern else {
+            return self.purge_many(pattern, fate);
+        };
+        let (url, claims) = key.split_claims();
+        let plain = (!claims.is_empty()).then(|| Key::from_text(url.to_owned()));
+        let key = plain.as_ref().unwrap_or(key);
+        let change = || self.purge_key(key, pattern, fate);
+        let responses = self.generations.advance(key.as_str(), change);
+        // And the keys of the same URL that claims tell apart.
+        let mut purged = match self.claimed.load(Ordering::SeqCst) {
+            true => self.purge_many(&Pattern::Tag(Tag::url(url)), fate),
+            false => Purged::default(),
+        };
+        purged.add(responses.unwrap_or(0));
+        purged
+    }
+
+    fn purge_many(&self, pattern: &Pattern, fate: Fate) -> Purged {
         let mut purged = Purged::default();
-        if let Pattern::Key(key) = pattern {
-            let responses =
-                self.generations.advance(key.as_str(), || self.purge_key(key, pattern, fate));
-            purged.add(responses.unwrap_or(0));
-            return purged;
-        }
         // What asks from now on is younger than the purge; what asked before either finds the
         // note, or has been stored when this returns, and is met below.
         self.generations.note(pattern.clone());

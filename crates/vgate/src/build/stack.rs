@@ -1,7 +1,8 @@
 //! One route's layers, around one worker's proxy.
 
+use tower_layer::Layer;
 use verve::Stack;
-use verve::balance::{self, Proxy, Tunnels, Upstream};
+use verve::balance::{self, Proxy, Tunnels, Upstream, VouchLayer};
 use verve::cache::http::CacheLayer;
 use verve::cache::http::idempotency::{Idempotency, IdempotencyLayer};
 use verve::compress::CompressLayer;
@@ -79,7 +80,17 @@ pub(crate) fn build(
     if let Some(cache) = named(&shared.caches, route.cache.as_deref()) {
         stack = stack.cache(CacheLayer::new(cache.clone()));
     }
-    Ok(Handler::new(stack.service(proxy)))
+    Ok(Handler::new(vouch(config, route)?.layer(stack.service(proxy))))
+}
+
+/// What makes requests of a route be as its origin will see them, before the cache looks.
+///
+/// # Errors
+///
+/// Fails with a sentence for people; what `check` passes does not fail.
+pub(crate) fn vouch(config: &Config, route: &Route) -> Result<VouchLayer, String> {
+    let trusted = config.server.trusted_proxies.clone();
+    VouchLayer::new(&route.proxy, trusted).map_err(|error| chain(&error))
 }
 
 fn named<'a, C, T>(parts: &'a Parts<C, T>, name: Option<&str>) -> Option<&'a T> {

@@ -81,7 +81,8 @@ impl Ear {
     fn apply(&self, what: Invalidation<'_>) {
         self.figures.invalidations.fetch_add(1, Ordering::Relaxed);
         self.figures.meters.invalidated();
-        let drops = self.near.drops();
+        self.near.told(what);
+        let Some(drops) = self.near.drops() else { return };
         match what {
             Invalidation::Key(key) => drops.drop_key(key),
             Invalidation::Prefix(prefix) => drops.drop_prefix(prefix),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use http::HeaderValue;
 use tokio::sync::watch;
 
 use crate::http::audience::{Audience, Seat};
@@ -17,6 +18,8 @@ use crate::http::vary::VaryKey;
 pub(crate) struct FlightKey {
     pub(crate) key: Key,
     pub(crate) vary: VaryKey,
+    /// The range that is asked for, where that is all that is wanted.
+    pub(crate) part: Option<HeaderValue>,
 }
 
 /// How a leader's fetch ended.
@@ -28,6 +31,19 @@ pub(crate) enum End {
     Refused,
     /// There is none: the leader was dropped, or its fetch failed. The next one leads.
     Failed,
+}
+
+impl End {
+    /// What became of an answer that was to be stored.
+    pub(crate) const fn of(done: Option<bool>) -> Self {
+        match done {
+            Some(true) => Self::Stored,
+            // Too heavy, or over before it was complete: the next one will be as well.
+            Some(false) => Self::Refused,
+            // Purged meanwhile: the next one asks for what is there now.
+            None => Self::Failed,
+        }
+    }
 }
 
 /// What is known of a fetch.
@@ -111,7 +127,14 @@ impl Flights {
     }
 
     fn lead(self: &Arc<Self>, key: FlightKey, flight: Arc<Flight>) -> Lead {
-        Lead { flights: Arc::clone(self), keys: vec![key], flight, how: End::Failed }
+        Lead {
+            flights: Arc::clone(self),
+            keys: vec![key],
+            flight,
+            how: End::Failed,
+            #[cfg(feature = "redis")]
+            held: None,
+        }
     }
 }
 
@@ -122,14 +145,29 @@ pub(crate) struct Lead {
     keys: Vec<FlightKey>,
     flight: Arc<Flight>,
     how: End,
+    /// What is held for all as long as this leads.
+    #[cfg(feature = "redis")]
+    held: Option<Held>,
 }
 
+/// Anything that ends when it is dropped.
+#[cfg(feature = "redis")]
+type Held = Box<dyn std::fmt::Debug + Send + Sync>;
+
 impl Lead {
+    /// Holds something until this has ended.
+    #[cfg(feature = "redis")]
+    pub(crate) fn hold(&mut self, held: Held) {
+        self.held = Some(held);
+    }
+
     /// Lets followers, those to come included, read the answer while it arrives.
     pub(crate) fn share(&mut self, filling: Arc<Filling>) {
-        if let Some(first) = self.keys.first().filter(|first| first.vary != *filling.vary()) {
+        let is_other = |first: &&FlightKey| first.vary != *filling.vary() || first.part.is_some();
+        if let Some(first) = self.keys.first().filter(is_other) {
             // Whoever knows already what the answer depends on looks for it under that.
-            let key = FlightKey { key: first.key.clone(), vary: filling.vary().clone() };
+            let vary = filling.vary().clone();
+            let key = FlightKey { key: first.key.clone(), vary, part: None };
             if let Entry::Vacant(place) = self.flights.under_way.entry(key.clone()) {
                 place.insert(Arc::clone(&self.flight));
                 self.keys.push(key);

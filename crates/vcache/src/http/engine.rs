@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use vhttp::{CacheVerdict, Timeline};
 
 use crate::clock::TokioClock;
@@ -12,16 +12,20 @@ use crate::http::answer::{Answer, Asker, answer};
 use crate::http::clock::WallClock;
 use crate::http::collapse::{End, Flight, FlightKey, Flights, News, Turn};
 use crate::http::config::{BuildError, Config};
+use crate::http::encodings::Encodings;
 use crate::http::generation::{Generations, Ticket};
 use crate::http::key::Key;
 use crate::http::metrics::Meters;
 use crate::http::policy::{Decision, Rules, Wish, decide};
 use crate::http::query::QueryRules;
 use crate::http::ranges::Partial;
+use crate::http::refused::{Refusals, Refused, Why};
 use crate::http::status::{CACHE_STATUS, Forward, Status};
 use crate::http::stored::Stored;
 use crate::http::tag_index::TagIndex;
 use crate::http::tags::{Tag, TagRules};
+use crate::http::terms::Terms;
+use crate::http::tiers::Tiers;
 use crate::http::variants::Variants;
 use crate::memory::Memory;
 
@@ -36,6 +40,9 @@ pub(crate) struct Engine {
     pub(crate) generations: Generations,
     /// Whether any key has claims beside its URL.
     pub(crate) claimed: AtomicBool,
+    /// What is below memory.
+    pub(crate) tiers: Option<Tiers>,
+    pub(crate) refusals: Refusals,
     store: Memory<Key, Arc<Variants>>,
     clock: WallClock,
     meters: Meters,
@@ -81,6 +88,8 @@ impl Engine {
             store,
             generations: Generations::new(),
             claimed: AtomicBool::new(false),
+            tiers: Tiers::new(&config)?,
+            refusals: Refusals::new(),
             clock: WallClock::new(),
             meters: Meters::new(&config.name),
             verdicts: Default::default(),
@@ -100,7 +109,7 @@ impl Engine {
         wish: &Wish,
         now: SystemTime,
     ) -> Lookup {
-        Lookup::of(self.store.get(key.as_str()), request, wish, now)
+        self.trusted(Lookup::of(self.store.get(key.as_str()), request, wish, now), now)
     }
 
     /// The same once more for a request that has been looked up before; no use of the key.
@@ -111,13 +120,29 @@ impl Engine {
         wish: &Wish,
         now: SystemTime,
     ) -> Lookup {
-        Lookup::of(self.store.peek(key.as_str()), request, wish, now)
+        self.trusted(Lookup::of(self.store.peek(key.as_str()), request, wish, now), now)
+    }
+
+    /// The same, to be validated if it may have been purged elsewhere without our knowing.
+    fn trusted(&self, mut lookup: Lookup, now: SystemTime) -> Lookup {
+        let is_used = matches!(lookup.decision, Decision::Hit | Decision::Stale { .. });
+        let stored = lookup.stored.as_ref().filter(|_| is_used);
+        if stored.is_some_and(|stored| !self.covers(&stored.terms, now)) {
+            (lookup.decision, lookup.why) = (Decision::Validate { asked: false }, Forward::Stale);
+        }
+        lookup
+    }
+
+    /// Whether nothing of what may have been purged elsewhere stands against using a response.
+    pub(crate) fn covers(&self, terms: &Terms, now: SystemTime) -> bool {
+        let tiers = self.tiers.as_ref();
+        tiers.is_none_or(|tiers| tiers.cover(terms.freshness().received(), now))
     }
 
     /// What a fetch after `lookup` is for.
     pub(crate) fn flight_key(&self, key: &Key, lookup: &Lookup, request: &HeaderMap) -> FlightKey {
         let vary = lookup.variants.as_ref().and_then(|variants| variants.ask(request));
-        FlightKey { key: key.clone(), vary: vary.unwrap_or_default() }
+        FlightKey { key: key.clone(), vary: vary.unwrap_or_default(), part: None }
     }
 
     /// Joins the fetch for `flight`, or leads a new one if the request may. A fetch that asked
@@ -197,13 +222,19 @@ impl Engine {
 
     /// To be told of a key before anything is asked under it.
     pub(crate) fn note_claims(&self, key: &Key) {
-        if !key.split_claims().1.is_empty() && !self.claimed.load(Ordering::Relaxed) {
+        if key.has_claims() && !self.claimed.load(Ordering::Relaxed) {
             self.claimed.store(true, Ordering::SeqCst);
         }
     }
 
     /// To be taken before the origin is asked; what is stored with it is not older than a purge.
     pub(crate) fn ticket(&self, key: &Key) -> Ticket {
+        #[cfg(any(feature = "disk", feature = "redis"))]
+        if let Some(tiers) = &self.tiers {
+            // First what is known elsewhere: it may be less, and never more.
+            let place = tiers.place();
+            return self.generations.ticket(key.as_str()).at(place);
+        }
         self.generations.ticket(key.as_str())
     }
 
@@ -217,32 +248,69 @@ impl Engine {
         self.tagged.prune(|key, tag| {
             self.store.peek(key.as_str()).is_some_and(|variants| variants.has_tag(tag))
         });
-        match done {
-            Some(true) => End::Stored,
-            // Too heavy, or over before it was complete: the next one will be as well.
-            Some(false) => End::Refused,
-            // Purged meanwhile: the next one asks for what is there now.
-            None => End::Failed,
+        if done == Some(true) {
+            self.refusals.forget(key);
+            if let Some(tiers) = &self.tiers {
+                tiers.keep(key, ticket, stored);
+            }
         }
+        End::of(done)
     }
 
-    /// What is stored of the same variant as `part`.
-    pub(crate) fn stored_part(&self, key: &Key, part: &Partial) -> Option<Arc<Partial>> {
-        self.store.peek(key.as_str())?.part_of(part.vary()).map(Arc::clone)
-    }
-
-    /// Stores a part of a response.
-    pub(crate) fn store_part(&self, key: &Key, ticket: Ticket, part: &Arc<Partial>) {
+    /// Stores what a lower tier had, unless there is something newer.
+    pub(crate) fn adopt(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) {
         let max = usize::try_from(self.config.max_variants).unwrap_or(usize::MAX);
         let now = self.now();
-        self.change(key, ticket, Some(part.tags()), |before| {
-            Some(before.with_part(Arc::clone(part), max, now))
+        self.change(key, ticket, Some(&stored.tags), |before| {
+            Some(match before.has_newer(stored) {
+                true => before.clone(),
+                false => before.with(Arc::clone(stored), max, now),
+            })
         });
+    }
+
+    /// Notes why an answer is not stored, for who asks.
+    pub(crate) fn note_refused(
+        &self,
+        key: &Key,
+        why: Why,
+        request: Option<&HeaderMap>,
+        response: (StatusCode, &HeaderMap),
+    ) {
+        let at = (key, self.now());
+        self.refusals.note(Refused::new(at, why, request, response, &self.rules.targets));
+    }
+
+    /// Stores a part of a response with what is there of the same representation, or as the whole
+    /// once it is. One that is not of its length is dropped: the place of its bytes is not certain.
+    pub(crate) fn store_part(&self, key: &Key, ticket: Ticket, part: Option<Partial>) -> End {
+        let Some(mut part) = part else {
+            return End::Refused;
+        };
+        let before = self.store.peek(key.as_str());
+        if let Some(before) = before.as_ref().and_then(|before| before.part_of(part.vary())) {
+            part = part.join(before, self.config.max_object_size);
+        }
+        if part.is_whole() {
+            return part.into_whole().map_or(End::Refused, |(head, bytes)| {
+                let whole = head.with_body(bytes, Arc::new(Encodings::default()));
+                self.store(key, ticket, &Arc::new(whole))
+            });
+        }
+        let (max, now) = (usize::try_from(self.config.max_variants), self.now());
+        let (max, part) = (max.unwrap_or(usize::MAX), Arc::new(part));
+        let done = self.change(key, ticket, Some(part.tags()), |before| {
+            Some(before.with_part(Arc::clone(&part), max, now))
+        });
+        End::of(done)
     }
 
     /// Takes a variant out that the origin has disowned.
     pub(crate) fn forget(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) {
         self.change(key, ticket, Some(&stored.tags), |before| before.without(stored));
+        if let Some(tiers) = &self.tiers {
+            tiers.forget(key);
+        }
     }
 
     /// Notes that answers for `key` cannot be shared, for a while.
@@ -309,7 +377,7 @@ fn weight(key: &Key, variants: &Variants) -> u64 {
 /// The answer to a request that forbids to ask the origin and has nothing stored (RFC 9111
 /// §5.2.1.7).
 pub(crate) fn gateway_timeout(engine: &Engine) -> http::Response<vhttp::Body> {
-    let reject = vhttp::Reject::new(http::StatusCode::GATEWAY_TIMEOUT, "only-if-cached");
+    let reject = vhttp::Reject::new(StatusCode::GATEWAY_TIMEOUT, "only-if-cached");
     let mut response = reject.into_response();
     engine.mark(response.headers_mut(), Status::Detail("only-if-cached"));
     response

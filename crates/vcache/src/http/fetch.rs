@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, PRAGMA, RANGE};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, response};
 use http_body::Body as HttpBody;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -14,25 +14,30 @@ use tower_service::Service;
 use vhttp::{Body, BoxError, CacheVerdict, Interim, Reason, Reject, Timeline};
 
 use crate::http::background::Background;
-use crate::http::collapse::Lead;
-use crate::http::engine::{Engine, Lookup};
+use crate::http::below::{Below, below, recalled};
+use crate::http::cache::HttpCache;
+use crate::http::collapse::{End, Lead};
+use crate::http::engine::{Engine, Lookup, gateway_timeout};
 use crate::http::freshness::Exchange;
 use crate::http::head::learn_from_head;
 use crate::http::inquiry::{Inquiry, fallback, refuge};
 use crate::http::keep::{Asked, Fetched, confirm, pass};
 use crate::http::key::Key;
-use crate::http::policy::{invalidate, is_for_client};
+use crate::http::policy::{Decision, invalidate, is_for_client};
+use crate::http::post::Posting;
 use crate::http::ranges::{self, Completion};
+use crate::http::recall::recall;
 use crate::http::siblings::update_siblings;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Stored;
+use crate::http::vary;
 use crate::http::wait::{Waited, wait};
 
 /// Passes a request on that is not for the cache, and drops what it made invalid (RFC 9111 §4.4).
 pub(crate) async fn forward<S, ReqB, ResB>(
     mut service: S,
     request: Request<ReqB>,
-    engine: Arc<Engine>,
+    cache: HttpCache,
     (key, why): (Option<Key>, Forward),
 ) -> Result<Response<Body>, S::Error>
 where
@@ -40,22 +45,46 @@ where
     ResB: HttpBody<Data = Bytes> + Send + 'static,
     ResB::Error: Into<BoxError>,
 {
+    let engine = &cache.engine;
     engine.count(CacheVerdict::Bypass, request.extensions().get::<Timeline>());
     let method = request.method().clone();
+    let posting = key.as_ref().and_then(|key| Posting::new(&cache, key, &request));
     let response = ask(&mut service, request).await?;
     let (mut parts, body) = response.into_parts();
-    if let Some(key) = key {
-        for key in invalidate(&method, &key, (parts.status, &parts.headers)) {
-            engine.invalidate(&key);
-        }
-        engine.invalidate_groups(&method, &key, &parts.headers);
+    let posted = posting.and_then(|posting| posting.admit(&parts));
+    if let Some(key) = &key {
+        drop_invalid(engine, (&method, key), &parts, posted.is_some()).await;
     }
+    let (body, stored) = match posted {
+        Some(posted) => {
+            vary::complete(&mut parts.headers);
+            posted.begin(Body::new(body), &cache.background)
+        }
+        None => (Body::new(body), false),
+    };
     engine.tags.strip(&mut parts.headers);
     if !parts.status.is_informational() {
-        let status = Status::forwarded(why, Some(parts.status));
+        let status = Status::passed(why, parts.status, stored);
         engine.mark(&mut parts.headers, status);
     }
-    Ok(Response::from_parts(parts, Body::new(body)))
+    Ok(Response::from_parts(parts, body))
+}
+
+/// Drops what an answer says is out of date; the target itself unless that `is_superseded`.
+async fn drop_invalid(
+    engine: &Engine,
+    (method, key): (&Method, &Key),
+    response: &response::Parts,
+    is_superseded: bool,
+) {
+    for invalid in invalidate(method, key, (response.status, &response.headers)) {
+        if is_superseded && invalid == *key {
+            engine.invalidate_below(&invalid).await;
+        } else {
+            engine.invalidate(&invalid).await;
+        }
+    }
+    engine.invalidate_groups(method, key, &response.headers).await;
 }
 
 /// Fetches what the store could not answer.
@@ -73,21 +102,35 @@ where
     ResB: HttpBody<Data = Bytes> + Send + 'static,
     ResB::Error: Into<BoxError>,
 {
-    let waited = match ranges::is_own(&inquiry, &lookup) {
-        true => Waited::Ask(None, lookup),
-        false => wait(&inquiry, lookup).await,
-    };
-    match waited {
+    if lookup.decision == Decision::GatewayTimeout {
+        return Ok(only_if_cached(&inquiry, lookup).await);
+    }
+    match wait(&inquiry, lookup).await {
         Waited::Answer(response) => Ok(response),
         Waited::Ask(Some(lead), lookup) if Handle::try_current().is_ok() => {
             lead_on(service, inquiry, lookup, lead, &background).await
         }
         Waited::Ask(lead, lookup) => {
+            let lookup = match recalled(&inquiry, lookup).await {
+                Ok(response) => return Ok(response),
+                Err(lookup) => lookup,
+            };
             let fetched = exchange(service, &inquiry, &lookup, lead).await?;
             if let Some(pump) = fetched.pump {
                 background.spawn(pump.audience().clone(), pump.run());
             }
             Ok(fetched.response)
+        }
+    }
+}
+
+/// The answer to one who wants none from the origin (RFC 9111 §5.2.1.7).
+async fn only_if_cached(inquiry: &Inquiry, lookup: Lookup) -> Response<Body> {
+    match recalled(inquiry, lookup).await {
+        Ok(response) => response,
+        Err(_) => {
+            inquiry.engine.count(CacheVerdict::Miss, inquiry.timeline.as_ref());
+            gateway_timeout(&inquiry.engine)
         }
     }
 }
@@ -112,6 +155,16 @@ where
     let audience = lead.audience().clone();
     let _seat = audience.seat();
     let work = async move {
+        let (lookup, lead) = match below(&inquiry, lookup, lead).await {
+            Below::Ask(lookup, lead) => (lookup, lead),
+            Below::Answer(response, behind) => {
+                let _ = send.send(Ok(response));
+                if let Some((lookup, lead)) = behind {
+                    refresh(service, inquiry, lookup, lead).await;
+                }
+                return;
+            }
+        };
         match exchange(service, &inquiry, &lookup, Some(lead)).await {
             Ok(Fetched { response, pump }) => {
                 // Whoever asked may have left; the followers have not.
@@ -153,6 +206,11 @@ pub(crate) async fn refresh<S, ReqB, ResB>(
     inquiry.parts.method = Method::GET;
     for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE, CACHE_CONTROL, PRAGMA] {
         inquiry.parts.headers.remove(name);
+    }
+    // Another process may have refreshed it.
+    let lookup = recall(&inquiry, lookup).await;
+    if lookup.decision == Decision::Hit {
+        return lead.end(End::Stored);
     }
     if let Ok(Fetched { response, pump }) = exchange(service, &inquiry, &lookup, Some(lead)).await {
         // Nobody reads this one; the pump does not need it.
@@ -285,7 +343,7 @@ fn keep(
 ) -> Fetched {
     let status = response.status();
     if status == StatusCode::PARTIAL_CONTENT && inquiry.parts.method == Method::GET {
-        return ranges::keep(inquiry, lookup.why, response, asked).into();
+        return ranges::keep(inquiry, lookup.why, response, asked, lead);
     }
     if status == StatusCode::OK && inquiry.parts.method == Method::HEAD {
         learn_from_head(inquiry, lookup, response.headers(), asked);

@@ -15,6 +15,7 @@ use crate::http::freshness::Exchange;
 use crate::http::generation::Ticket;
 use crate::http::inquiry::Inquiry;
 use crate::http::policy::{admit, merge_304};
+use crate::http::refused::Why;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::{Head, Stored};
 use crate::http::tags::Tag;
@@ -68,19 +69,27 @@ where
             key: inquiry.key.clone(),
             ticket: asked.ticket,
             head,
+            place: None,
             lead,
         };
         begun = fill.begin(begun.body);
     } else if let Some(lead) = lead {
-        // An outage says nothing about what can be shared later.
-        if lead.has_followers() && !parts.status.is_server_error() {
-            engine.mark_hit_for_miss(&inquiry.key, asked.ticket);
-        }
-        lead.end(End::Refused);
+        refuse(inquiry, lead, parts.status, asked);
     }
     engine.tags.strip(&mut parts.headers);
     engine.mark(&mut parts.headers, Status::passed(why, parts.status, begun.stored));
     Fetched { response: Response::from_parts(parts, begun.body), pump: begun.pump }
+}
+
+/// Releases who waits for an answer that cannot be shared.
+pub(crate) fn refuse(inquiry: &Inquiry, lead: Lead, status: StatusCode, asked: Asked) {
+    // An outage says nothing about what can be shared later, nor does a range beyond the end.
+    let says_nothing = status.is_server_error() || status == StatusCode::RANGE_NOT_SATISFIABLE;
+    let is_shared = lead.has_followers() || inquiry.engine.shares_fetches();
+    if is_shared && !says_nothing {
+        inquiry.engine.mark_hit_for_miss(&inquiry.key, asked.ticket);
+    }
+    lead.end(End::Refused);
 }
 
 /// What to store of an answer, as far as its head shows it.
@@ -88,25 +97,41 @@ fn admitted(inquiry: &Inquiry, parts: &response::Parts, exchange: Exchange) -> O
     let engine = &inquiry.engine;
     let request = (&inquiry.parts.method, &inquiry.parts.headers);
     let response = (parts.status, &parts.headers);
-    let terms = admit(request, response, &engine.rules, exchange).ok()?;
     let max = engine.config.max_object_size;
-    if content_length(&parts.headers).is_some_and(|length| length > max) {
-        return None;
+    let is_large = content_length(&parts.headers).is_some_and(|length| length > max);
+    let admitted = match admit(request, response, &engine.rules, exchange) {
+        Err(refusal) => Err(Why::Rule(refusal)),
+        Ok(_) if is_large => Err(Why::TooLarge),
+        Ok(terms) => tags(inquiry, &parts.headers).map(|t| (terms, t)).ok_or(Why::TooManyTags),
+    };
+    match admitted {
+        Ok((terms, tags)) => {
+            let of = (parts.status, parts.headers.clone(), tags);
+            Some(head(inquiry, of, terms, exchange))
+        }
+        Err(why) => {
+            note_refused(inquiry, why, response);
+            None
+        }
     }
-    let headers = parts.headers.clone();
-    let tags = tags(inquiry, &headers)?;
-    Some(head(inquiry, (parts.status, headers, tags), terms, exchange))
+}
+
+/// Notes why an answer is not stored; that of a HEAD and a 304 never are.
+pub(crate) fn note_refused(inquiry: &Inquiry, why: Why, response: (StatusCode, &HeaderMap)) {
+    if inquiry.parts.method == Method::GET && response.0 != StatusCode::NOT_MODIFIED {
+        let request = Some(&inquiry.parts.headers);
+        inquiry.engine.note_refused(&inquiry.key, why, request, response);
+    }
 }
 
 /// What a response is tagged with; `None` when that is more than is kept.
 pub(crate) fn tags(inquiry: &Inquiry, headers: &HeaderMap) -> Option<Arc<[Tag]>> {
     let (origin, _) = inquiry.key.split_origin();
     let tags = inquiry.engine.tags.read(headers, origin).ok()?;
-    let (url, claims) = inquiry.key.split_claims();
-    if claims.is_empty() {
+    if !inquiry.key.has_claims() {
         return Some(tags.into());
     }
-    Some(tags.into_iter().chain([Tag::url(url)]).collect())
+    Some(tags.into_iter().chain([Tag::url(inquiry.key.url())]).collect())
 }
 
 /// The head as it is stored.
@@ -145,6 +170,10 @@ pub(crate) fn confirm(
     engine.tags.restore(&mut merged, &update.headers, &stored.tags);
     let tags = tags(inquiry, &merged);
     let is_admitted = admitted.is_ok() && tags.is_some();
+    if !is_admitted {
+        let why = admitted.as_ref().err().map_or(Why::TooManyTags, |refusal| Why::Rule(*refusal));
+        note_refused(inquiry, why, (stored.status, &merged));
+    }
     let terms = admitted.unwrap_or_else(|_| stored.terms.clone());
     let of = (stored.status, merged, tags.unwrap_or_default());
     let confirmed = head(inquiry, of, terms, asked.exchange);

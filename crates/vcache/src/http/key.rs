@@ -89,6 +89,19 @@ impl Key {
         self.split_claims().0
     }
 
+    /// The key of the URL alone.
+    pub(crate) fn plain(&self) -> Self {
+        match self.split_claims() {
+            (_, "") => self.clone(),
+            (url, _) => Self(url.into()),
+        }
+    }
+
+    /// Whether anything is claimed beside the URL.
+    pub(crate) fn has_claims(&self) -> bool {
+        !self.split_claims().1.is_empty()
+    }
+
     /// The URL, and what is claimed beside it: empty, or a `#` and more.
     pub(crate) fn split_claims(&self) -> (&str, &str) {
         // No path has a `#` (RFC 3986 §3.5).

@@ -101,6 +101,7 @@ impl<S> Cache<S> {
         let key = Key::of(request.uri(), request.headers(), request.extensions())
             .map(|key| engine.query.apply(key))
             .filter(|key| as_u64(key.as_str().len()) <= engine.config.max_key_size);
+        key.iter().for_each(|key| engine.note_claims(key));
         let (key, why) = match (key, classify(&request)) {
             (Some(key), None) => return self.look_up(key, request),
             (key, why) => (key, why.unwrap_or(Forward::Bypass)),
@@ -112,8 +113,7 @@ impl<S> Cache<S> {
             engine.count(CacheVerdict::Bypass, request.extensions().get::<Timeline>());
             return ResponseFuture::answer(gateway_timeout(engine));
         }
-        let engine = Arc::clone(engine);
-        let forward = forward(self.inner.clone(), request, engine, (key, why));
+        let forward = forward(self.inner.clone(), request, self.cache.clone(), (key, why));
         ResponseFuture::fetch(Box::pin(forward))
     }
 
@@ -127,7 +127,6 @@ impl<S> Cache<S> {
         ResB::Error: Into<BoxError>,
     {
         let engine = &self.cache.engine;
-        engine.note_claims(&key);
         let (parts, _) = request.into_parts();
         let inquiry = Inquiry {
             engine: Arc::clone(engine),
@@ -139,10 +138,11 @@ impl<S> Cache<S> {
             parts,
         };
         let lookup = inquiry.look_up();
-        if let Some(response) = ranges::answer(&inquiry, &lookup) {
+        if let Some(response) = ranges::answer(&inquiry, &lookup, None) {
             return ResponseFuture::answer(response);
         }
-        if lookup.decision == Decision::GatewayTimeout {
+        // Where there is more below memory, that is looked into first.
+        if lookup.decision == Decision::GatewayTimeout && engine.tiers.is_none() {
             engine.count(CacheVerdict::Miss, inquiry.timeline.as_ref());
             return ResponseFuture::answer(gateway_timeout(engine));
         }

@@ -9,6 +9,7 @@ use super::Tiered;
 use super::below::{Birth, Ways};
 use super::chain::WritePolicy;
 use super::lifetime::shorter;
+use super::near::Drops;
 use super::writing::Writes;
 use crate::coherence::Invalidation;
 use crate::load::loaded::Loaded;
@@ -148,7 +149,7 @@ where
         (written, removed)
     }
 
-    /// Removes everything from memory and from the store.
+    /// Removes everything from memory and from the store. A load under way is kept in neither.
     ///
     /// Cancel safety: a dropped future has cleared memory if it was polled, and part of the
     /// store.
@@ -157,10 +158,11 @@ where
     ///
     /// When some of it may still be in the store, or others could not be told.
     pub async fn clear(&self) -> Result<(), StoreError> {
-        self.near.drops().drop_all();
+        self.near.writing.sweep();
+        self.memories.drop_all();
         let cleared = self.below.tier.clear().await;
         // A read that began before may have brought something back.
-        self.near.drops().drop_all();
+        self.memories.drop_all();
         cleared?;
         self.announce(Invalidation::All).await
     }
@@ -185,7 +187,8 @@ where
     C: Codec<V>,
 {
     /// Removes all keys that begin with `prefix`, which the store walks over to find; how many it
-    /// had. No load of such a key that is under way will be kept in memory.
+    /// had. No load of such a key that is under way will be kept; one of another key may not reach
+    /// the store.
     ///
     /// Cancel safety: a dropped future has removed them from memory if it was polled, and some of
     /// them from the store.
@@ -194,9 +197,10 @@ where
     ///
     /// As for [`remove`](Self::remove).
     pub async fn remove_prefix(&self, prefix: &str) -> Result<u64, StoreError> {
-        self.near.drops().drop_prefix(prefix);
+        self.near.writing.sweep();
+        self.memories.drop_prefix(prefix);
         let there = self.below.tier.delete_prefix(prefix).await;
-        self.near.drops().drop_prefix(prefix);
+        self.memories.drop_prefix(prefix);
         let there = there?;
         self.announce(Invalidation::Prefix(prefix)).await?;
         Ok(there)

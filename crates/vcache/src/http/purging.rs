@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt;
 use http::{HeaderMap, Method};
 
 use crate::http::engine::Engine;
@@ -64,9 +65,9 @@ impl Engine {
         };
         if key.has_claims() || self.claimed.load(Ordering::SeqCst) {
             // What is there under the same URL with other claims does not show in any one look.
-            let _ = tiers.tell(self, &Pattern::Key(key.plain()), true).await;
+            let _ = tiers.tell(self, &Pattern::Key(key.plain()), true).boxed().await;
         } else {
-            tiers.drop_url(self, key).await;
+            tiers.drop_url(self, key).boxed().await;
         }
     }
 
@@ -74,9 +75,22 @@ impl Engine {
     /// its old one was not void.
     pub(crate) fn supersede(&self, key: &Key, ticket: Ticket, tags: &[Tag]) -> Option<Ticket> {
         let pattern = Pattern::Key(key.clone());
+        #[cfg(any(feature = "disk", feature = "redis"))]
+        let ticket = match &self.tiers {
+            // Of what is known there by now, what is not yet known here makes it void yet.
+            Some(tiers) => ticket.at(tiers.place()),
+            None => ticket,
+        };
         self.generations.renew(ticket, key, tags, || {
             self.purge_key(key, &pattern, Fate::Gone);
         })
+    }
+
+    /// Learns, the first time, which purges the tiers below memory know of.
+    pub(crate) async fn learn_purges(&self) {
+        if let Some(tiers) = &self.tiers {
+            tiers.load().boxed().await;
+        }
     }
 
     /// Removes what an answer to an unsafe request says is out of date (RFC 9875 §3).

@@ -107,8 +107,11 @@ pub struct Config {
     /// Whether concurrent misses of one key share one request to the origin, and its answer while
     /// it arrives. Default: true.
     pub collapse: bool,
-    /// Longest wait for the head of another request's answer; after it a request goes to the
-    /// origin by itself. Default: 5 s. Zero, and times that no clock reaches, mean not to wait.
+    /// How long those who wait for the head of another request's answer leave it at that one; then
+    /// one more of them asks the origin, for all, and so on each time it passes. Who has waited for
+    /// so long and has heard of two outages is answered with the last. Default: 5 s. Longer is
+    /// kinder to a slow origin, shorter to those who wait behind a request that hangs. Zero, and
+    /// times that no clock reaches, mean not to wait.
     /// Of several who read a body that is too large to be stored, one that holds up the others
     /// for as long is cut off.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]

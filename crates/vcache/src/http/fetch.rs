@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, PRAGMA, RANGE};
@@ -11,14 +10,15 @@ use http_body::Body as HttpBody;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tower_service::Service;
-use vhttp::{Body, BoxError, CacheVerdict, Reason, Reject, Timeline};
+use vhttp::{Body, BoxError, CacheVerdict, Reject, Timeline};
 
 use crate::http::background::Background;
 use crate::http::collapse::Lead;
 use crate::http::engine::{Engine, Lookup};
+use crate::http::failure::Failure;
 use crate::http::freshness::Exchange;
 use crate::http::head::learn_from_head;
-use crate::http::inquiry::{Inquiry, fallback, refuge};
+use crate::http::inquiry::{Inquiry, in_place_of, refuge};
 use crate::http::keep::{Asked, Fetched, confirm, pass};
 use crate::http::key::Key;
 use crate::http::policy::{invalidate, is_for_client};
@@ -189,12 +189,18 @@ where
         let received = engine.now();
         let response = match result {
             Ok(response) => response.map(Body::new),
-            Err(error) => match refuge(lookup, received) {
-                Some(stored) => return Ok(inquiry.answer_stale(stored, lookup.why, None).into()),
-                None => return Err(error),
-            },
+            Err(error) => {
+                fail(lead, Failure::NO_ANSWER);
+                return match refuge(lookup, received) {
+                    Some(stored) => Ok(inquiry.answer_stale(stored, lookup.why, None).into()),
+                    None => Err(error),
+                };
+            }
         };
-        if let Some(stored) = in_place_of(&response, lookup, received) {
+        if let Some(failure) = Failure::of(response.status(), response.extensions())
+            && let Some(stored) = in_place_of(failure, lookup, received)
+        {
+            fail(lead, failure);
             let status = Some(response.status());
             return Ok(inquiry.answer_stale(stored, lookup.why, status).into());
         }
@@ -260,19 +266,10 @@ fn keep(
     pass(inquiry, lookup.why, response, asked, lead)
 }
 
-/// The stored response that is answered in place of an outage, where one may be: of the origin,
-/// or of the way to it, of which our own side tells.
-fn in_place_of<'a>(
-    response: &Response<Body>,
-    lookup: &'a Lookup,
-    now: SystemTime,
-) -> Option<&'a Arc<Stored>> {
-    if !is_outage(response.status()) {
-        return None;
-    }
-    match response.extensions().get::<Reason>() {
-        Some(_) => refuge(lookup, now),
-        None => fallback(lookup, now),
+/// Tells those who wait that the fetch has failed.
+fn fail(lead: Option<Lead>, failure: Failure) {
+    if let Some(lead) = lead {
+        lead.fail(Some(failure));
     }
 }
 
@@ -283,9 +280,4 @@ where
 {
     poll_fn(|cx| service.poll_ready(cx)).await?;
     service.call(request).await
-}
-
-/// The errors that `stale-if-error` is about (RFC 5861 §4).
-fn is_outage(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 500 | 502 | 503 | 504)
 }

@@ -11,6 +11,7 @@ use crate::http::answer::Asker;
 use crate::http::background::Background;
 use crate::http::encodings::Encode;
 use crate::http::engine::{Engine, Lookup};
+use crate::http::failure::Failure;
 use crate::http::key::Key;
 use crate::http::policy::{Wish, condition};
 use crate::http::status::{Forward, Status};
@@ -93,7 +94,14 @@ pub(crate) fn refuge(lookup: &Lookup, now: SystemTime) -> Option<&Arc<Stored>> {
     lookup.stored.as_ref().filter(|stored| stored.terms.may_replace_silence(now))
 }
 
-/// What may be answered in place of an error now.
-pub(crate) fn fallback(lookup: &Lookup, now: SystemTime) -> Option<&Arc<Stored>> {
-    lookup.stored.as_ref().filter(|stored| stored.terms.may_replace_error(now))
+/// What may be answered now in place of an outage.
+pub(crate) fn in_place_of(
+    failure: Failure,
+    lookup: &Lookup,
+    now: SystemTime,
+) -> Option<&Arc<Stored>> {
+    match failure.is_silence() {
+        true => refuge(lookup, now),
+        false => lookup.stored.as_ref().filter(|stored| stored.terms.may_replace_error(now)),
+    }
 }

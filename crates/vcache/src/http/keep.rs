@@ -6,10 +6,11 @@ use bytes::Bytes;
 use http::header::{AGE, DATE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, response};
 use http_body::Body as HttpBody;
-use vhttp::{Body, BoxError, CacheVerdict};
+use vhttp::{Body, BoxError, CacheVerdict, Reason};
 
 use crate::http::collapse::{End, Lead};
 use crate::http::config::SetCookie;
+use crate::http::failure::Failure;
 use crate::http::fill::{Begun, Fill, Pump, content_length};
 use crate::http::freshness::Exchange;
 use crate::http::generation::Ticket;
@@ -68,15 +69,24 @@ where
         };
         begun = fill.begin(begun.body);
     } else if let Some(lead) = lead {
-        // An outage says nothing about what can be shared later.
-        if lead.has_followers() && !parts.status.is_server_error() {
-            engine.mark_hit_for_miss(&inquiry.key, asked.ticket);
-        }
-        lead.end(End::Refused);
+        refuse(inquiry, lead, &parts, asked);
     }
     engine.tags.strip(&mut parts.headers);
     engine.mark(&mut parts.headers, Status::passed(why, parts.status, begun.stored));
     Fetched { response: Response::from_parts(parts, begun.body), pump: begun.pump }
+}
+
+/// Releases who waits for an answer that is not shared: one of them where it is an outage or our
+/// own refusal, which says nothing about the next; else all, and the next ones do not wait either.
+fn refuse(inquiry: &Inquiry, lead: Lead, parts: &response::Parts, asked: Asked) {
+    let failure = Failure::of(parts.status, &parts.extensions);
+    if failure.is_some() || parts.extensions.get::<Reason>().is_some() {
+        return lead.fail(failure);
+    }
+    if lead.has_followers() && !parts.status.is_server_error() {
+        inquiry.engine.mark_hit_for_miss(&inquiry.key, asked.ticket);
+    }
+    lead.end(End::Refused);
 }
 
 /// What to store of an answer, as far as its head shows it.

@@ -79,9 +79,12 @@
 //!   on for those who wait and for the store. If nobody waits, it goes on in one of
 //!   [`Config::max_refreshes`] places for [`Config::refresh_timeout`] at most, as background
 //!   refreshes do. All of them end with the last handle to the cache and the last body read.
-//! - **Failing.** If a fetch fails before its head has come, exactly one of those who wait asks
-//!   next. A body that breaks off does so for all who read it, and is not stored.
-//! - **Waiting** for another request's head ends after [`Config::collapse_timeout`].
+//! - **Failing.** If a fetch fails before its head has come, with an error of the service or an
+//!   answer that tells of an outage (500, 502, 503, 504), exactly one of those who wait asks next.
+//!   Who has waited for [`Config::collapse_timeout`] and has heard of two such failures is answered
+//!   with the last. A body that breaks off does so for all who read it, and is not stored.
+//! - **Waiting.** While the head that many wait for does not come, one more of them asks the origin
+//!   each [`Config::collapse_timeout`], for all of them: the first answer counts.
 //! - **Purging.** What was asked of the origin before a purge is neither stored after it nor joined
 //!   by who comes after it. The purge of many URLs looks at every key once.
 //! - **The origin is down.** Errors of the service pass through, where no stale answer may stand
@@ -103,6 +106,7 @@ mod config;
 mod encodings;
 mod engine;
 pub mod explain;
+mod failure;
 mod fetch;
 mod fill;
 mod filling;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::http::tags::TagRules;
 
+/// Groups of one response that every cache has room for (RFC 9875 §2).
+const MIN_GROUPS: u32 = 32;
+
 /// Settings of an [`HttpCache`](super::HttpCache).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
@@ -61,7 +64,9 @@ pub struct Config {
     /// Whether `stale-while-revalidate` and `stale-if-error` count beside `s-maxage`. Default:
     /// false. RFC 9111 §5.2.2.10 gives `s-maxage` the meaning of `proxy-revalidate`, which forbids
     /// every stale answer; many sites send both and mean the windows to count. Beside
-    /// `must-revalidate`, `proxy-revalidate` and `no-cache` they never do.
+    /// `must-revalidate`, `proxy-revalidate` and `no-cache` they never do. It is of the cache and
+    /// not of a route, because every route of a cache reads what any of them stored: routes whose
+    /// origin means it get a cache of their own.
     pub stale_beside_s_maxage: bool,
     /// How long past its lifetime a stored response is used while the origin cannot be reached at
     /// all, though no directive speaks of it (RFC 9111 §4.2.4). Default: 1 hour; zero for never.
@@ -83,7 +88,8 @@ pub struct Config {
     /// because a purge could miss it. Default: 128.
     pub max_tags: u32,
     /// Whether `Cache-Groups` and `Cache-Group-Invalidation` count (RFC 9875): what an origin
-    /// grouped it can invalidate together, by its answer to an unsafe request. Default: true.
+    /// grouped it can invalidate together, by its answer to an unsafe request, whatever its status.
+    /// Default: true. It takes a `max_tags` of 32 at least (RFC 9875 §2).
     pub cache_groups: bool,
     /// How long a response that can be validated is kept past its lifetime. Default: 1 hour.
     /// Longer saves bodies that did not change, and costs memory.
@@ -212,6 +218,9 @@ pub enum BuildError {
     /// Not the name of a field.
     #[error("`{0}` in tag_fields is not the name of a field")]
     TagField(String),
+    /// An origin may put a response into 32 groups (RFC 9875 §2), which are tags.
+    #[error("max_tags is {0}, but with cache_groups must be at least {MIN_GROUPS}")]
+    TooFewTags(u32),
     /// A limit is zero where at least one is needed.
     #[error("{0} is 0, but must be at least 1")]
     Zero(&'static str),
@@ -246,6 +255,9 @@ impl Config {
             });
         }
         self.tag_rules()?;
+        if self.cache_groups && self.max_tags < MIN_GROUPS {
+            return Err(BuildError::TooFewTags(self.max_tags));
+        }
         if self.max_variants == 0 {
             return Err(BuildError::Zero("max_variants"));
         }
@@ -274,6 +286,8 @@ mod tests {
         let wrong = || BuildError::Target("a b".to_owned());
         assert_eq!(with(|c| c.targets.push("a b".to_owned())), Err(wrong()));
         assert_eq!(with(|c| c.max_variants = 0), Err(BuildError::Zero("max_variants")));
+        assert_eq!(with(|c| c.max_tags = 31), Err(BuildError::TooFewTags(31)));
+        assert_eq!(with(|c| (c.max_tags, c.cache_groups) = (1, false)), Ok(()));
     }
 
     #[cfg(feature = "serde")]

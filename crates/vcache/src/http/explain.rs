@@ -145,7 +145,7 @@ impl Telling<'_> {
         self.tell_wish();
         if let Some(stored) = &lookup.stored {
             self.tell_freshness(stored);
-            self.tell_stale(stored);
+            self.tell_stale(stored, &wish);
         }
         self.tell_decision(&lookup);
         Explanation {
@@ -257,9 +257,12 @@ impl Telling<'_> {
                 said.push(name.to_owned());
             }
         }
-        for (name, time) in
-            [("max-age", all.max_age), ("min-fresh", all.min_fresh), ("max-stale", all.max_stale)]
-        {
+        for (name, time) in [
+            ("max-age", all.max_age),
+            ("min-fresh", all.min_fresh),
+            ("max-stale", all.max_stale),
+            ("stale-if-error", all.stale_if_error),
+        ] {
             said.extend(time.map(|time| format!("{name}={}", time.as_secs())));
         }
         let finding = match (said.is_empty(), self.engine.config.request_directives) {
@@ -286,10 +289,14 @@ impl Telling<'_> {
         }
     }
 
-    fn tell_stale(&mut self, stored: &Stored) {
+    fn tell_stale(&mut self, stored: &Stored, wish: &Wish) {
         let terms = &stored.terms;
         if terms.freshness().is_fresh(self.now) {
             return;
+        }
+        if terms.is_purged() {
+            let finding = "purged softly: no stale answer while the origin has one";
+            self.say("RFC 9111 §4.3", "purged", finding);
         }
         if terms.forbids_stale() {
             self.say("RFC 9111 §4.2.4", "stale", "the origin forbids every stale answer");
@@ -297,12 +304,12 @@ impl Telling<'_> {
         }
         let may = |is: bool| if is { "may" } else { "may not" };
         let (behind, error) =
-            (terms.may_revalidate_behind(self.now), terms.may_replace_error(self.now));
+            (terms.may_revalidate_behind(self.now), wish.may_replace_error(terms, self.now));
         let finding = format!("{} be used while it is refreshed", may(behind));
         self.say("RFC 5861 §3", "stale-while-revalidate", finding);
         let finding = format!("{} be used in place of an error", may(error));
         self.say("RFC 5861 §4", "stale-if-error", finding);
-        let silence = may(terms.may_replace_silence(self.now));
+        let silence = may(wish.may_replace_silence(terms, self.now));
         let finding = format!("{silence} be used while the origin cannot be reached");
         self.say("RFC 9111 §4.2.4", "unreachable", finding);
     }

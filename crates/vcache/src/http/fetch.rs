@@ -191,14 +191,14 @@ where
             Ok(response) => response.map(Body::new),
             Err(error) => {
                 fail(lead, Failure::NO_ANSWER);
-                return match refuge(lookup, received) {
+                return match refuge(&inquiry.wish, lookup, received) {
                     Some(stored) => Ok(inquiry.answer_stale(stored, lookup.why, None).into()),
                     None => Err(error),
                 };
             }
         };
         if let Some(failure) = Failure::of(response.status(), response.extensions())
-            && let Some(stored) = in_place_of(failure, lookup, received)
+            && let Some(stored) = in_place_of(failure, &inquiry.wish, lookup, received)
         {
             fail(lead, failure);
             let status = Some(response.status());

@@ -190,16 +190,9 @@ impl Pump {
     /// (RFC 9111 §3.3).
     fn end(mut self, trailers: Option<HeaderMap>) {
         let length = self.flow.length();
-        // Trailers may say that the content is not what it seems; without them it would be
-        // another answer. Of a body that announced its length they come too late.
-        let is_whole = match self.expected {
-            Some(expected) => expected == length,
-            None => trailers.is_none(),
-        };
+        // Trailers go to those who read now, and are not stored (RFC 9110 §6.5.1, RFC 9111 §3.1).
+        let is_whole = self.expected.is_none_or(|expected| expected == length);
         let whole = if is_whole { self.store() } else { None };
-        if let Some(fill) = self.fill.take().filter(|_| trailers.is_some()) {
-            fill.refuse();
-        }
         self.flow.end(whole, trailers);
     }
 }

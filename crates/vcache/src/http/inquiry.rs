@@ -90,18 +90,23 @@ impl Inquiry {
 }
 
 /// What may be answered now because the origin cannot be reached.
-pub(crate) fn refuge(lookup: &Lookup, now: SystemTime) -> Option<&Arc<Stored>> {
-    lookup.stored.as_ref().filter(|stored| stored.terms.may_replace_silence(now))
+pub(crate) fn refuge<'a>(
+    wish: &Wish,
+    lookup: &'a Lookup,
+    now: SystemTime,
+) -> Option<&'a Arc<Stored>> {
+    lookup.stored.as_ref().filter(|stored| wish.may_replace_silence(&stored.terms, now))
 }
 
 /// What may be answered now in place of an outage.
-pub(crate) fn in_place_of(
+pub(crate) fn in_place_of<'a>(
     failure: Failure,
-    lookup: &Lookup,
+    wish: &Wish,
+    lookup: &'a Lookup,
     now: SystemTime,
-) -> Option<&Arc<Stored>> {
+) -> Option<&'a Arc<Stored>> {
     match failure.is_silence() {
-        true => refuge(lookup, now),
-        false => lookup.stored.as_ref().filter(|stored| stored.terms.may_replace_error(now)),
+        true => refuge(wish, lookup, now),
+        false => lookup.stored.as_ref().filter(|stored| wish.may_replace_error(&stored.terms, now)),
     }
 }

@@ -59,7 +59,7 @@
 //! `Cache-Status` goes out before the body ends: `stored` (RFC 9211 §2.5) is said when the answer is
 //! in the store, and of a body that announced its length, because whoever gets the whole of that
 //! finds it stored. Of a body without a length it is not said, though it is stored if it ends as it
-//! should. A body with trailers is not stored, unless it announced its length.
+//! should. Trailers go on to who reads them as they come, and are not stored.
 //!
 //! `must-revalidate`, `proxy-revalidate`, `s-maxage` and `no-cache` forbid every stale answer, as
 //! the RFC says: `s-maxage=1, stale-while-revalidate=60` never answers stale here, unless

@@ -214,7 +214,7 @@ fn follow(
     if let Some((stored, _, _)) = lookup.hit(now) {
         return Some(inquiry.answer(&stored, status, CacheVerdict::Collapsed));
     }
-    let stored = in_place_of(failure?, lookup, now)?;
+    let stored = in_place_of(failure?, &inquiry.wish, lookup, now)?;
     Some(inquiry.answer(stored, status, CacheVerdict::Stale))
 }
 

@@ -30,7 +30,7 @@ pub use condition::{condition, is_for_client};
 pub use decide::{Decision, Wish, decide};
 pub use form::{Form, form};
 pub use invalidate::{invalidate, is_safe};
-pub use merge::{merge_304, merge_head, merge_part};
+pub use merge::{HeadNews, merge_304, merge_head, merge_part};
 pub use precondition::{if_range, not_modified};
 pub use rules::{Heuristic, Rules};
 pub use select::select;

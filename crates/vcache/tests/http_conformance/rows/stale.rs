@@ -170,6 +170,42 @@ pub(crate) const ROWS: &[Row] = &[
         ForError("cache-control: max-age=10, stale-if-error=5", 16, false),
         ForError(SHORT, 11, false),
     ])),
+    row("RFC 5861 §4", May, "stale-if-error of a request stands in place of the response's own: it allows more, or less.", All(&[
+        Serves(Config::default, &[
+            get("").origin(200, SHORT, "1"),
+            get("cache-control: stale-if-error=60").later(11).origin(503, "", "2").gives(&[Status(200), Body("1"), Has("cache-status: Verve; fwd=stale; fwd-status=503")]),
+        ]),
+        Serves(Config::default, &[
+            get("").origin(200, SHORT, "1"),
+            get("cache-control: stale-if-error=5").later(16).origin(503, "", "2").gives(&[Status(503)]),
+        ]),
+        Serves(Config::default, &[
+            get("").origin(200, "cache-control: max-age=10, stale-if-error=600", "1"),
+            get("cache-control: stale-if-error=5").later(16).origin(503, "", "2").gives(&[Status(503)]),
+        ]),
+        Serves(Config::default, &[
+            get("").origin(200, SHORT, "1"),
+            get("cache-control: stale-if-error=0").later(11).down().gives(&[Fails]),
+        ]),
+    ])),
+    row("RFC 5861 §4", Must, "It allows nothing where the response forbids every stale answer.", All(&[
+        Serves(Config::default, &[
+            get("").origin(200, "cache-control: max-age=10, must-revalidate", "1"),
+            get("cache-control: stale-if-error=60").later(11).origin(503, "", "2").gives(&[Status(503)]),
+        ]),
+        Serves(Config::default, &[
+            get("").origin(200, "cache-control: s-maxage=10", "1"),
+            get("cache-control: stale-if-error=60").later(11).origin(503, "", "2").gives(&[Status(503)]),
+        ]),
+        Serves(Config::default, &[
+            get("").origin(200, "cache-control: no-cache\netag: \"1\"", "1"),
+            get("cache-control: stale-if-error=60").later(11).origin(503, "", "2").gives(&[Status(503)]),
+        ]),
+    ])),
+    row("RFC 5861 §4", Choice, "With `request_directives = false` it does not count.", Serves(deaf, &[
+        get("").origin(200, SHORT, "1"),
+        get("cache-control: stale-if-error=60").later(11).origin(503, "", "2").gives(&[Status(503)]),
+    ])),
     row("RFC 5861 §4", Rule, "500, 502, 503 and 504 are errors.", All(&[
         Serves(Config::default, &[get("").origin(200, "cache-control: max-age=10, stale-if-error=60", "1"), get("").later(11).origin(500, "", "2").gives(&[Status(200), Body("1")])]),
         Serves(Config::default, &[get("").origin(200, "cache-control: max-age=10, stale-if-error=60", "1"), get("").later(11).origin(502, "", "2").gives(&[Status(200), Body("1")])]),

@@ -3,7 +3,7 @@
 
 use crate::cache::Config;
 
-use crate::row::Check::{All, Asks, Merges, MergesHead, NotModified, Serves};
+use crate::row::Check::{All, Asks, LearnsNothing, Merges, MergesHead, NotModified, Serves};
 use crate::row::Level::{Choice, May, Must, Rule, Should};
 use crate::row::{Row, row};
 use crate::script::Expect::{Asked, AskedWithout, Body, Has, HasAll, Lacks, Status};
@@ -177,11 +177,20 @@ pub(crate) const ROWS: &[Row] = &[
     ])),
     row("RFC 9111 §4.3.5", Should, "The answer to a HEAD with the same validators and length updates the stored response.", All(&[
         MergesHead("etag: \"1\"\ncontent-length: 5", "etag: \"1\"\ncontent-length: 5\nx-a: 1", Some("etag: \"1\"\ncontent-length: 5\nx-a: 1")),
-        MergesHead("etag: \"1\"\ncontent-length: 5", "x-a: 1", Some("etag: \"1\"\ncontent-length: 5\nx-a: 1")),
+        MergesHead("content-length: 5", "content-length: 5\nx-a: 1", Some("content-length: 5\nx-a: 1")),
         Serves(Config::default, &[
             get("").origin(200, "cache-control: max-age=10\netag: \"1\"\ncontent-length: 1", "a"),
             step("HEAD /", "").later(11).origin(200, "cache-control: max-age=60\netag: \"1\"\nx-a: 1", ""),
             get("").later(30).gives(&[Body("a"), Has("x-a: 1"), Has("age: 30")]),
+        ]),
+    ])),
+    row("RFC 9111 §4.3.5", Choice, "Without any validator or length it says nothing, and does not make old content fresh.", All(&[
+        LearnsNothing("etag: \"1\"\ncontent-length: 5", "x-a: 1"),
+        LearnsNothing("x-a: 1", "cache-control: max-age=600"),
+        Serves(Config::default, &[
+            get("").origin(200, "cache-control: max-age=10", "a"),
+            step("HEAD /", "").later(11).origin(200, "cache-control: max-age=600", ""),
+            get("").origin(200, TAGGED, "b").gives(&[Body("b")]),
         ]),
     ])),
     row("RFC 9111 §4.3.5", Should, "With another validator or length the stored response is out of date; here it is taken out.", All(&[

@@ -277,6 +277,62 @@ async fn an_origin_that_hangs_for_all_is_not_asked_by_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn clients_with_preconditions_share_a_fetch_of_the_whole() {
+    // Cold; and stale with nothing to validate by.
+    for control in ["max-age=60", "max-age=1, stale-if-error=60"] {
+        let (cache, log, _) = stack(Config::default(), move |_, n| {
+            let control = if n == 1 { control } else { "max-age=60" };
+            after(
+                SECOND,
+                ok(
+                    &[("cache-control", control), ("etag", "\"1\"")][..if n == 1 { 1 } else { 2 }],
+                    "x",
+                ),
+            )
+        });
+        if control != "max-age=60" {
+            fetch(&cache, "/").await;
+        } else {
+            many(&cache, 1, "/other").await;
+        }
+        let before = log.count();
+        let fields = [("if-none-match", "\"1\"")];
+        let asked: Vec<_> = (0..20).map(|_| start(&cache, get("/", &fields))).collect();
+        for asked in asked {
+            let reply = asked.await.unwrap().unwrap();
+            assert_eq!((reply.status.as_u16(), reply.body()), (304, ""));
+            assert_eq!(reply.field("etag"), Some("\"1\""));
+        }
+        assert_eq!(log.count(), before + 1, "{control}");
+        assert!(!log.last().headers.contains_key("if-none-match"));
+        assert_eq!(fetch(&cache, "/").await.body(), "x");
+        let reply = send(&cache, get("/", &[("if-none-match", "\"2\"")])).await.unwrap();
+        assert_eq!((reply.status.as_u16(), log.count()), (200, before + 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_precondition_is_the_origins_where_the_answer_is_hardly_for_others() {
+    // The second time nobody hopes for an answer that can be shared.
+    let (cache, log, _) = stack(Config::default(), |request, _| {
+        let fields = [("cache-control", "private"), ("etag", "\"1\"")];
+        now(match request.headers.contains_key("if-none-match") {
+            true => response(304, &fields, ""),
+            false => ok(&fields, "x"),
+        })
+    });
+    let fields = [("if-none-match", "\"1\"")];
+    for (status, is_told) in [(200, false), (304, true), (304, true)] {
+        let reply = send(&cache, get("/", &fields)).await.unwrap();
+        assert_eq!(reply.status.as_u16(), status);
+        assert_eq!(log.last().headers.contains_key("if-none-match"), is_told);
+    }
+    let own = [("if-none-match", "\"1\""), ("authorization", "x")];
+    let reply = send(&cache, get("/own", &own)).await.unwrap();
+    assert_eq!(reply.status.as_u16(), 304);
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_variant_is_fetched_once() {
     let (cache, log, _) = stack(Config::default(), |request, _| {
         let language = request.headers["accept-language"].to_str().unwrap();

@@ -129,6 +129,27 @@ pub struct Config {
     /// Keys that are watched to tell how often a cache of another size would hit. Default: 2,048,
     /// exact to some two points; 0 for none. Each takes some 100 bytes beside `max_size`.
     pub curve_keys: usize,
+    /// How likely a hit near the end of a lifetime has the response refreshed behind it, so that
+    /// none of many readers waits when it ends: the factor β of XFetch in per cent. Default: 100,
+    /// the paper's; 0 for never. A response that took 100 ms to get is refreshed some 100 ms before
+    /// its end, on average, if it is asked for so often; what is asked for seldom, hardly ever. Not
+    /// in the first half of a lifetime. Costs a request to the origin that would come anyway, a
+    /// little earlier.
+    pub early_percent: u16,
+    /// From which percentage of its lifetime on a response is refreshed behind the next hit.
+    /// Default: 0, never; 100 and more, never either. 80 is usual: what is in demand never ends.
+    /// Costs up to a quarter more requests to the origin at 80.
+    pub refresh_ahead_percent: u8,
+    /// How long after a fetch that brought nothing, for an outage or for an answer that is not
+    /// stored, a stored response is not asked for again: while it may be used stale it is, without
+    /// a try. Default: 1 s; zero for none. Requests that want an answer of the origin get one.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub hold_off: Duration,
+    /// How long a request waits for the origin where `stale-if-error` allows a stale answer; then
+    /// it gets that, and the fetch goes on behind it. Default: 2 s; zero for as long as the origin
+    /// takes, or whoever asks it allows. Shorter hides a slow origin, and shows older answers.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub stale_after: Duration,
     /// Fetches under way at one time that nobody waits for: background refreshes (RFC 5861 §3),
     /// and fills whose clients have all left. Above it stale answers are served without a refresh,
     /// and such fills are given up. Default: 64.
@@ -171,6 +192,10 @@ impl Default for Config {
             collapse_timeout: Duration::from_secs(5),
             hit_for_miss: Duration::from_secs(120),
             curve_keys: 2048,
+            early_percent: 100,
+            refresh_ahead_percent: 0,
+            hold_off: Duration::from_secs(1),
+            stale_after: Duration::from_secs(2),
             max_refreshes: 64,
             refresh_timeout: Duration::from_secs(30),
         }

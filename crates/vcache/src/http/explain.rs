@@ -90,6 +90,8 @@ pub struct Variant {
     pub stale_while_revalidate: Duration,
     /// How long past its lifetime it may be used in place of an error.
     pub stale_if_error: Duration,
+    /// How long it took to get from the origin.
+    pub fetch_time: Duration,
     /// How long from now on it is of any use.
     pub kept_for: Duration,
     /// Its entity tag.
@@ -147,11 +149,20 @@ impl Telling<'_> {
             self.tell_freshness(stored);
             self.tell_stale(stored, &wish);
         }
-        self.tell_decision(&lookup);
+        let held = lookup.held(&wish, self.now);
+        if held.is_some() {
+            let finding = "answer from the store, which is stale: the origin has failed just now";
+            self.say("RFC 5861 §4", "hold-off", finding);
+        } else {
+            self.tell_decision(&lookup);
+        }
         Explanation {
             key: Some(key.as_str().to_owned()),
-            decision: name(lookup.decision),
-            cache_status: self.status(&lookup),
+            decision: if held.is_some() { "stale" } else { name(lookup.decision) },
+            cache_status: match held {
+                Some((_, status, _)) => self.value(status),
+                None => self.status(&lookup),
+            },
             variants: self.variants(&lookup),
             steps: std::mem::take(&mut self.steps),
         }
@@ -283,6 +294,14 @@ impl Telling<'_> {
         };
         let finding = format!("age {age} s of {lifetime} s{whose}: {state}");
         self.say("RFC 9111 §4.2", "freshness", finding);
+        if terms.is_fresh(self.now) {
+            let took = stored.ahead.took.as_millis();
+            let finding = match stored.early.duration_since(self.now) {
+                Ok(wait) => format!("not within {} s (fetched in {took} ms)", wait.as_secs()),
+                Err(_) => format!("whoever asks may have it refreshed (fetched in {took} ms)"),
+            };
+            self.say("RFC 9111 §4.3", "early refresh", finding);
+        }
         if terms.always_validate() {
             let finding = "no-cache: the origin is asked before every use";
             self.say("RFC 9111 §5.2.2.4", "no-cache", finding);
@@ -406,6 +425,7 @@ fn variant(stored: &Stored, selected: bool, now: SystemTime) -> Variant {
         assumed: terms.is_assumed(),
         stale_while_revalidate: terms.stale_while_revalidate,
         stale_if_error: terms.stale_if_error,
+        fetch_time: stored.ahead.took,
         kept_for: stored.retention(now),
         etag: field(ETAG),
         last_modified: field(LAST_MODIFIED),

@@ -9,6 +9,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tower_service::Service;
 use vhttp::{Body, BoxError, CacheVerdict, Reject, Timeline};
 
@@ -18,6 +19,7 @@ use crate::http::engine::{Engine, Lookup};
 use crate::http::failure::Failure;
 use crate::http::freshness::Exchange;
 use crate::http::head::learn_from_head;
+use crate::http::hold_off::{Cause, Outcome};
 use crate::http::inquiry::{Inquiry, in_place_of, refuge};
 use crate::http::keep::{Asked, Fetched, confirm, pass};
 use crate::http::key::Key;
@@ -83,7 +85,11 @@ where
             lead_on(service, inquiry, lookup, lead, &background).await
         }
         Waited::Ask(lead, lookup) => {
-            let fetched = exchange(service, &inquiry, &lookup, lead).await?;
+            let asked = exchange(service, &inquiry, &lookup, lead);
+            let fetched = match in_time(&inquiry, &lookup, inquiry.spare(&lookup), asked).await {
+                Ok(fetched) => fetched?,
+                Err(late) => return Ok(late),
+            };
             if let Some(pump) = fetched.pump {
                 background.spawn(pump.audience().clone(), pump.run());
             }
@@ -108,6 +114,8 @@ where
     ResB: HttpBody<Data = Bytes> + Send + 'static,
     ResB::Error: Into<BoxError>,
 {
+    // Who is kept waiting has another answer.
+    let spare = inquiry.spare(&lookup).map(|stored| (inquiry.clone(), lookup.clone(), stored));
     let (send, answer) = oneshot::channel();
     let audience = lead.audience().clone();
     let _seat = audience.seat();
@@ -126,7 +134,31 @@ where
         }
     };
     background.spawn(audience, work);
-    answer.await.unwrap_or_else(|_| Ok(fetch_ended()))
+    let answer = match spare {
+        None => answer.await,
+        Some((inquiry, lookup, stored)) => {
+            match in_time(&inquiry, &lookup, Some(stored), answer).await {
+                Ok(answer) => answer,
+                Err(late) => return Ok(late),
+            }
+        }
+    };
+    answer.unwrap_or_else(|_| Ok(fetch_ended()))
+}
+
+/// Waits for the origin, and for no longer than the configuration says where there is a `spare`
+/// answer, which is the error then.
+async fn in_time<F: Future>(
+    inquiry: &Inquiry,
+    lookup: &Lookup,
+    spare: Option<Arc<Stored>>,
+    asked: F,
+) -> Result<F::Output, Response<Body>> {
+    let Some(stored) = spare else {
+        return Ok(asked.await);
+    };
+    let late = timeout(inquiry.engine.config.stale_after, asked).await;
+    late.map_err(|_| inquiry.answer_late(&stored, lookup.why))
 }
 
 /// The answer when a fetch panicked, or ended with its runtime.
@@ -160,6 +192,19 @@ pub(crate) async fn refresh<S, ReqB, ResB>(
             pump.run().await;
         }
     }
+    let engine = &inquiry.engine;
+    let outcome = match lookup.stored.filter(|old| engine.has(&inquiry.key, old)) {
+        None => Outcome::Stored,
+        Some(stored) => {
+            // The stored one is still there: whatever came, it is not to be asked for by each hit.
+            inquiry.hold_off(&stored, Cause::Refused);
+            match stored.hold_off.cause(engine.now()) {
+                Some(Cause::Failed { .. }) => Outcome::Failed,
+                Some(Cause::Refused) | None => Outcome::Refused,
+            }
+        }
+    };
+    engine.meters().refreshed(outcome);
 }
 
 /// Asks the origin, with the stored validators where there are some (RFC 9111 §4.3.1).
@@ -182,7 +227,7 @@ where
     let mut completion = Completion::plan(inquiry, lookup);
     loop {
         let ticket = engine.ticket(&inquiry.key);
-        let mut parts = inquiry.to_send(validated);
+        let mut parts = inquiry.to_send(validated, lead.is_some());
         completion.iter().for_each(|completion| completion.ask(&mut parts.headers));
         let requested = engine.now();
         let result = ask(&mut service.clone(), Request::from_parts(parts, ReqB::default())).await;
@@ -190,6 +235,7 @@ where
         let response = match result {
             Ok(response) => response.map(Body::new),
             Err(error) => {
+                hold_off((inquiry, lookup), Failure::NO_ANSWER);
                 fail(lead, Failure::NO_ANSWER);
                 return match refuge(&inquiry.wish, lookup, received) {
                     Some(stored) => Ok(inquiry.answer_stale(stored, lookup.why, None).into()),
@@ -197,12 +243,14 @@ where
                 };
             }
         };
-        if let Some(failure) = Failure::of(response.status(), response.extensions())
-            && let Some(stored) = in_place_of(failure, &inquiry.wish, lookup, received)
-        {
-            fail(lead, failure);
-            let status = Some(response.status());
-            return Ok(inquiry.answer_stale(stored, lookup.why, status).into());
+        if let Some(failure) = Failure::of(response.status(), response.extensions()) {
+            hold_off((inquiry, lookup), failure);
+            let spare = in_place_of(failure.is_silence(), &inquiry.wish, lookup, received);
+            if let Some(stored) = spare {
+                fail(lead, failure);
+                let status = Some(response.status());
+                return Ok(inquiry.answer_stale(stored, lookup.why, status).into());
+            }
         }
         let asked = Asked { ticket, exchange: Exchange { requested, received } };
         if response.status() == StatusCode::NOT_MODIFIED
@@ -264,6 +312,13 @@ fn keep(
         learn_from_head(inquiry, lookup, response.headers(), asked);
     }
     pass(inquiry, lookup.why, response, asked, lead)
+}
+
+/// After an outage it is not tried again at once.
+fn hold_off((inquiry, lookup): (&Inquiry, &Lookup), failure: Failure) {
+    if let Some(stored) = &lookup.stored {
+        inquiry.hold_off(stored, failure.into());
+    }
 }
 
 /// Tells those who wait that the fetch has failed.

@@ -102,7 +102,9 @@ impl Fill {
     }
 
     /// Whether it is in the store now.
-    fn complete(self, body: Bytes) -> bool {
+    fn complete(mut self, body: Bytes) -> bool {
+        let arrived = self.engine.now().duration_since(self.head.received).unwrap_or_default();
+        self.head.ahead.took = self.head.ahead.took.saturating_add(arrived);
         let stored = self.head.with_body(body, Arc::new(Encodings::default()));
         let end = self.engine.store(&self.key, self.ticket, &Arc::new(stored));
         if let Some(lead) = self.lead {

@@ -116,6 +116,7 @@ mod future;
 mod generation;
 mod head;
 pub mod headers;
+mod hold_off;
 pub mod idempotency;
 mod inquiry;
 mod keep;

@@ -41,6 +41,7 @@ pub(crate) async fn wait(inquiry: &Inquiry, mut lookup: Lookup) -> Waited {
         return alone(inquiry, lookup);
     };
     let only_end = inquiry.parts.headers.contains_key(RANGE);
+    let stale_after = engine.config.stale_after;
     let (mut other, mut tried) = (None, 0);
     while may_wait(inquiry, &lookup) && tried < MAX_VARIANTS_TRIED {
         let by_store = || engine.flight_key(&inquiry.key, &lookup, &inquiry.parts.headers);
@@ -50,7 +51,13 @@ pub(crate) async fn wait(inquiry: &Inquiry, mut lookup: Lookup) -> Waited {
             Turn::Lead(lead) => return begin(inquiry, lead),
             Turn::Follow(follower) => follower,
         };
-        let end = match patience.attend(&mut follower, only_end).await {
+        let spare = inquiry.spare(&lookup);
+        let late = spare.as_ref().and_then(|_| follower.begun().checked_add(stale_after));
+        let end = match patience.attend(&mut follower, only_end, late).await {
+            Heard::Late => match spare {
+                Some(stored) => return Waited::Answer(inquiry.answer_late(&stored, lookup.why)),
+                None => break,
+            },
             Heard::TakesTooLong if may_lead(inquiry, &lookup) => {
                 match engine.flights.assist(&follower, flight) {
                     Some(lead) => return begin(inquiry, lead),
@@ -113,6 +120,8 @@ enum Heard {
     Over(End),
     /// Nothing, and it is this one's turn to ask.
     TakesTooLong,
+    /// Nothing, and there is another answer.
+    Late,
 }
 
 impl Patience {
@@ -122,20 +131,27 @@ impl Patience {
         Some(Self { limit, end, failures: 0 })
     }
 
-    /// Waits for news.
-    async fn attend(&self, follower: &mut Follower, only_end: bool) -> Heard {
+    /// Waits for news, and not past `late`.
+    async fn attend(
+        &self,
+        follower: &mut Follower,
+        only_end: bool,
+        late: Option<Instant>,
+    ) -> Heard {
         loop {
             // Whoever has the head to read waits for it himself, and not in turn with others.
             let until = match follower.has_head() {
                 true => self.end,
                 false => follower.relief(self.limit).unwrap_or(self.end),
             };
+            let until = late.map_or(until, |late| late.min(until));
             let news = follower.wait(only_end, |failures| self.is_over(failures));
             match timeout_at(until, news).await {
                 Ok(News::Shared(filling)) => return Heard::Shared(filling),
                 Ok(News::Over(end)) => return Heard::Over(end),
                 // After so many outages it does not matter that others still ask.
                 Ok(News::Waiting) => return Heard::Over(End::Failed),
+                Err(_) if late.is_some_and(|late| late <= Instant::now()) => return Heard::Late,
                 Err(_) if follower.has_head() => match only_end && Instant::now() >= self.end {
                     true => return Heard::TakesTooLong,
                     false => {}
@@ -214,7 +230,7 @@ fn follow(
     if let Some((stored, _, _)) = lookup.hit(now) {
         return Some(inquiry.answer(&stored, status, CacheVerdict::Collapsed));
     }
-    let stored = in_place_of(failure?, &inquiry.wish, lookup, now)?;
+    let stored = in_place_of(failure?.is_silence(), &inquiry.wish, lookup, now)?;
     Some(inquiry.answer(stored, status, CacheVerdict::Stale))
 }
 
@@ -232,8 +248,9 @@ fn may_wait(inquiry: &Inquiry, lookup: &Lookup) -> bool {
 }
 
 /// Whether the answer to this request could serve others: a HEAD's has no content, and one to a
-/// client's own precondition may be a 304.
+/// client's own precondition may be a 304, unless the whole is asked for in its place.
 fn may_lead(inquiry: &Inquiry, lookup: &Lookup) -> bool {
     let validates = lookup.stored.as_ref().is_some_and(|s| s.has_validator());
-    inquiry.parts.method == Method::GET && (validates || !inquiry.has_condition())
+    let whole = !inquiry.has_condition() || inquiry.fills_without_condition();
+    inquiry.parts.method == Method::GET && (validates || whole)
 }

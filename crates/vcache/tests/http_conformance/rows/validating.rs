@@ -39,6 +39,24 @@ pub(crate) const ROWS: &[Row] = &[
         get("if-none-match: \"1\"").gives(&[Status(304), Body(""), Has("etag: \"1\"")]),
         get("if-none-match: \"2\"").gives(&[Status(200), Body("a")]),
     ])),
+    row("RFC 9111 §4.3.2", May, "Where nothing is stored that could be validated, the whole is asked for in place of the client's precondition, which is answered from what comes.", All(&[
+        Serves(Config::default, &[
+            get("if-none-match: \"1\"").origin(200, TAGGED, "a").gives(&[Status(304), Body(""), AskedWithout("if-none-match"), Has("etag: \"1\""), Has("cache-status: Verve; fwd=uri-miss; fwd-status=200; stored")]),
+            get("").gives(&[Body("a")]),
+            get("if-none-match: \"1\"").gives(&[Status(304)]),
+        ]),
+        Serves(Config::default, &[
+            get("if-none-match: \"2\"").origin(200, TAGGED, "a").gives(&[Status(200), Body("a")]),
+        ]),
+        Serves(Config::default, &[
+            get("if-modified-since: Sun, 06 Nov 2022 11:00:00 GMT").origin(200, "cache-control: max-age=60\nlast-modified: Sun, 06 Nov 2022 10:00:00 GMT", "a").gives(&[Status(304), AskedWithout("if-modified-since")]),
+            get("").gives(&[Body("a")]),
+        ]),
+        Serves(Config::default, &[
+            get("if-none-match: \"1\"").origin(200, "cache-control: private\netag: \"1\"", "a").gives(&[Status(200), Body("a"), AskedWithout("if-none-match")]),
+            get("if-none-match: \"1\"").origin(304, "cache-control: private\netag: \"1\"", "").gives(&[Status(304), Asked("if-none-match: \"1\"")]),
+        ]),
+    ])),
     row("RFC 9111 §4.3.2", Must, "If-None-Match is compared weakly, member by member; * matches what there is.", All(&[
         NotModified("if-none-match: \"1\"", 200, "etag: \"1\"", true),
         NotModified("if-none-match: W/\"1\"", 200, "etag: \"1\"", true),

@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::load::account::Account;
 use crate::memory::{BuildError, Memory, MemoryBuilder};
 use crate::prefix::{Index, Ordered};
-use crate::shelf::Shelf;
+use crate::shelf::{KeyWeigher, Shelf};
+use crate::size;
 use crate::tags::Tags;
 use crate::terms::{Held, Terms};
 
@@ -27,6 +28,7 @@ pub struct CacheBuilder<K, V> {
     clock: Arc<dyn Clock>,
     listener: Option<Listener<K, V>>,
     index: Option<Box<dyn Index<K>>>,
+    key_weigher: KeyWeigher<K>,
 }
 
 impl<K, V> Cache<K, V>
@@ -43,6 +45,7 @@ where
             clock: Arc::new(SystemClock::new()),
             listener: None,
             index: None,
+            key_weigher: Arc::new(size::of_key),
         }
     }
 }
@@ -70,6 +73,14 @@ where
         self.memory = self
             .memory
             .weigher(move |key, held| weigh(key, &held.value).saturating_add(held.terms_weight()));
+        self
+    }
+
+    /// Says how many bytes a key alone holds beyond its own fixed size, for what is kept of keys
+    /// without a value: failures ([`Loading::negative_ttl`](crate::Loading), in a mebibyte).
+    /// Default: the length of strings and bytes, and nothing for other types.
+    pub fn key_weigher(mut self, weigh: impl Fn(&K) -> u64 + Send + Sync + 'static) -> Self {
+        self.key_weigher = Arc::new(weigh);
         self
     }
 
@@ -124,7 +135,8 @@ where
             .clock(Arc::clone(&self.clock))
             .name(self.name)
             .build()?;
-        let shelf = Shelf::new(memory, tags, account, self.clock, self.config.ttl_jitter_percent);
+        let jitter = self.config.ttl_jitter_percent;
+        let shelf = Shelf::new(memory, tags, account, self.clock, jitter, self.key_weigher);
         Ok(Cache::from_parts(shelf.indexed(self.index), &self.config))
     }
 }

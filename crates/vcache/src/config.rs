@@ -81,8 +81,8 @@ impl Default for Config {
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Loading {
     /// How long a failure is kept and returned without loading again. Default: none. Without it
-    /// each call after a failure asks the source again; too long hides that it is back. At most
-    /// some three thousand failures are kept.
+    /// each call after a failure asks the source again; too long hides that it is back. All that
+    /// are kept hold a mebibyte at most, some three thousand with short keys and texts.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration::option"))]
     pub negative_ttl: Option<Duration>,
     /// How long after its TTL a value is returned at once, while one refresh runs. Default: 0. In

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::size;
+
 /// Any error; what loaders and stores fail with.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -45,6 +47,14 @@ impl LoadError {
         match self {
             Self::Failed(error) => error.downcast_ref(),
             _ => None,
+        }
+    }
+
+    /// The bytes that it holds beside its own size, about.
+    pub(crate) fn weight(&self) -> u64 {
+        match self {
+            Self::Failed(error) => size::of_error(&**error),
+            _ => 0,
         }
     }
 

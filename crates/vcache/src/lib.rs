@@ -19,6 +19,7 @@ mod metrics;
 mod prefix;
 mod random;
 mod shelf;
+mod size;
 #[cfg(feature = "snapshot")]
 mod snapshot;
 #[cfg(feature = "disk")]

@@ -22,9 +22,12 @@ use crate::terms::{Age, Held, Terms, end};
 
 /// How long after a failed refresh the next may begin.
 const PAUSE: Duration = Duration::from_secs(1);
-/// What all kept failures may weigh, and what one does beside its entry.
+/// What all kept failures may weigh, and what one does beside its entry, key and text.
 const FAILURES: u64 = 1 << 20;
 const FAILURE: u64 = 256;
+
+/// Says how many bytes a key holds beside its own size.
+pub(crate) type KeyWeigher<K> = Arc<dyn Fn(&K) -> u64 + Send + Sync>;
 
 /// The shelf of one cache.
 pub(crate) struct Shelf<K, V> {
@@ -34,6 +37,7 @@ pub(crate) struct Shelf<K, V> {
     pub(crate) clock: Arc<dyn Clock>,
     index: Option<Box<dyn Index<K>>>,
     failures: OnceLock<Option<Memory<K, LoadError>>>,
+    key_weigher: KeyWeigher<K>,
     /// Whether any value ever had lifetimes of its own; if not, look-ups ask for none.
     timed: AtomicBool,
     jitter: f64,
@@ -79,6 +83,7 @@ impl<K, V> Shelf<K, V> {
         account: Arc<Account>,
         clock: Arc<dyn Clock>,
         jitter_percent: u8,
+        key_weigher: KeyWeigher<K>,
     ) -> Self {
         Self {
             memory,
@@ -87,6 +92,7 @@ impl<K, V> Shelf<K, V> {
             clock,
             index: None,
             failures: OnceLock::new(),
+            key_weigher,
             timed: AtomicBool::new(false),
             jitter: f64::from(jitter_percent.min(100)) / 100.0,
             random: Random::new(),
@@ -166,7 +172,7 @@ impl<K, V> Shelf<K, V> {
     }
 }
 
-impl<K: Hash + Eq + Clone, V: Clone> Shelf<K, V> {
+impl<K: Hash + Eq + Clone + 'static, V: Clone> Shelf<K, V> {
     /// Looks for a value, and whether it is due for a refresh.
     pub(crate) fn look<Q>(&self, key: &Q) -> Look<V>
     where
@@ -261,7 +267,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Shelf<K, V> {
         }
         let build = || {
             let failures = Memory::builder().name("failures").max_weight(FAILURES).shards(1);
-            failures.weigher(|_, _| FAILURE).clock(Arc::clone(&self.clock)).build().ok()
+            let of_key = Arc::clone(&self.key_weigher);
+            let weigh = move |key: &K, error: &LoadError| {
+                FAILURE.saturating_add(of_key(key)).saturating_add(error.weight())
+            };
+            failures.weigher(weigh).clock(Arc::clone(&self.clock)).build().ok()
         };
         if let Some(failures) = self.failures.get_or_init(build) {
             failures.insert_if(key, error.clone(), Keep { ttl, ..Keep::new() }, wanted);

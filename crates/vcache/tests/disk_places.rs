@@ -140,6 +140,8 @@ async fn a_read_only_place_is_told_when_opening_and_nothing_in_it_is_touched() {
     let (pending, _) = writer(&filled, true).unwrap();
     pending.put("a".to_owned(), "v".to_owned()).await.unwrap();
     pending.close(Duration::ZERO).await;
+    // Again, for the end of the journal.
+    pending.close(Duration::from_secs(20)).await;
     let files = || -> Vec<_> {
         let mut found: Vec<_> = fs::read_dir(&filled).unwrap().map(|e| e.unwrap().path()).collect();
         found.sort();

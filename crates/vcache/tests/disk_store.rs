@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use tempfile::TempDir;
 use vcache::{DiskConfig, DiskStore, OnCorrupt, OpenError, Store, StoreError};
 
@@ -321,4 +322,36 @@ fn settings_that_cannot_work_are_refused() {
     assert_eq!(setting(DiskConfig { max_tags: 0, ..place.config() }), "max_tags");
     assert_eq!(setting(DiskConfig { sweep: Duration::ZERO, ..place.config() }), "sweep");
     assert!(!Path::new(&place.path()).exists());
+}
+
+/// A damaged row is met while its key's next value waits for the file.
+async fn replaced_while_it_is_found(damaged: &str, next: Bytes) -> Option<Bytes> {
+    let place = Place::filled(3).await;
+    let store = place.open();
+    let other = rusqlite::Connection::open(place.path()).unwrap();
+    other.execute(damaged, ()).unwrap();
+    loop {
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let mut set = Box::pin(store.set("k2", next.clone(), None));
+        // Queued, and waiting for the file.
+        assert!((&mut set).now_or_never().is_none());
+        assert_eq!(value(&store, "k2").await, None);
+        other.execute_batch("ROLLBACK").unwrap();
+        if set.await.is_ok() {
+            break;
+        }
+    }
+    // After this, what was queued is done.
+    store.set("other", Bytes::new(), None).await.unwrap();
+    value(&store, "k2").await
+}
+
+#[tokio::test]
+async fn a_value_that_took_the_place_of_a_damaged_one_stays() {
+    let damage = "UPDATE entries SET value = x'00' WHERE key = CAST('k2' AS BLOB)";
+    let found = replaced_while_it_is_found(damage, page(7)).await;
+    assert_eq!(found, Some(page(7)));
+    // The same as was damaged, with the same checksum.
+    let found = replaced_while_it_is_found(damage, page(2)).await;
+    assert_eq!(found, Some(page(2)));
 }

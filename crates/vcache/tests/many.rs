@@ -239,3 +239,44 @@ proptest! {
         prop_assert_eq!(even.len(), all);
     }
 }
+
+fn remembering() -> (Squares, ManualClock) {
+    let clock = ManualClock::new();
+    let loading = Loading { negative_ttl: Some(Duration::from_secs(60)), ..Loading::default() };
+    let config = Config { loading, ..Config::default() };
+    (Cache::builder().config(config).clock(clock.clone()).build().unwrap(), clock)
+}
+
+#[tokio::test]
+async fn a_failure_that_is_kept_holds_for_many_as_for_one() {
+    let (cache, clock) = remembering();
+    let fail = || async { Err::<u32, _>(io::Error::other("no")) };
+    cache.get_or_load(2, fail).await.unwrap_err();
+    let source = Source::default();
+    let own = source.clone();
+    let failed = cache.get_many_or_load([2, 4], move |keys| own.load(keys)).await;
+    assert!(matches!(failed, Err(LoadError::Failed(_))), "{failed:?}");
+    // What was not known to fail was loaded.
+    assert_eq!(source.asked(), [[4]]);
+    assert_eq!(cache.get(&4), Some(16));
+    clock.advance(Duration::from_secs(60));
+    let own = source.clone();
+    let found = cache.get_many_or_load([2, 4], move |keys| own.load(keys)).await.unwrap();
+    assert_eq!(found, HashMap::from([(2, 4), (4, 16)]));
+}
+
+#[tokio::test]
+async fn a_failure_of_many_is_kept_for_each_and_for_nobody_else() {
+    let (cache, _clock) = remembering();
+    let fail = |_| async { Err(io::Error::other("no")) };
+    cache.get_many_or_load([2, 4], fail).await.unwrap_err();
+    let source = Source::default();
+    let own = source.clone();
+    let (many, other) = tokio::join!(
+        cache.get_many_or_load([2, 6], move |keys| own.load(keys)),
+        cache.get_or_load(6, || async { Ok::<_, Infallible>(1000) }),
+    );
+    assert!(many.is_err());
+    assert_eq!(other.unwrap(), 36);
+    assert_eq!(source.asked(), [[6]]);
+}

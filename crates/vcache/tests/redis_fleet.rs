@@ -208,6 +208,25 @@ async fn nobody_waits_longer_than_he_wants() {
 }
 
 #[tokio::test]
+async fn waiting_for_ever_is_waiting_and_a_lease_of_no_time_is_refused() {
+    let redis = Redis::start().await;
+    let store = redis.store();
+    let held = acquired(&store, "a", LONG).await.unwrap();
+    let patient = tiers(redis.store(), Fleet { wait: Duration::MAX, ..fleet() });
+    let loading = tokio::spawn(async move {
+        let load = || async { Err::<Bytes, _>(std::io::Error::other("not asked")) };
+        patient.get_or_load("a", load).await.unwrap()
+    });
+    let keeping = Keeping { ttl: Some(LONG), ..Keeping::default() };
+    assert!(store.fill(&held, Bytes::from("theirs"), keeping).await.unwrap());
+    assert_eq!(loading.await.unwrap(), "theirs");
+
+    let void = Fleet { lease: Duration::ZERO, ..fleet() };
+    let built = Tiered::<Bytes, _, _>::builder(redis.store(), Raw).fleet(void).build();
+    assert!(built.unwrap_err().to_string().contains("`lease` is 0"));
+}
+
+#[tokio::test]
 async fn without_redis_each_loads_for_itself() {
     let mut redis = Redis::start().await;
     let cache = tiers(redis.store(), fleet());

@@ -372,3 +372,36 @@ async fn a_loader_may_use_the_cache_itself() {
     settle().await;
     assert_eq!(cache.get(&7), Some(17));
 }
+
+/// How many of 64 failures are kept whose keys and texts are so long.
+async fn kept_failures(key: usize, text: usize) -> usize {
+    let negative_ttl = Some(500 * SECOND);
+    let config =
+        Config { loading: Loading { negative_ttl, ..Loading::default() }, ..Config::default() };
+    let cache = Cache::<String, u32>::builder().config(config).build().unwrap();
+    let (mut kept, padding) = (0, "x".repeat(key));
+    for _ in 0..2 {
+        kept = 64;
+        for number in 0..64 {
+            let loads = Arc::new(AtomicU32::new(0));
+            let counted = Arc::clone(&loads);
+            let load = move || async move {
+                counted.fetch_add(1, Ordering::Relaxed);
+                Err(io::Error::other("x".repeat(text)))
+            };
+            cache.get_or_load(format!("{number}{padding}"), load).await.unwrap_err();
+            kept -= usize::try_from(loads.load(Ordering::Relaxed)).unwrap();
+        }
+    }
+    kept
+}
+
+#[tokio::test]
+async fn failures_are_kept_as_long_as_their_keys_and_texts_fit_a_mebibyte() {
+    assert_eq!(kept_failures(10, 10).await, 64);
+    let large = kept_failures(100 << 10, 10).await;
+    assert!(large <= 10, "{large}");
+    let wordy = kept_failures(10, 100 << 10).await;
+    assert!(wordy <= 10, "{wordy}");
+    assert_eq!(kept_failures(2 << 20, 10).await, 0);
+}

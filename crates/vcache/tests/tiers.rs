@@ -1,4 +1,5 @@
 //! Tiers behind memory: time limits, breakers, chains, many keys, stale values, and writes.
+#![cfg(feature = "tokio")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -399,6 +400,56 @@ async fn a_load_that_meets_a_removal_leaves_nothing_in_the_store() {
     assert_eq!(loader.await.unwrap(), "old");
     assert_eq!(store.store.get("a").await.unwrap(), None);
     assert_eq!(cache.get_near("a"), None);
+}
+
+#[tokio::test]
+async fn a_sweep_takes_what_is_on_its_way_to_the_store() {
+    for prefix in [None, Some("a")] {
+        let clock = ManualClock::new();
+        let barrier = Arc::new(Notify::new());
+        let store = Watched { barrier: Some(Arc::clone(&barrier)), ..Watched::new(&clock) };
+        let cache = plain(&store, &clock);
+        let loader = tokio::spawn({
+            let cache = cache.clone();
+            async move { cache.get_or_load("a", load("old")).await.unwrap() }
+        });
+        while store.writes() == 0 {
+            tokio::task::yield_now().await;
+        }
+        match prefix {
+            None => cache.clear().await.unwrap(),
+            Some(prefix) => assert_eq!(cache.remove_prefix(prefix).await.unwrap(), 0),
+        }
+        barrier.notify_one();
+        assert_eq!(loader.await.unwrap(), "old");
+        assert_eq!(store.store.get("a").await.unwrap(), None, "{prefix:?}");
+        assert_eq!(cache.get_near("a"), None);
+    }
+}
+
+#[tokio::test]
+async fn many_that_meet_a_write_leave_nothing_in_the_store() {
+    let clock = ManualClock::new();
+    let store = Watched::new(&clock);
+    let cache = plain(&store, &clock);
+    let source = cache.clone();
+    let keys = ["removed", "replaced", "around", "left"];
+    let found = cache
+        .get_many_or_load(keys, |missing| async move {
+            // Each begins and ends while the source is being read.
+            source.remove("removed").await.unwrap();
+            source.insert("replaced", "new".to_owned(), None).await.unwrap();
+            let (_, removed) = source.write_around(&["around"], async {}).await;
+            removed.unwrap();
+            let old = |key: Arc<str>| (key, "old".to_owned());
+            Ok::<_, Infallible>(missing.into_iter().map(old).collect())
+        })
+        .await
+        .unwrap();
+    assert_eq!(found.len(), 4);
+    let stored = store.store.get_many(&keys).await.unwrap();
+    let stored: Vec<_> = stored.into_iter().map(|found| found.map(|found| found.value)).collect();
+    assert_eq!(stored, [None, Some("new".into()), None, Some("old".into())]);
 }
 
 #[tokio::test]

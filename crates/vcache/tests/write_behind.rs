@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ type Batch = Vec<(u32, Change<u32>)>;
 struct Source {
     batches: Arc<Mutex<Vec<Batch>>>,
     away: Arc<AtomicBool>,
+    /// Milliseconds that it takes for a batch.
+    slow: Arc<AtomicU64>,
     attempts: Arc<Mutex<Vec<Instant>>>,
 }
 
@@ -44,12 +46,17 @@ impl Source {
         if self.away.load(Ordering::Relaxed) {
             return Err(io::Error::other("away"));
         }
+        sleep(Duration::from_millis(self.slow.load(Ordering::Relaxed))).await;
         self.batches.lock().unwrap().push(batch);
         Ok(())
     }
 
     fn away(&self, away: bool) {
         self.away.store(away, Ordering::Relaxed);
+    }
+
+    fn slow(&self, millis: u64) {
+        self.slow.store(millis, Ordering::Relaxed);
     }
 
     fn batches(&self) -> Vec<Batch> {
@@ -241,11 +248,57 @@ async fn a_flush_does_not_wait_for_what_comes_later() {
     assert_eq!(writer.pending(&1), None);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_flush_waits_for_what_came_while_an_older_write_of_its_key_was_on_its_way() {
+    let source = Source::default();
+    let writer = source.writer(WriteBehindConfig { interval: LONG, ..config() });
+    source.slow(10);
+    writer.put(1, 1).await.unwrap();
+    let first = writer.clone();
+    let first = tokio::spawn(async move { first.flush().await });
+    sleep(Duration::from_millis(5)).await;
+    writer.put(1, 2).await.unwrap();
+    writer.flush().await;
+    assert_eq!(source.state()[&1], Change::Put(2));
+    first.await.unwrap();
+}
+
+/// Waits after failures that no test lives to see the end of.
+fn patient() -> WriteBehindConfig {
+    let days = Duration::from_secs(1_000_000);
+    WriteBehindConfig { backoff: days, max_backoff: days, ..config() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_tries_at_once_whatever_has_failed_before() {
+    let source = Source::default();
+    let writer = source.writer(patient());
+    source.away(true);
+    writer.put(1, 1).await.unwrap();
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(writer.stats().failures, 1);
+    source.away(false);
+    let report = writer.close(Duration::from_secs(1)).await;
+    assert_eq!((report.written, report.left), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_tries_at_once_whatever_has_failed_before() {
+    let source = Source::default();
+    let writer = source.writer(patient());
+    source.away(true);
+    writer.put(1, 1).await.unwrap();
+    sleep(Duration::from_secs(2)).await;
+    source.away(false);
+    timeout(Duration::from_secs(1), writer.flush()).await.unwrap();
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Put(u32, u32),
     Remove(u32),
     Away(bool),
+    Slow(u64),
     Pass(u64),
     Flush,
 }
@@ -255,6 +308,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..12_u32, any::<u32>()).prop_map(|(key, value)| Step::Put(key, value)),
         2 => (0..12_u32).prop_map(Step::Remove),
         1 => any::<bool>().prop_map(Step::Away),
+        1 => (0..1500_u64).prop_map(Step::Slow),
         2 => (0..3000_u64).prop_map(Step::Pass),
         1 => Just(Step::Flush),
     ]
@@ -286,6 +340,7 @@ proptest! {
                         writer.remove(key).await.unwrap();
                     }
                     Step::Away(away) => source.away(away),
+                    Step::Slow(millis) => source.slow(millis),
                     Step::Pass(millis) => sleep(Duration::from_millis(millis)).await,
                     Step::Flush => {
                         source.away(false);

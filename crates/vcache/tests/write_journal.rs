@@ -5,11 +5,12 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use vcache::{Change, JournalConfig, OnCorrupt, OpenError, Raw, WriteBehind};
-use vcache::{WriteBehindBuildError, WriteBehindConfig};
+use vcache::{WriteBehindBuildError, WriteBehindConfig, WriteError};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -47,6 +48,8 @@ async fn leave(path: &Path) {
     writer.put("a".to_owned(), "2".to_owned()).await.unwrap();
     writer.remove("b".to_owned()).await.unwrap();
     assert_eq!(writer.close(Duration::ZERO).await.left, 3);
+    // Again, for the end of the journal.
+    assert_eq!(writer.close(LIMIT).await.left, 3);
 }
 
 #[tokio::test]
@@ -81,6 +84,62 @@ async fn what_is_left_may_be_more_than_may_be_pending() {
     put("x").await.unwrap();
     put("y").await.unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(20), put("z")).await.is_err());
+}
+
+/// One more connection to the file, as another process might have.
+fn other(path: &Path) -> rusqlite::Connection {
+    rusqlite::Connection::open(path).unwrap()
+}
+
+#[tokio::test]
+async fn an_older_write_is_never_written_over_a_newer_one_that_the_journal_had_no_room_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let (away, taken) = (Arc::new(AtomicBool::new(true)), Taken::default());
+    let (seen, into) = (Arc::clone(&away), Arc::clone(&taken));
+    let write = move |batch: Vec<_>| {
+        if seen.load(Ordering::Relaxed) {
+            return std::future::ready(Err(io::Error::other("away")));
+        }
+        into.lock().unwrap().extend(batch);
+        std::future::ready(Ok(()))
+    };
+    let writer = WriteBehind::builder(write).journal(config(&path), Raw, Raw).build().unwrap();
+    writer.put("a".to_owned(), "1".to_owned()).await.unwrap();
+    let full = "CREATE TRIGGER full BEFORE INSERT ON pending WHEN NEW.value = x'32'
+        BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    let file = other(&path);
+    file.execute_batch(full).unwrap();
+    let refused = writer.put("a".to_owned(), "2".to_owned()).await;
+    assert!(matches!(refused, Err(WriteError::Journal(_))), "{refused:?}");
+    away.store(false, Ordering::Relaxed);
+    assert_eq!(writer.close(LIMIT).await.left, 0);
+    let put = |value: &str| ("a".to_owned(), Change::Put(value.to_owned()));
+    assert_eq!(*taken.lock().unwrap(), [put("2")]);
+    let (writer, taken) = build(config(&path), 9, false).unwrap();
+    writer.close(LIMIT).await;
+    assert_eq!(*taken.lock().unwrap(), []);
+}
+
+#[tokio::test]
+async fn closing_does_not_wait_for_a_journal_beyond_its_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let (writer, _) = build(config(&path), 9, true).unwrap();
+    writer.put("a".to_owned(), "1".to_owned()).await.unwrap();
+    let file = other(&path);
+    file.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let late = writer.clone();
+    let late = tokio::spawn(async move { late.put("b".to_owned(), "1".to_owned()).await });
+    while writer.stats().pending < 2 {
+        tokio::task::yield_now().await;
+    }
+    let report = writer.close(Duration::from_millis(1)).await;
+    // Had it waited for the journal, that would have answered: it waits for its file, in vain.
+    assert!(!late.is_finished());
+    assert_eq!(report.left, 2);
+    file.execute_batch("ROLLBACK").unwrap();
+    drop(late.await);
 }
 
 #[tokio::test]

@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
@@ -67,4 +71,37 @@ async fn of_writes_at_once_none_stays() {
     assert_eq!(cache.get(&1), None);
     writer.write(1, 3, |_, _| async { Ok::<_, Infallible>(()) }).await.unwrap();
     assert_eq!(cache.get(&1), Some(3));
+}
+
+#[test]
+fn a_listener_may_write_the_key_that_it_hears_of() {
+    type Writer = Arc<OnceLock<WriteThrough<u8, u8>>>;
+    let (done, ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (writer, told) = (Writer::default(), Arc::new(AtomicUsize::new(0)));
+        let (own, telling) = (Arc::clone(&writer), Arc::clone(&told));
+        let listener = move |key: &u8, _: &u8, _| {
+            if telling.fetch_add(1, Ordering::Relaxed) == 0 {
+                let write =
+                    own.get().unwrap().write(*key, 9, |_, _| ready(Ok::<_, Infallible>(())));
+                write.now_or_never().unwrap().unwrap();
+            }
+        };
+        let cache = Cache::builder().listener(listener).build().unwrap();
+        let writer = writer.get_or_init(|| WriteThrough::new(cache.clone()));
+        let write = |key, _| {
+            // A load has come between: the value that is written takes its place.
+            cache.insert(key, 0);
+            ready(Ok::<_, Infallible>(()))
+        };
+        writer.write(1, 2, write).now_or_never().unwrap().unwrap();
+        let known = cache.get(&1);
+        // Nothing is remembered of either write.
+        writer.write(1, 3, |_, _| ready(Ok::<_, Infallible>(()))).now_or_never().unwrap().unwrap();
+        done.send((told.load(Ordering::Relaxed), known, cache.get(&1))).unwrap();
+    });
+    let (told, known, last) = ended.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert!(told > 0);
+    // Two writes at once: which the source has is not known.
+    assert_eq!((known, last), (None, Some(3)));
 }

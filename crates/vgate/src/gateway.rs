@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use verve::metrics::Recorder;
@@ -22,6 +23,9 @@ use crate::logging;
 use crate::reload::Reload;
 use crate::say::{chain, complain, failed};
 use crate::state::State;
+
+/// How long caches may take at the end to write what they have stored to their lower tiers.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// A gateway that is about to run.
 #[derive(Debug)]
@@ -83,6 +87,7 @@ impl Gateway {
         reload_until_drained(hangups, &reload, &shutdown).await;
         health.set_draining();
         drain(running, &shutdown).await;
+        state.graph().close(CLOSING).await;
         if let Some(admin) = admin {
             admin.stop().await;
         }
@@ -112,7 +117,7 @@ impl Gateway {
 /// What `/health` looks at: an upstream without an eligible endpoint is a warning, not a reason to
 /// take no traffic, because other routes work and every gateway would turn unready at once.
 fn health(state: &Arc<State>) -> Result<Health, Failure> {
-    let state = Arc::clone(state);
+    let (state, again) = (Arc::clone(state), Arc::clone(state));
     let check = Check::optional("upstreams", move || {
         let graph = state.graph();
         let down: Vec<&str> = graph.upstreams_in_panic().collect();
@@ -122,9 +127,23 @@ fn health(state: &Arc<State>) -> Result<Health, Failure> {
         };
         std::future::ready(result)
     });
+    let caches = caches(again);
     let builder = Health::builder().version(env!("CARGO_PKG_VERSION")).service("vgate");
-    let health = builder.check(check).start();
+    let health = builder.check(check).check(caches).start();
     health.map_err(|error| failed(&format!("error: {}", chain(&error))))
+}
+
+/// A cache without its disk or Redis still serves, from memory and the origin.
+fn caches(state: Arc<State>) -> Check {
+    Check::optional("caches", move || {
+        let graph = state.graph();
+        let needy: Vec<&str> = graph.caches_in_need().collect();
+        let result = match needy.as_slice() {
+            [] => Ok(()),
+            names => Err(format!("without a tier, or out of touch: {}", names.join(", "))),
+        };
+        std::future::ready(result)
+    })
 }
 
 /// The first SIGTERM or SIGINT drains, the second ends the process at once.

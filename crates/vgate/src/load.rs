@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path as FilePath;
 
 use crate::build::dry_run;
+use crate::build::files::check_files;
 use crate::config::Config;
 use crate::config::check::check;
 use crate::config::document::{Document, MOST_PROBLEMS, Path};
@@ -21,10 +22,31 @@ use crate::logging::coloured;
 ///
 /// Fails with a text for people: every mistake at its place, or why the file cannot be read.
 pub(crate) fn load(file: &FilePath) -> Result<Config, String> {
+    load_with(file, &faults)
+}
+
+/// The same, and looks whether the files of caches can be opened. A gateway runs without them,
+/// but whoever asks wants to know.
+///
+/// # Errors
+///
+/// As [`load`].
+pub(crate) fn load_strictly(file: &FilePath) -> Result<Config, String> {
+    load_with(file, &|config| {
+        let mut faults = faults(config);
+        faults.extend(check_files(config));
+        faults
+    })
+}
+
+/// What finds the mistakes of a configuration.
+type Finds = dyn Fn(&Config) -> Vec<(Path, Fault)>;
+
+fn load_with(file: &FilePath, finds: &Finds) -> Result<Config, String> {
     let name = file.display().to_string();
     let text = fs::read_to_string(file).map_err(|error| unreadable(&name, &error))?;
     let lookup = |name: &str| std::env::var(name).ok();
-    read(&text, &lookup).map_err(|problems| {
+    read_with(&text, &lookup, finds).map_err(|problems| {
         let drawn = render(&name, &text, &problems, coloured(std::io::stderr().is_terminal()));
         let count = match problems.len() {
             1 => "1 mistake".to_owned(),
@@ -49,9 +71,18 @@ fn unreadable(name: &str, error: &std::io::Error) -> String {
 /// # Errors
 ///
 /// Fails with every mistake found.
+#[cfg(test)]
 pub(crate) fn read(
     text: &str,
     lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Vec<Problem>> {
+    read_with(text, lookup, &faults)
+}
+
+fn read_with(
+    text: &str,
+    lookup: &dyn Fn(&str) -> Option<String>,
+    finds: &Finds,
 ) -> Result<Config, Vec<Problem>> {
     let (mut document, mut problems) = Document::parse(text);
     if !problems.is_empty() {
@@ -60,11 +91,11 @@ pub(crate) fn read(
     }
     document.change_texts(&|value| expand(value, lookup), &mut problems);
     let config: Option<Config> = document.read(&mut problems);
-    let found = config.as_ref().map(faults).unwrap_or_default();
+    let found = config.as_ref().map(finds).unwrap_or_default();
     match config {
         Some(config) if problems.is_empty() && found.is_empty() => Ok(config),
         _ => {
-            place(document, found, &mut problems);
+            place(document, found, finds, &mut problems);
             Err(problems)
         }
     }
@@ -72,7 +103,12 @@ pub(crate) fn read(
 
 /// Reports what was `found` at its place. A part stops at the first of its mistakes: so the field
 /// that it names is cut out and the rest looked at again, until no other field is named.
-fn place(mut document: Document<'_>, found: Vec<(Path, Fault)>, problems: &mut Vec<Problem>) {
+fn place(
+    mut document: Document<'_>,
+    found: Vec<(Path, Fault)>,
+    finds: &Finds,
+    problems: &mut Vec<Problem>,
+) {
     let parsed: Vec<_> = problems.iter().map(|problem| problem.span.clone()).collect();
     let (mut found, mut seen) = (found, Vec::new());
     for round in 0..MOST_PROBLEMS {
@@ -95,7 +131,7 @@ fn place(mut document: Document<'_>, found: Vec<(Path, Fault)>, problems: &mut V
         }
         fields.iter().for_each(|field| document.cut(field));
         let rest: Option<Config> = document.read(&mut Vec::new());
-        found = rest.as_ref().map(faults).unwrap_or_default();
+        found = rest.as_ref().map(finds).unwrap_or_default();
         found.retain(|(_, fault)| !seen.contains(fault));
     }
 }

@@ -12,9 +12,10 @@ use super::Cache;
 use crate::config::Loading;
 use crate::error::{BoxError, LoadError};
 use crate::load::fill::{Fill, Why};
+use crate::load::flight::Ticket;
 use crate::load::leader::Behind;
 use crate::load::loaded::Loaded;
-use crate::load::many::Wanted;
+use crate::load::many::{Each, Wanted};
 use crate::shelf::Birth;
 use crate::terms::Held;
 
@@ -42,7 +43,8 @@ where
     ///
     /// # Errors
     ///
-    /// When the load of any key fails; what others have brought is kept.
+    /// When the load of any key fails; what others have brought is kept. A failure that is kept for
+    /// a key ([`Loading::negative_ttl`]) is one; the others are loaded all the same.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -123,8 +125,15 @@ where
         let fill = self.fill(*loading, Why::Missing);
         let load = move |wanted| fill_many(fill, wanted, load);
         let behind = Behind { refreshes: &self.inner.refreshes, loading };
-        let loaded = self.inner.flight.run_many(missing, load, Some(behind)).await?;
-        Ok(loaded.into_iter().map(|(key, held)| (key, held.value)).collect())
+        let (mut found, mut failed) = (HashMap::with_capacity(missing.len()), None);
+        for (key, ended) in self.inner.flight.run_each(missing, load, Some(behind)).await? {
+            match ended {
+                Ok(held) => drop(found.insert(key, held.value)),
+                Err(LoadError::Absent) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(found), Err)
     }
 }
 
@@ -133,7 +142,7 @@ async fn fill_many<K, V, F, Fut>(
     fill: Fill<K, V>,
     wanted: Wanted<K>,
     load: F,
-) -> Result<HashMap<K, Held<V>>, LoadError>
+) -> Result<Each<K, Held<V>>, LoadError>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
@@ -143,9 +152,8 @@ where
     let shelf = Arc::clone(&fill.shelf);
     let (mut known, mut tickets) = (HashMap::new(), Vec::with_capacity(wanted.len()));
     for (key, ticket) in wanted {
-        // Another load may have ended between the caller's look and this one's start.
-        match shelf.newer(&key, None) {
-            Some(held) => drop(known.insert(key, held)),
+        match fill.known(&key) {
+            Some(ended) => drop(known.insert(key, ended)),
             None => tickets.push((key, ticket)),
         }
     }
@@ -161,20 +169,23 @@ where
     };
     let result = fill.limits.run(&fill.loading, measured).await;
     let (mut loaded, birth) = match result {
-        Ok(loaded) => loaded,
+        Ok((loaded, birth)) => {
+            shelf.account.took(birth.load_time);
+            (loaded, birth)
+        }
         Err(error) => {
-            for (key, ticket) in tickets {
-                shelf.fail(key, &error, fill.loading.negative_ttl, || ticket.is_current());
-            }
-            return Err(error);
+            let failed = |(key, ticket): (K, Ticket)| {
+                let ended = fill.failed(key.clone(), &ticket, error.clone());
+                (key, ended)
+            };
+            known.extend(tickets.into_iter().map(failed));
+            return Ok(known);
         }
     };
-    shelf.account.took(birth.load_time);
     for (key, ticket) in tickets {
         if let Some(loaded) = loaded.remove(&key) {
-            let own = key.clone();
-            let held = shelf.keep(own, loaded, &fill.loading, birth, || ticket.is_current());
-            known.insert(key, held);
+            let held = fill.brought(key.clone(), &ticket, loaded, birth);
+            known.insert(key, Ok(held));
         }
     }
     Ok(known)

@@ -81,6 +81,7 @@ impl Ear {
     fn apply(&self, what: Invalidation<'_>) {
         self.figures.invalidations.fetch_add(1, Ordering::Relaxed);
         self.figures.meters.invalidated();
+        self.near.told(what);
         let drops = self.near.drops();
         match what {
             Invalidation::Key(key) => drops.drop_key(key),

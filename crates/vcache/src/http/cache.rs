@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use vhttp::CacheVerdict;
 
@@ -9,6 +10,7 @@ use crate::http::background::Background;
 use crate::http::config::{BuildError, Config};
 use crate::http::engine::Engine;
 use crate::http::purge::{Purge, PurgeError, Purged};
+use crate::http::tiers::TiersStats;
 use crate::memory::{Curve, Stats};
 
 /// A shared HTTP cache in memory (RFC 9111).
@@ -51,7 +53,10 @@ pub struct HttpStats {
 }
 
 impl HttpCache {
-    /// Checks the settings and makes an empty cache.
+    /// Checks the settings and makes an empty cache, in front of what its disk and its Redis have.
+    ///
+    /// A file is opened here; nothing is connected. What works for the tiers below memory begins in
+    /// the runtime that this is called in, or else in that of the first miss, and ends with it.
     ///
     /// # Errors
     ///
@@ -59,7 +64,9 @@ impl HttpCache {
     pub fn new(config: Config) -> Result<Self, BuildError> {
         let max = usize::try_from(config.max_refreshes).unwrap_or(usize::MAX);
         let background = Arc::new(Background::new(max, config.refresh_timeout));
-        Ok(Self { engine: Arc::new(Engine::new(config)?), background })
+        let engine = Arc::new(Engine::new(config)?);
+        engine.start();
+        Ok(Self { engine, background })
     }
 
     /// The settings.
@@ -75,13 +82,53 @@ impl HttpCache {
     /// and by tag the cost is that of the responses that are there; by prefix, by host and of
     /// everything it is that of looking at every key once, some tens of nanoseconds each.
     ///
-    /// Cancel safety: a dropped future has purged everything if it was polled, or nothing.
+    /// With tiers below memory it is written where all of them find it first, and returns when that
+    /// is done: no process that shares the Redis serves from there what was stored before, and
+    /// their memories hear of it at once, mostly within milliseconds.
+    ///
+    /// Cancel safety: a dropped future has purged everything or nothing. With tiers below, these
+    /// may have been purged and memory not.
     ///
     /// # Errors
     ///
-    /// When the purge names nothing; see [`PurgeError`].
+    /// When the purge names nothing; or when the tiers below cannot be told now, memory being
+    /// purged all the same. See [`PurgeError`].
     pub async fn purge(&self, purge: &Purge) -> Result<Purged, PurgeError> {
-        self.engine.purge(purge)
+        self.engine.purge_everywhere(purge).await
+    }
+
+    /// The figures of the tiers below memory; `None` where the settings ask for none.
+    #[must_use]
+    pub fn tiers(&self) -> Option<TiersStats> {
+        self.engine.tiers.as_ref().map(|tiers| tiers.stats(self.engine.now()))
+    }
+
+    /// Waits until what was stored is on the tiers below memory as well, but no longer than `most`;
+    /// whether it is.
+    ///
+    /// Cancel safety: a dropped future has waited for nothing.
+    pub async fn flush(&self, most: Duration) -> bool {
+        match &self.engine.tiers {
+            Some(tiers) => tiers.flush(most).await,
+            None => true,
+        }
+    }
+
+    /// Waits as [`flush`](Self::flush) does, and closes the tier on disk. To be called at the end:
+    /// what waits is lost otherwise, though nothing is damaged.
+    ///
+    /// Cancel safety: a dropped future has closed the disk or not.
+    pub async fn close(&self, most: Duration) -> bool {
+        match &self.engine.tiers {
+            Some(tiers) => tiers.close(most).await,
+            None => true,
+        }
+    }
+
+    /// Gives back the memory of all that is stored. What is on the tiers below stays there, and is
+    /// found there again; without tiers it is lost. This is no [`purge`](Self::purge).
+    pub fn empty_memory(&self) {
+        self.engine.memory().clear();
     }
 
     /// Removes every variant that is stored for an absolute URL, and returns how many there were;

@@ -141,7 +141,15 @@ impl Flights {
     }
 
     fn lead(self: &Arc<Self>, key: FlightKey, flight: Arc<Flight>) -> Lead {
-        Lead { flights: Arc::clone(self), keys: vec![key], flight, how: End::Failed, failure: None }
+        Lead {
+            flights: Arc::clone(self),
+            keys: vec![key],
+            flight,
+            how: End::Failed,
+            failure: None,
+            #[cfg(feature = "redis")]
+            held: None,
+        }
     }
 
     /// One more asks for those on `follower`'s flight; `None` when that is over.
@@ -165,9 +173,22 @@ pub(crate) struct Lead {
     flight: Arc<Flight>,
     how: End,
     failure: Option<Failure>,
+    /// What is held for all as long as this leads.
+    #[cfg(feature = "redis")]
+    held: Option<Held>,
 }
 
+/// Anything that ends when it is dropped.
+#[cfg(feature = "redis")]
+type Held = Box<dyn std::fmt::Debug + Send + Sync>;
+
 impl Lead {
+    /// Holds something until this has ended.
+    #[cfg(feature = "redis")]
+    pub(crate) fn hold(&mut self, held: Held) {
+        self.held = Some(held);
+    }
+
     /// Lets followers, those to come included, read the answer while it arrives.
     pub(crate) fn share(&mut self, filling: Arc<Filling>) {
         if !matches!(self.flight.news(), News::Waiting) {

@@ -3,6 +3,12 @@
 use std::time::Duration;
 
 use crate::http::tags::TagRules;
+#[cfg(feature = "disk")]
+use crate::store::disk::DiskConfig;
+#[cfg(feature = "redis")]
+use crate::store::redis::RedisConfig;
+#[cfg(feature = "redis")]
+use crate::tiered::Fleet;
 
 /// Groups of one response that every cache has room for (RFC 9875 §2).
 const MIN_GROUPS: u32 = 32;
@@ -157,6 +163,55 @@ pub struct Config {
     /// Longest time of such a fetch, the body included. Default: 30 s.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
     pub refresh_timeout: Duration,
+    /// Keeps responses in a file as well, which outlives the process. Default: none. One cache, one
+    /// file. Where it cannot be opened the cache is in memory only, and says so.
+    #[cfg(feature = "disk")]
+    pub disk: Option<DiskConfig>,
+    /// Bytes that the body of a response on disk may have. Default: 8 MiB. SQLite keeps none larger
+    /// than half of the file.
+    #[cfg(feature = "disk")]
+    #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
+    pub disk_max_object_size: u64,
+    /// How long the disk may take for a read; then the origin is asked. Default: 250 ms.
+    #[cfg(feature = "disk")]
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub disk_timeout: Duration,
+    /// Keeps responses in Redis or Valkey as well, for all caches of this name that share it, and
+    /// tells them of purges. Default: none. Its keys begin with its `prefix`, the cache's name and
+    /// a colon; its `ttl` does not count here. Needs RESP3 (Redis 6) to hear of purges at once.
+    #[cfg(feature = "redis")]
+    pub redis: Option<RedisConfig>,
+    /// Bytes that the body of a response in Redis may have. Default: 1 MiB. Redis holds up all
+    /// calls while it moves a large one.
+    #[cfg(feature = "redis")]
+    #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
+    pub redis_max_object_size: u64,
+    /// How often Redis is asked for purges that nobody told of. Default: 500 ms. After two of these
+    /// and `redis.timeout` without an answer this process is out of touch.
+    #[cfg(feature = "redis")]
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub ping: Duration,
+    /// How long a response is used that was received or validated before, while this process is out
+    /// of touch with the others that share the Redis: it may have been purged there. Default: 10 s.
+    /// Then the origin is asked whether it still holds. Shorter is closer to the truth, and harder
+    /// on the origin while Redis is away.
+    #[cfg(any(feature = "disk", feature = "redis"))]
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub offline_ttl: Duration,
+    /// Whether concurrent misses of all caches that share the Redis share one request to the
+    /// origin, by a lease with a fencing token, and how long they wait for it. Default: none, each
+    /// process asks once. It costs a miss one more call of Redis; who waits in another process gets
+    /// the answer when it is complete.
+    #[cfg(feature = "redis")]
+    pub fleet: Option<Fleet>,
+    /// Responses that wait to be written to disk and Redis; more are not written. Default: 1,024.
+    #[cfg(any(feature = "disk", feature = "redis"))]
+    pub max_pending_writes: u32,
+    /// Bytes of their bodies together. Default: 64 MiB. They count beside `max_size` where memory
+    /// has evicted them already.
+    #[cfg(any(feature = "disk", feature = "redis"))]
+    #[cfg_attr(feature = "serde", serde(with = "vunit::size"))]
+    pub max_pending_size: u64,
 }
 
 impl Default for Config {
@@ -198,6 +253,26 @@ impl Default for Config {
             stale_after: Duration::from_secs(2),
             max_refreshes: 64,
             refresh_timeout: Duration::from_secs(30),
+            #[cfg(feature = "disk")]
+            disk: None,
+            #[cfg(feature = "disk")]
+            disk_max_object_size: 8 << 20,
+            #[cfg(feature = "disk")]
+            disk_timeout: Duration::from_millis(250),
+            #[cfg(feature = "redis")]
+            redis: None,
+            #[cfg(feature = "redis")]
+            redis_max_object_size: 1 << 20,
+            #[cfg(feature = "redis")]
+            ping: Duration::from_millis(500),
+            #[cfg(any(feature = "disk", feature = "redis"))]
+            offline_ttl: Duration::from_secs(10),
+            #[cfg(feature = "redis")]
+            fleet: None,
+            #[cfg(any(feature = "disk", feature = "redis"))]
+            max_pending_writes: 1024,
+            #[cfg(any(feature = "disk", feature = "redis"))]
+            max_pending_size: 64 << 20,
         }
     }
 }
@@ -246,6 +321,15 @@ pub enum BuildError {
     /// An origin may put a response into 32 groups (RFC 9875 §2), which are tags.
     #[error("max_tags is {0}, but with cache_groups must be at least {MIN_GROUPS}")]
     TooFewTags(u32),
+    /// The settings of the disk contradict each other.
+    #[error("disk: {0}")]
+    Disk(String),
+    /// The settings of Redis contradict each other.
+    #[error("redis: {0}")]
+    Redis(String),
+    /// Fetches can only be shared over Redis.
+    #[error("fleet needs redis")]
+    FleetAlone,
     /// A limit is zero where at least one is needed.
     #[error("{0} is 0, but must be at least 1")]
     Zero(&'static str),
@@ -285,6 +369,29 @@ impl Config {
         }
         if self.max_variants == 0 {
             return Err(BuildError::Zero("max_variants"));
+        }
+        self.check_tiers()
+    }
+
+    fn check_tiers(&self) -> Result<(), BuildError> {
+        #[cfg(feature = "disk")]
+        if let Some(disk) = &self.disk {
+            disk.check().map_err(|error| BuildError::Disk(error.to_string()))?;
+            if self.disk_timeout.is_zero() {
+                return Err(BuildError::Zero("disk_timeout"));
+            }
+        }
+        #[cfg(feature = "redis")]
+        {
+            if self.fleet.is_some() && self.redis.is_none() {
+                return Err(BuildError::FleetAlone);
+            }
+            if self.redis.is_some() && self.ping.is_zero() {
+                return Err(BuildError::Zero("ping"));
+            }
+            if self.fleet.as_ref().is_some_and(|fleet| fleet.lease.is_zero()) {
+                return Err(BuildError::Zero("fleet.lease"));
+            }
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ use crate::http::status::{CACHE_STATUS, Forward, Status};
 use crate::http::stored::Stored;
 use crate::http::tag_index::TagIndex;
 use crate::http::tags::{Tag, TagRules};
+use crate::http::tiers::Tiers;
 use crate::http::variants::Variants;
 use crate::memory::Memory;
 use crate::random::Random;
@@ -35,6 +36,8 @@ pub(crate) struct Engine {
     pub(crate) tags: TagRules,
     pub(crate) tagged: TagIndex,
     pub(crate) generations: Generations,
+    /// What is below memory.
+    pub(crate) tiers: Option<Tiers>,
     store: Memory<Key, Arc<Variants>>,
     clock: WallClock,
     meters: Meters,
@@ -81,6 +84,7 @@ impl Engine {
             tagged: TagIndex::new(),
             store,
             generations: Generations::new(),
+            tiers: Tiers::new(&config)?,
             clock: WallClock::new(),
             meters: Meters::new(&config.name),
             random: Random::new(),
@@ -95,7 +99,7 @@ impl Engine {
     }
 
     /// Whether `stored` is what is stored.
-    pub(crate) fn has(&self, key: &Key, stored: &Arc<Stored>) -> bool {
+    pub(crate) fn still_has(&self, key: &Key, stored: &Arc<Stored>) -> bool {
         let variants = self.store.peek(key.as_str());
         variants.is_some_and(|variants| variants.iter().any(|other| Arc::ptr_eq(other, stored)))
     }
@@ -127,7 +131,7 @@ impl Engine {
         wish: &Wish,
         now: SystemTime,
     ) -> Lookup {
-        Lookup::of(self.store.get(key.as_str()), request, wish, now)
+        self.trusted(Lookup::of(self.store.get(key.as_str()), request, wish, now), now)
     }
 
     /// The same once more for a request that has been looked up before; no use of the key.
@@ -138,7 +142,20 @@ impl Engine {
         wish: &Wish,
         now: SystemTime,
     ) -> Lookup {
-        Lookup::of(self.store.peek(key.as_str()), request, wish, now)
+        self.trusted(Lookup::of(self.store.peek(key.as_str()), request, wish, now), now)
+    }
+
+    /// The same, to be validated if it may have been purged elsewhere without our knowing.
+    fn trusted(&self, mut lookup: Lookup, now: SystemTime) -> Lookup {
+        let Some(tiers) = &self.tiers else {
+            return lookup;
+        };
+        let is_used = matches!(lookup.decision, Decision::Hit | Decision::Stale { .. });
+        let received = lookup.stored.as_ref().map(|stored| stored.terms.freshness().received());
+        if is_used && received.is_some_and(|received| !tiers.cover(received, now)) {
+            (lookup.decision, lookup.why) = (Decision::Validate { asked: false }, Forward::Stale);
+        }
+        lookup
     }
 
     /// What a fetch after `lookup` is for.
@@ -235,6 +252,12 @@ impl Engine {
 
     /// To be taken before the origin is asked; what is stored with it is not older than a purge.
     pub(crate) fn ticket(&self, key: &Key) -> Ticket {
+        #[cfg(any(feature = "disk", feature = "redis"))]
+        if let Some(tiers) = &self.tiers {
+            // First what is known elsewhere: it may be less, and never more.
+            let place = tiers.place();
+            return self.generations.ticket(key.as_str()).at(place);
+        }
         self.generations.ticket(key.as_str())
     }
 
@@ -249,12 +272,29 @@ impl Engine {
             self.store.peek(key.as_str()).is_some_and(|variants| variants.has_tag(tag))
         });
         match done {
-            Some(true) => End::Stored,
+            Some(true) => {
+                if let Some(tiers) = &self.tiers {
+                    tiers.keep(key, ticket, stored);
+                }
+                End::Stored
+            }
             // Too heavy, or over before it was complete: the next one will be as well.
             Some(false) => End::Refused,
             // Purged meanwhile: the next one asks for what is there now.
             None => End::Failed,
         }
+    }
+
+    /// Stores what a lower tier had, unless there is something newer.
+    pub(crate) fn adopt(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) {
+        let max = usize::try_from(self.config.max_variants).unwrap_or(usize::MAX);
+        let now = self.now();
+        self.change(key, ticket, Some(&stored.tags), |before| {
+            Some(match before.has_newer(stored) {
+                true => before.clone(),
+                false => before.with(Arc::clone(stored), max, now),
+            })
+        });
     }
 
     /// What is stored of the same variant as `part`.
@@ -274,6 +314,9 @@ impl Engine {
     /// Takes a variant out that the origin has disowned.
     pub(crate) fn forget(&self, key: &Key, ticket: Ticket, stored: &Arc<Stored>) {
         self.change(key, ticket, Some(&stored.tags), |before| before.without(stored));
+        if let Some(tiers) = &self.tiers {
+            tiers.forget(key);
+        }
     }
 
     /// Notes that answers for `key` cannot be shared, for a while.

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, PRAGMA, RANGE};
@@ -14,8 +15,9 @@ use tower_service::Service;
 use vhttp::{Body, BoxError, CacheVerdict, Reject, Timeline};
 
 use crate::http::background::Background;
-use crate::http::collapse::Lead;
-use crate::http::engine::{Engine, Lookup};
+use crate::http::below::{Below, below, recalled};
+use crate::http::collapse::{End, Lead};
+use crate::http::engine::{Engine, Lookup, gateway_timeout};
 use crate::http::failure::Failure;
 use crate::http::freshness::Exchange;
 use crate::http::head::learn_from_head;
@@ -23,8 +25,9 @@ use crate::http::hold_off::{Cause, Outcome};
 use crate::http::inquiry::{Inquiry, in_place_of, refuge};
 use crate::http::keep::{Asked, Fetched, confirm, pass};
 use crate::http::key::Key;
-use crate::http::policy::{invalidate, is_for_client};
+use crate::http::policy::{Decision, invalidate, is_for_client};
 use crate::http::ranges::{self, Completion};
+use crate::http::recall::recall;
 use crate::http::siblings::update_siblings;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Stored;
@@ -48,9 +51,9 @@ where
     let (mut parts, body) = response.into_parts();
     if let Some(key) = key {
         for key in invalidate(&method, &key, (parts.status, &parts.headers)) {
-            engine.invalidate(&key);
+            engine.invalidate(&key).await;
         }
-        engine.invalidate_groups(&method, &key, &parts.headers);
+        engine.invalidate_groups(&method, &key, &parts.headers).await;
     }
     engine.tags.strip(&mut parts.headers);
     if !parts.status.is_informational() {
@@ -75,6 +78,9 @@ where
     ResB: HttpBody<Data = Bytes> + Send + 'static,
     ResB::Error: Into<BoxError>,
 {
+    if lookup.decision == Decision::GatewayTimeout {
+        return Ok(only_if_cached(&inquiry, lookup).await);
+    }
     let waited = match ranges::is_own(&inquiry, &lookup) {
         true => Waited::Ask(None, lookup),
         false => wait(&inquiry, lookup).await,
@@ -85,6 +91,10 @@ where
             lead_on(service, inquiry, lookup, lead, &background).await
         }
         Waited::Ask(lead, lookup) => {
+            let lookup = match recalled(&inquiry, lookup).await {
+                Ok(response) => return Ok(response),
+                Err(lookup) => lookup,
+            };
             let asked = exchange(service, &inquiry, &lookup, lead);
             let fetched = match in_time(&inquiry, &lookup, inquiry.spare(&lookup), asked).await {
                 Ok(fetched) => fetched?,
@@ -94,6 +104,17 @@ where
                 background.spawn(pump.audience().clone(), pump.run());
             }
             Ok(fetched.response)
+        }
+    }
+}
+
+/// The answer to one who wants none from the origin (RFC 9111 §5.2.1.7).
+async fn only_if_cached(inquiry: &Inquiry, lookup: Lookup) -> Response<Body> {
+    match recalled(inquiry, lookup).await {
+        Ok(response) => response,
+        Err(_) => {
+            inquiry.engine.count(CacheVerdict::Miss, inquiry.timeline.as_ref());
+            gateway_timeout(&inquiry.engine)
         }
     }
 }
@@ -120,6 +141,16 @@ where
     let audience = lead.audience().clone();
     let _seat = audience.seat();
     let work = async move {
+        let (lookup, lead) = match below(&inquiry, lookup, lead).await {
+            Below::Ask(lookup, lead) => (lookup, lead),
+            Below::Answer(response, behind) => {
+                let _ = send.send(Ok(response));
+                if let Some((lookup, lead)) = behind {
+                    refresh(service, inquiry, lookup, lead).await;
+                }
+                return;
+            }
+        };
         match exchange(service, &inquiry, &lookup, Some(lead)).await {
             Ok(Fetched { response, pump }) => {
                 // Whoever asked may have left; the followers have not.
@@ -185,6 +216,12 @@ pub(crate) async fn refresh<S, ReqB, ResB>(
     for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE, CACHE_CONTROL, PRAGMA] {
         inquiry.parts.headers.remove(name);
     }
+    // Another process may have refreshed it; what is fresh still must have become fresher by that.
+    let left = time_left(&inquiry, &lookup);
+    let lookup = recall(&inquiry, lookup).await;
+    if lookup.decision == Decision::Hit && time_left(&inquiry, &lookup) > left {
+        return lead.end(End::Stored);
+    }
     if let Ok(Fetched { response, pump }) = exchange(service, &inquiry, &lookup, Some(lead)).await {
         // Nobody reads this one; the pump does not need it.
         drop(response);
@@ -193,7 +230,7 @@ pub(crate) async fn refresh<S, ReqB, ResB>(
         }
     }
     let engine = &inquiry.engine;
-    let outcome = match lookup.stored.filter(|old| engine.has(&inquiry.key, old)) {
+    let outcome = match lookup.stored.filter(|old| engine.still_has(&inquiry.key, old)) {
         None => Outcome::Stored,
         Some(stored) => {
             // The stored one is still there: whatever came, it is not to be asked for by each hit.
@@ -205,6 +242,13 @@ pub(crate) async fn refresh<S, ReqB, ResB>(
         }
     };
     engine.meters().refreshed(outcome);
+}
+
+/// How long the stored response is fresh; nothing when it is not.
+fn time_left(inquiry: &Inquiry, lookup: &Lookup) -> Duration {
+    let now = inquiry.engine.now();
+    let stored = lookup.stored.as_ref().filter(|stored| stored.terms.is_fresh(now));
+    stored.map_or(Duration::ZERO, |stored| stored.terms.freshness().remaining(now))
 }
 
 /// Asks the origin, with the stored validators where there are some (RFC 9111 §4.3.1).

@@ -33,6 +33,20 @@ impl Freshness {
         Self { received: exchange.received, initial_age: initial_age(headers, exchange), lifetime }
     }
 
+    /// What was read before.
+    pub(crate) const fn of(
+        received: SystemTime,
+        initial_age: Duration,
+        lifetime: Duration,
+    ) -> Self {
+        Self { received, initial_age, lifetime }
+    }
+
+    /// When the response was received.
+    pub(crate) const fn received(&self) -> SystemTime {
+        self.received
+    }
+
     /// `freshness_lifetime`.
     #[must_use]
     pub const fn lifetime(&self) -> Duration {

@@ -28,6 +28,17 @@ pub(crate) struct Ticket {
     value: u64,
     /// How many purges of more than one key there had been.
     noted: u64,
+    /// What of the purges was known that other tiers hear of.
+    #[cfg(any(feature = "disk", feature = "redis"))]
+    pub(crate) place: crate::http::record::Place,
+}
+
+#[cfg(any(feature = "disk", feature = "redis"))]
+impl Ticket {
+    /// The same with what else was known of purges.
+    pub(crate) const fn at(self, place: crate::http::record::Place) -> Self {
+        Self { place, ..self }
+    }
 }
 
 const COUNTERS: usize = 1024;
@@ -45,7 +56,13 @@ impl Generations {
         let slot = self.slot(key);
         let noted = self.notes.count();
         let value = self.lock(slot).map_or(0, |counter| *counter);
-        Ticket { slot, value, noted }
+        Ticket {
+            slot,
+            value,
+            noted,
+            #[cfg(any(feature = "disk", feature = "redis"))]
+            place: crate::http::record::Place::default(),
+        }
     }
 
     /// Whether no purge of `key`, or of anything with one of `tags`, has made the ticket void.

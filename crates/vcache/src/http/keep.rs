@@ -101,8 +101,9 @@ fn refuse(inquiry: &Inquiry, lead: Lead, parts: &response::Parts, asked: Asked) 
         return lead.fail(failure);
     }
     // Who comes with a precondition of its own is not to miss its 304 each time.
-    let is_known = lead.has_followers() || inquiry.fills_without_condition();
-    if is_known && !parts.status.is_server_error() {
+    let is_shared = lead.has_followers() || inquiry.engine.shares_fetches();
+    let is_of_use = is_shared || inquiry.fills_without_condition();
+    if is_of_use && !parts.status.is_server_error() {
         inquiry.engine.mark_hit_for_miss(&inquiry.key, asked.ticket);
     }
     lead.end(End::Refused);

@@ -123,7 +123,7 @@ impl Purged {
     }
 }
 
-/// Why a purge was not done; nothing has changed then.
+/// Why a purge was not done. Nothing has changed then, but after [`Elsewhere`](Self::Elsewhere).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PurgeError {
@@ -136,10 +136,13 @@ pub enum PurgeError {
     /// Not a host.
     #[error("`{0}` is not a host such as `example.com` or `example.com:8443`")]
     Host(String),
+    /// Done here, in memory; but a tier below, or another gateway, may still have what was meant.
+    #[error("purged in this process only: {0}")]
+    Elsewhere(String),
 }
 
 /// What a purge is about, ready to be compared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Pattern {
     Key(Key),
     Tag(Tag),
@@ -189,6 +192,57 @@ impl Pattern {
     }
 }
 
+/// How purges are told to other processes.
+#[cfg(any(feature = "disk", feature = "redis"))]
+impl Pattern {
+    /// The patterns that a purge of this key's host has.
+    pub(crate) fn host_of(key: &Key) -> [Self; 2] {
+        let (scheme, authority) = key.split_origin().0.split_once("://").unwrap_or_default();
+        let (name, number) = split_port(authority);
+        let default = if scheme == "https" { "443" } else { "80" };
+        let port = number.unwrap_or(default).to_owned();
+        let host = |port| Self::Host { host: name.to_owned(), port };
+        [host(None), host(Some(port))]
+    }
+
+    /// Writes it: a letter and a text.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let (letter, text, port) = match self {
+            Self::Key(key) => (b'u', key.as_str(), None),
+            Self::Tag(tag) => (b't', tag.as_str(), None),
+            Self::Prefix(key) => (b'p', key.as_str(), None),
+            Self::Host { host, port } => (b'o', host.as_str(), port.as_deref()),
+            Self::Everything => (b'e', "", None),
+        };
+        out.push(letter);
+        out.extend_from_slice(text.as_bytes());
+        if let Some(port) = port {
+            out.push(0);
+            out.extend_from_slice(port.as_bytes());
+        }
+    }
+
+    /// Reads what was written; `None` for anything else.
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let (letter, text) = bytes.split_first()?;
+        let text = std::str::from_utf8(text).ok()?;
+        let key = || Key::from_text(text.to_owned());
+        Some(match letter {
+            b'u' => Self::Key(key()),
+            b't' => Self::Tag(Tag::from_text(text)?),
+            b'p' => Self::Prefix(key()),
+            b'o' => match text.split_once('\0') {
+                Some((host, port)) => {
+                    Self::Host { host: host.to_owned(), port: Some(port.to_owned()) }
+                }
+                None => Self::Host { host: text.to_owned(), port: None },
+            },
+            b'e' if text.is_empty() => Self::Everything,
+            _ => return None,
+        })
+    }
+}
+
 fn host_pattern(text: &str) -> Result<Pattern, PurgeError> {
     let refused = || PurgeError::Host(text.to_owned());
     // Through the same parser as keys, on a port of its own, which is not left out.
@@ -215,7 +269,16 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     Gone,
-    Stale { now: SystemTime, keep: std::time::Duration },
+    Stale {
+        now: SystemTime,
+        keep: std::time::Duration,
+    },
+    /// Not to be used before the origin was asked.
+    #[cfg(any(feature = "disk", feature = "redis"))]
+    Doubted {
+        now: SystemTime,
+        keep: std::time::Duration,
+    },
 }
 
 #[cfg(test)]

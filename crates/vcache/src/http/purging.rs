@@ -1,39 +1,91 @@
 //! How the engine purges: in step with fills under way, so that none undoes it.
 
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
+
 use http::{HeaderMap, Method};
 
 use crate::http::engine::Engine;
+use crate::http::generation::Ticket;
 use crate::http::key::Key;
-use crate::http::policy::is_safe;
+use crate::http::policy::{Early, is_safe};
 use crate::http::purge::{Fate, Pattern, Purge, PurgeError, Purged};
+use crate::http::tags::Tag;
+use crate::http::tiers::{Near, Tiers};
 
 impl Engine {
+    /// Purges memory at once, and has the tiers below learn of it.
     pub(crate) fn purge(&self, purge: &Purge) -> Result<Purged, PurgeError> {
-        let pattern = match purge.pattern()? {
+        let pattern = self.pattern(purge)?;
+        if let Some(tiers) = &self.tiers {
+            tiers.tell_later(&pattern, purge.hard);
+        }
+        Ok(self.purge_here(purge, &pattern))
+    }
+
+    /// Purges memory and everything below it, here and in all processes that share that.
+    pub(crate) async fn purge_everywhere(&self, purge: &Purge) -> Result<Purged, PurgeError> {
+        let pattern = self.pattern(purge)?;
+        let mut told = Ok(());
+        if let Some(tiers) = &self.tiers {
+            told = tiers.tell(self, &pattern, purge.hard).await;
+        }
+        let purged = self.purge_here(purge, &pattern);
+        told.map(|()| purged).map_err(|error| PurgeError::Elsewhere(error.to_string()))
+    }
+
+    fn pattern(&self, purge: &Purge) -> Result<Pattern, PurgeError> {
+        Ok(match purge.pattern()? {
             Pattern::Key(key) => Pattern::Key(self.query.apply(key)),
             pattern => pattern,
-        };
+        })
+    }
+
+    fn purge_here(&self, purge: &Purge, pattern: &Pattern) -> Purged {
         let keep = self.config.keep_stale;
         let fate = if purge.hard { Fate::Gone } else { Fate::Stale { now: self.now(), keep } };
-        let purged = self.purge_pattern(&pattern, fate);
+        let purged = self.purge_pattern(pattern, fate);
         self.meters().purged(purge, purged);
-        Ok(purged)
+        purged
     }
 
     /// Removes all variants of a key, and those of it that are still on their way.
-    pub(crate) fn invalidate(&self, key: &Key) {
+    pub(crate) async fn invalidate(&self, key: &Key) {
         let key = self.query.apply(key.clone());
+        if let Some(tiers) = &self.tiers {
+            tiers.drop_url(self, &key).await;
+        }
         self.purge_pattern(&Pattern::Key(key), Fate::Gone);
     }
 
     /// Removes what an answer to an unsafe request says is out of date (RFC 9875 §3).
-    pub(crate) fn invalidate_groups(&self, method: &Method, key: &Key, response: &HeaderMap) {
+    pub(crate) async fn invalidate_groups(&self, method: &Method, key: &Key, response: &HeaderMap) {
         if is_safe(method) {
             return;
         }
         for tag in self.tags.invalidated(response, key.split_origin().0) {
-            self.purge_pattern(&Pattern::Tag(tag), Fate::Gone);
+            let pattern = Pattern::Tag(tag);
+            if let Some(tiers) = &self.tiers {
+                // What cannot be told now is told later.
+                let _ = tiers.tell(self, &pattern, true).await;
+            }
+            self.purge_pattern(&pattern, Fate::Gone);
         }
+    }
+
+    /// Begins what is to be done in the background, if that is not under way.
+    pub(crate) fn start(self: &Arc<Self>) {
+        if let Some(tiers) = &self.tiers {
+            tiers.start(|| {
+                let weak: Weak<Self> = Arc::downgrade(self);
+                weak
+            });
+        }
+    }
+
+    /// Whether processes share what one of them fetches.
+    pub(crate) fn shares_fetches(&self) -> bool {
+        self.tiers.as_ref().is_some_and(Tiers::shares_fetches)
     }
 
     fn purge_pattern(&self, pattern: &Pattern, fate: Fate) -> Purged {
@@ -85,5 +137,35 @@ impl Engine {
             self.put(key, after);
         }
         count
+    }
+}
+
+impl Near for Engine {
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn now(&self) -> SystemTime {
+        self.now()
+    }
+
+    fn keep_stale(&self) -> Duration {
+        self.config.keep_stale
+    }
+
+    fn early(&self) -> Early {
+        self.rules.early
+    }
+
+    fn is_current(&self, ticket: Ticket, key: &Key, tags: &[Tag]) -> bool {
+        self.generations.is_current(ticket, key, Some(tags))
+    }
+
+    fn has(&self, key: &Key) -> bool {
+        self.memory().peek(key.as_str()).is_some()
+    }
+
+    fn apply(&self, pattern: &Pattern, fate: Fate) {
+        self.purge_pattern(pattern, fate);
     }
 }

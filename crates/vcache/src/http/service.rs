@@ -128,7 +128,8 @@ impl<S> Cache<S> {
         if let Some(response) = ranges::answer(&inquiry, &lookup) {
             return ResponseFuture::answer(response);
         }
-        if lookup.decision == Decision::GatewayTimeout {
+        // Where there is more below memory, that is looked into first.
+        if lookup.decision == Decision::GatewayTimeout && engine.tiers.is_none() {
             engine.count(CacheVerdict::Miss, inquiry.timeline.as_ref());
             return ResponseFuture::answer(gateway_timeout(engine));
         }

@@ -12,6 +12,7 @@ use vhttp::hop;
 use crate::http::encodings::{Encodings, may_encode};
 use crate::http::hold_off::HoldOff;
 use crate::http::policy::{Ahead, Decision, Wish, decide};
+use crate::http::purge::Fate;
 use crate::http::stamp::Stamp;
 use crate::http::status::CACHE_STATUS;
 use crate::http::tags::{self, Tag, TagRules};
@@ -119,7 +120,27 @@ impl Stored {
 
     /// The same response, stale from `now` on; `None` when it is of no use then.
     pub(crate) fn expired(&self, now: SystemTime, keep: Duration) -> Option<Self> {
-        let terms = self.terms.expired(now);
+        self.under(self.terms.expired(now), now, keep)
+    }
+
+    /// The same response, not to be used before the origin was asked; `None` when it cannot be.
+    #[cfg(any(feature = "disk", feature = "redis"))]
+    pub(crate) fn doubted(&self, now: SystemTime, keep: Duration) -> Option<Self> {
+        self.under(self.terms.doubted(now), now, keep)
+    }
+
+    /// What a purge leaves of it.
+    pub(crate) fn after(&self, fate: Fate) -> Option<Self> {
+        match fate {
+            Fate::Gone => None,
+            Fate::Stale { now, keep } => self.expired(now, keep),
+            #[cfg(any(feature = "disk", feature = "redis"))]
+            Fate::Doubted { now, keep } => self.doubted(now, keep),
+        }
+    }
+
+    /// The same response under terms that leave less of it.
+    fn under(&self, terms: Terms, now: SystemTime, keep: Duration) -> Option<Self> {
         let age = terms.freshness().age(now);
         let resident = age.saturating_sub(terms.freshness().initial_age());
         let left = terms.retention(self.has_validator(), keep).saturating_sub(resident);

@@ -24,6 +24,21 @@ impl Tag {
         is_tag.then(|| Self(text.into()))
     }
 
+    /// A tag as it was stored; `None` for what is none.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        let group = text.strip_prefix('\0').and_then(|group| group.split_once('\0'));
+        match group {
+            Some((origin, name)) if !name.contains('\0') => Some(Self::group(origin, name)),
+            Some(_) => None,
+            None => Self::named(text),
+        }
+    }
+
+    /// The tag as it is stored.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// A group of one origin: no other origin can name it (RFC 9875 §2.1). No field holds NUL, so
     /// that no operator's tag is the same.
     fn group(origin: &str, name: &str) -> Self {

@@ -52,6 +52,13 @@ impl Terms {
         self.purged
     }
 
+    /// The same terms when something may have been purged that nobody told of: the origin is asked
+    /// before the next use, whatever happens.
+    #[cfg(any(feature = "disk", feature = "redis"))]
+    pub(crate) fn doubted(&self, now: SystemTime) -> Self {
+        Self { forbids_stale: true, forbids_windows: true, ..self.expired(now) }
+    }
+
     /// Whether the response may be used without asking the origin.
     #[must_use]
     pub fn is_fresh(&self, now: SystemTime) -> bool {

@@ -76,6 +76,13 @@ impl Variants {
         Self { parts, ..self.clone() }
     }
 
+    /// Whether the same variant is there, and not older.
+    pub(crate) fn has_newer(&self, stored: &Stored) -> bool {
+        let received = |stored: &Stored| stored.terms.freshness().received();
+        let same = |other: &&Arc<Stored>| other.vary == stored.vary;
+        self.list.iter().find(same).is_some_and(|other| received(other) >= received(stored))
+    }
+
     /// Takes a variant out; `None` when nothing is left.
     pub(crate) fn without(&self, stored: &Arc<Stored>) -> Option<Self> {
         let mut rest = self.clone();
@@ -105,9 +112,7 @@ impl Variants {
                 continue;
             }
             count += 1;
-            if let Fate::Stale { now, keep } = fate {
-                rest.list.extend(stored.expired(now, keep).map(Arc::new));
-            }
+            rest.list.extend(stored.after(fate).map(Arc::new));
         }
         (rest.is_of_use().then_some(rest), count)
     }

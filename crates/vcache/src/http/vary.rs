@@ -5,8 +5,10 @@ use std::hash::{Hash, Hasher};
 use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_LANGUAGE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::http::reading::{Reading, Writing};
+
 /// Field names in `Vary` above which a response is taken as one that never matches.
-const MAX_NAMES: usize = 16;
+pub(crate) const MAX_NAMES: usize = 16;
 
 /// Which request fields are compared by what they mean and not by their text (RFC 9111 §4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +24,18 @@ pub struct Normalise {
 impl Default for Normalise {
     fn default() -> Self {
         Self { accept_encoding: true, accept_language: false }
+    }
+}
+
+impl Normalise {
+    pub(crate) fn bits(self) -> u8 {
+        u8::from(self.accept_encoding) | u8::from(self.accept_language) << 1
+    }
+
+    pub(crate) fn from_bits(bits: u8) -> Option<Self> {
+        let normalise =
+            Self { accept_encoding: bits & 1 == 1, accept_language: bits >> 1 & 1 == 1 };
+        (bits < 4).then_some(normalise)
     }
 }
 
@@ -126,6 +140,54 @@ impl VaryKey {
     #[must_use]
     pub fn names(&self) -> &[HeaderName] {
         &self.names
+    }
+
+    /// Writes all but how it is compared.
+    pub(crate) fn write(&self, out: &mut Writing) {
+        out.count(self.names.len());
+        for (index, (name, value)) in self.pairs().enumerate() {
+            out.short(name.as_str().as_bytes());
+            match value {
+                Some(value) => {
+                    out.u8(1);
+                    out.long(value);
+                }
+                None => out.u8(0),
+            }
+            match self.verbatim.get(index) {
+                Some(Lines::None) => out.u8(0),
+                Some(Lines::One(line)) => {
+                    out.u8(1);
+                    out.long(line);
+                }
+                Some(Lines::Several) | None => out.u8(2),
+            }
+        }
+    }
+
+    /// Reads what was written; `None` for anything else.
+    pub(crate) fn read(
+        reading: &mut Reading,
+        normalise: Normalise,
+        language: Option<Box<str>>,
+    ) -> Option<Self> {
+        let (mut names, mut values, mut verbatim) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..reading.u16()? {
+            names.push(reading.name()?);
+            values.push(match reading.u8()? {
+                0 => None,
+                1 => Some((*reading.long()?).into()),
+                _ => return None,
+            });
+            verbatim.push(match reading.u8()? {
+                0 => Lines::None,
+                1 => Lines::One((*reading.long()?).into()),
+                2 => Lines::Several,
+                _ => return None,
+            });
+        }
+        let (names, values) = (names.into(), values.into());
+        Some(Self { names, values, verbatim: verbatim.into(), normalise, language })
     }
 
     /// The names with their values, made comparable; `None` where the request had none.

@@ -84,7 +84,7 @@ where
 
     /// The answer if it is known by now: another load may have ended between the caller's look
     /// and this one's start.
-    fn known(&self, key: &K) -> Option<Result<Held<V>, LoadError>> {
+    pub(crate) fn known(&self, key: &K) -> Option<Result<Held<V>, LoadError>> {
         match &self.why {
             Why::Anew => None,
             Why::Due(terms) => self.shelf.newer(key, Some(terms)).map(Ok),
@@ -101,20 +101,38 @@ where
         ticket: &Ticket,
         result: Result<(Loaded<V>, Birth), LoadError>,
     ) -> Result<Held<V>, LoadError> {
-        let shelf = &self.shelf;
         match result {
             Ok((loaded, birth)) => {
-                shelf.account.took(birth.load_time);
-                shelf.forgive(&key);
-                // Under the lock that a removal takes too, after it has voided the ticket: either
-                // the removal comes later and finds this value, or the ticket is void already.
-                Ok(shelf.keep(key, loaded, &self.loading, birth, || ticket.is_current()))
+                self.shelf.account.took(birth.load_time);
+                Ok(self.brought(key, ticket, loaded, birth))
             }
-            Err(error) => {
-                let ttl = self.loading.negative_ttl;
-                shelf.fail(key, &error, ttl, || ticket.is_current());
-                Err(error)
-            }
+            Err(error) => self.failed(key, ticket, error),
         }
+    }
+
+    /// Keeps what the source has for a key.
+    pub(crate) fn brought(
+        &self,
+        key: K,
+        ticket: &Ticket,
+        loaded: Loaded<V>,
+        birth: Birth,
+    ) -> Held<V> {
+        self.shelf.forgive(&key);
+        // Under the lock that a removal takes too, after it has voided the ticket: either the
+        // removal comes later and finds this value, or the ticket is void already.
+        self.shelf.keep(key, loaded, &self.loading, birth, || ticket.is_current())
+    }
+
+    /// Keeps the failure of a key, if that is wanted.
+    pub(crate) fn failed(
+        &self,
+        key: K,
+        ticket: &Ticket,
+        error: LoadError,
+    ) -> Result<Held<V>, LoadError> {
+        let ttl = self.loading.negative_ttl;
+        self.shelf.fail(key, &error, ttl, || ticket.is_current());
+        Err(error)
     }
 }

@@ -7,8 +7,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_channel::oneshot;
-use futures_util::FutureExt;
 use futures_util::future::join_all;
+use futures_util::{FutureExt, TryFutureExt};
 
 use crate::error::LoadError;
 use crate::load::flight::{Flight, Ticket};
@@ -16,6 +16,8 @@ use crate::load::leader::{Behind, Leading};
 
 /// The keys that a load of many is to bring.
 pub(crate) type Wanted<K> = Vec<(K, Ticket)>;
+/// What a load of many has for each of them.
+pub(crate) type Each<K, V> = HashMap<K, Result<V, LoadError>>;
 
 impl<K, V> Flight<K, V>
 where
@@ -34,6 +36,30 @@ where
         F: FnOnce(Wanted<K>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<HashMap<K, V>, LoadError>> + Send + 'static,
     {
+        let each = |loaded: HashMap<K, V>| loaded.into_iter().map(|(key, it)| (key, Ok(it)));
+        let load = move |wanted| load(wanted).map_ok(move |loaded| each(loaded).collect());
+        let mut found = HashMap::with_capacity(keys.len());
+        for (key, ended) in self.run_each(keys, load, behind).await? {
+            match ended {
+                Ok(value) => drop(found.insert(key, value)),
+                Err(LoadError::Absent) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The same, with what became of each key.
+    pub(crate) async fn run_each<F, Fut>(
+        &self,
+        keys: Vec<K>,
+        load: F,
+        behind: Option<Behind<'_>>,
+    ) -> Result<Vec<(K, Result<V, LoadError>)>, LoadError>
+    where
+        F: FnOnce(Wanted<K>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Each<K, V>, LoadError>> + Send + 'static,
+    {
         let (tell, told) = oneshot::channel::<Wanted<K>>();
         let max = self.loads.max;
         let batch = async move {
@@ -46,7 +72,8 @@ where
         let (mut wanted, mut waiting) = (Vec::new(), Vec::with_capacity(keys.len()));
         for key in keys {
             let (own, batch) = (key.clone(), batch.clone());
-            let share = async move { batch.await?.get(&own).cloned().ok_or(LoadError::Absent) };
+            let absent = Err(LoadError::Absent);
+            let share = async move { batch.await?.get(&own).cloned().unwrap_or(absent) };
             let (joined, started) = self.join(key.clone(), &mut Some(|_| share))?;
             wanted.extend(started.map(|ticket| (key.clone(), ticket)));
             waiting.push((key, joined));
@@ -64,14 +91,6 @@ where
         let leading = Leading::new(behind.filter(|_| leads), rest);
         let ended = ended.await;
         leading.done();
-        let mut found = HashMap::with_capacity(keys.len());
-        for (key, ended) in keys.into_iter().zip(ended) {
-            match ended {
-                Ok(value) => drop(found.insert(key, value)),
-                Err(LoadError::Absent) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(found)
+        Ok(keys.into_iter().zip(ended).collect())
     }
 }

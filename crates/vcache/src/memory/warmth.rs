@@ -93,11 +93,13 @@ impl<K: HashTrait + Eq + Clone, V> Engine<K, V> {
         let Warm { key, value, ttl, tti, pinned, heat, .. } = warm;
         let (mut item, now) = self.item(key, value, Life { ttl, tti, pinned });
         item.expires = if ttl == NEVER { NEVER } else { now.saturating_add(ttl) };
-        if !self.reserve(item.weight) {
-            return PutBack::Full;
-        }
         let hash = item.hash;
         let mut writing = self.write(hash);
+        // Under the lock: who lowers the bound meanwhile waits for it, and finds the entry.
+        if !self.reserve(item.weight) {
+            drop(writing);
+            return PutBack::Full;
+        }
         writing.add_credit(item.weight);
         let found = writing.shard.find(hash, &item.key).map(|(at, _)| at);
         if found.is_some_and(|at| self.time_left(writing.shard.expires(at)).is_ok()) {
@@ -116,5 +118,43 @@ impl<K: HashTrait + Eq + Clone, V> Engine<K, V> {
         // The key is dropped after the lock.
         drop(writing);
         PutBack::Stored
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+    use crate::memory::Memory;
+
+    fn warm(key: u32) -> Warm<u32, u32> {
+        let forever = NEVER;
+        Warm { key, value: 0, ttl: forever, tti: forever, idle: forever, pinned: false, heat: 1 }
+    }
+
+    #[test]
+    fn what_is_put_back_while_the_bound_falls_stays_below_it() {
+        let cache = Memory::<u32, u32>::builder().max_weight(4096).shards(1).build().unwrap();
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    for key in 0..8 {
+                        cache.put_back(warm(key));
+                    }
+                }
+            });
+            let stays_below = (0..3_000).all(|_| {
+                cache.resize(4096);
+                thread::yield_now();
+                cache.resize(1);
+                // What is being refused is on the account for a moment.
+                (0..100_000).any(|_| cache.weight() <= 1)
+            });
+            over.store(true, Ordering::Relaxed);
+            assert!(stays_below);
+        });
     }
 }

@@ -50,6 +50,14 @@ struct Tagged {
 }
 
 impl MemoryEntry {
+    /// Whether both are of one insertion, if they have tags.
+    fn is(&self, other: &Self) -> bool {
+        match (&self.tagged, &other.tagged) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
     fn weight(&self) -> u64 {
         let tags = self.tagged.iter().flat_map(|tagged| &tagged.tags);
         bytes(self.value.len() + tags.map(|tag| tag.len() + size_of::<Arc<str>>()).sum::<usize>())
@@ -100,8 +108,8 @@ impl Store for MemoryStore {
     async fn get(&self, key: &str) -> Result<Option<Stored>, StoreError> {
         let Some((entry, left)) = self.memory.get_with_ttl(key) else { return Ok(None) };
         if !self.holds(&entry) {
-            // If somebody has replaced it meanwhile, that goes too, as anything may.
-            self.memory.remove(key);
+            // What has taken its place meanwhile stays.
+            drop(self.memory.remove_if(key, |present| present.is(&entry)));
             return Ok(None);
         }
         let tags = entry.tagged.iter().flat_map(|tagged| tagged.tags.iter().cloned());
@@ -167,5 +175,41 @@ impl ScanStore for MemoryStore {
 
     async fn count(&self) -> Result<u64, StoreError> {
         Ok(bytes(self.memory.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn now<T>(future: impl Future<Output = Result<T, StoreError>>) -> T {
+        future.now_or_never().unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_reader_that_meets_what_is_outdated_takes_nothing_newer_along() {
+        let store = MemoryStore::new(MemoryStore::sized(1 << 20).build().unwrap());
+        let (reading, over) = (store.clone(), AtomicBool::new(false));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    now(reading.get("key"));
+                }
+            });
+            let kept = (0..100_000).all(|_| {
+                let keeping = Keeping { tags: &["tag"], ..Keeping::default() };
+                now(store.set_tagged("key", Bytes::new(), keeping));
+                now(store.invalidate_tags(&["tag"]));
+                now(store.set("key", Bytes::new(), None));
+                now(store.get("key")).is_some()
+            });
+            over.store(true, Ordering::Relaxed);
+            assert!(kept);
+        });
     }
 }

@@ -163,7 +163,7 @@ where
         };
         let below = Below::new(tier, self.codec);
         #[cfg(feature = "tokio")]
-        let below = below.leased(self.leasing);
+        let below = below.leased(checked(self.leasing)?);
         Ok(Tiered {
             first,
             reads,
@@ -173,6 +173,14 @@ where
             #[cfg(feature = "redis")]
             link,
         })
+    }
+}
+
+#[cfg(feature = "tokio")]
+fn checked<S: Store>(leasing: Option<Leasing<S>>) -> Result<Option<Leasing<S>>, TieredBuildError> {
+    match &leasing {
+        Some(leasing) if leasing.is_void() => Err(TieredBuildError::NoLease),
+        _ => Ok(leasing),
     }
 }
 

@@ -9,6 +9,9 @@ pub enum TieredBuildError {
     /// The memory tier could not.
     #[error(transparent)]
     Memory(#[from] BuildError),
+    /// The lease of a fleet's loads is zero.
+    #[error("`lease` is 0, so that every process would load; give it seconds")]
+    NoLease,
     /// A setting of the coherence is zero that must not be.
     #[error("{0} is 0, so that no ping could ever be answered in time")]
     Zero(&'static str),

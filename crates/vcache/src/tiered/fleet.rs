@@ -58,6 +58,13 @@ impl<S: LeaseStore> Leasing<S> {
     }
 }
 
+impl<S> Leasing<S> {
+    /// Whether each lease would be over at once.
+    pub(super) const fn is_void(&self) -> bool {
+        self.fleet.lease.is_zero()
+    }
+}
+
 /// Whose turn it is.
 pub(super) enum Turn<T> {
     /// Ours, for all.
@@ -78,14 +85,16 @@ impl<S> Leasing<S> {
     where
         Fut: Future<Output = Option<T>>,
     {
-        let end = Instant::now() + self.fleet.wait;
+        // None is never.
+        let end = Instant::now().checked_add(self.fleet.wait);
         loop {
             match (self.acquire)(store, key, self.fleet.lease).await {
                 Ok(Acquired::Held(lease)) => return self.begun(store, lease, read().await).await,
                 Ok(Acquired::Busy) => {}
                 Err(_) => return Turn::Everybodys,
             }
-            let left = end.saturating_duration_since(Instant::now());
+            let left =
+                end.map_or(self.fleet.wait, |end| end.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return Turn::Everybodys;
             }

@@ -1,6 +1,6 @@
 //! Getting what neither memory nor the store has from its source.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -174,17 +174,17 @@ where
             let missing: Vec<_> =
                 wanted.into_iter().filter(|key| !brought.contains_key(key)).collect();
             if !missing.is_empty() {
-                let asked: HashSet<_> = missing.iter().cloned().collect();
+                let epoch = |key: &Arc<str>| (key.clone(), this.near.writing.epoch(key));
+                let epochs: HashMap<_, _> = missing.iter().map(epoch).collect();
                 let loaded = load(missing).await.map_err(LoadError::failed)?;
-                let loaded = loaded.into_iter().filter(|(key, _)| asked.contains(key));
-                let fills = loaded.map(|(key, value)| {
-                    let this = &this;
-                    async move {
+                let fills = loaded.into_iter().filter_map(|(key, value)| {
+                    let (this, epoch) = (&this, *epochs.get(&key)?);
+                    Some(async move {
                         let loaded = (Loaded::new(value), Birth::default());
-                        let kept =
-                            this.fill((Ways::plain(), Lead::Alone), &key, loaded, || true).await;
+                        let alone = (Ways::plain(), Lead::Alone);
+                        let kept = this.fill(alone, &key, loaded, (epoch, || true)).await;
                         (key, kept)
-                    }
+                    })
                 });
                 brought.extend(join_all(fills).await);
             }
@@ -238,6 +238,7 @@ where
             if let Lead::Found(found) = lead {
                 return Ok(kept(found));
             }
+            let epoch = this.near.writing.epoch(&own);
             let began = this.near.now();
             let loaded = match this.below.led(&lead, load()).await {
                 Ok(loaded) => loaded,
@@ -249,7 +250,7 @@ where
             let took = Duration::from_nanos(this.near.now().saturating_sub(began));
             let birth = Birth { since, load_time: Some(took) };
             let wanted = || ticket.is_current();
-            Ok(this.fill((ways, lead), &own, (loaded, birth), wanted).await)
+            Ok(this.fill((ways, lead), &own, (loaded, birth), (epoch, wanted)).await)
         };
         self.first.follow(found, key, loading, load).await
     }

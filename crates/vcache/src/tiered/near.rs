@@ -10,6 +10,8 @@ use super::writing::Writing;
 use crate::cache::Cache;
 use crate::clock::{Clock, nanos};
 use crate::coarse;
+#[cfg(feature = "redis")]
+use crate::coherence::Invalidation;
 use crate::load::flight::Flight;
 use crate::load::loaded::Loaded;
 
@@ -279,6 +281,17 @@ impl Near {
         let cap = nanos(terms.offline);
         self.cap.store(cap, Ordering::SeqCst);
         self.until.store(if cap > 0 { ALWAYS } else { 0 }, Ordering::SeqCst);
+    }
+
+    /// Others have written: what is being loaded is not for the store.
+    #[cfg(feature = "redis")]
+    pub(crate) fn told(&self, what: Invalidation<'_>) {
+        match what {
+            Invalidation::Key(key) => self.writing.hear(Some(key)),
+            Invalidation::Prefix(_) | Invalidation::All => self.writing.hear(None),
+            // Tagged values have their generations in the store.
+            Invalidation::Tag(_) | Invalidation::Tagged => {}
+        }
     }
 
     fn empty(&self) {

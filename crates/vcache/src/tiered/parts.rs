@@ -8,6 +8,7 @@ use super::below::{Below, Birth, Found, Ways};
 use super::lead::Lead;
 use super::lifetime::shorter;
 use super::near::Near;
+use super::writing::Epoch;
 use crate::load::loaded::Loaded;
 use crate::store::Store;
 use crate::store::codec::Codec;
@@ -20,22 +21,21 @@ pub(super) struct Parts<S, C> {
 }
 
 impl<S: Store, C> Parts<S, C> {
-    /// Puts what was loaded into the store, unless its key is written meanwhile or `wanted` says
-    /// no; as memory is to keep it.
+    /// Puts what was loaded into the store, unless its key was written since `epoch` or `wanted`
+    /// says no; as memory is to keep it.
     pub(super) async fn fill<V>(
         &self,
         (ways, lead): (Ways<S>, Lead<V>),
         key: &str,
         (mut loaded, birth): (Loaded<V>, Birth),
-        wanted: impl Fn() -> bool,
+        (epoch, wanted): (Epoch, impl Fn() -> bool),
     ) -> Loaded<V>
     where
         C: Codec<V>,
     {
         let writing = &self.near.writing;
-        let epoch = writing.epoch(key);
-        if wanted() && !writing.has(key) {
-            let unwritten = || writing.epoch(key) == epoch;
+        if wanted() && writing.epoch(key) == epoch && !writing.has(key) {
+            let unwritten = || !writing.has_written(key, epoch);
             self.below.fill((ways, lead), key, &loaded, birth, unwritten).await;
         } else {
             self.below.give_up(lead).await;

@@ -148,7 +148,7 @@ where
         (written, removed)
     }
 
-    /// Removes everything from memory and from the store.
+    /// Removes everything from memory and from the store. A load under way is kept in neither.
     ///
     /// Cancel safety: a dropped future has cleared memory if it was polled, and part of the
     /// store.
@@ -157,6 +157,7 @@ where
     ///
     /// When some of it may still be in the store, or others could not be told.
     pub async fn clear(&self) -> Result<(), StoreError> {
+        self.near.writing.sweep();
         self.near.drops().drop_all();
         let cleared = self.below.tier.clear().await;
         // A read that began before may have brought something back.
@@ -185,7 +186,8 @@ where
     C: Codec<V>,
 {
     /// Removes all keys that begin with `prefix`, which the store walks over to find; how many it
-    /// had. No load of such a key that is under way will be kept in memory.
+    /// had. No load of such a key that is under way will be kept; one of another key may not reach
+    /// the store.
     ///
     /// Cancel safety: a dropped future has removed them from memory if it was polled, and some of
     /// them from the store.
@@ -194,6 +196,7 @@ where
     ///
     /// As for [`remove`](Self::remove).
     pub async fn remove_prefix(&self, prefix: &str) -> Result<u64, StoreError> {
+        self.near.writing.sweep();
         self.near.drops().drop_prefix(prefix);
         let there = self.below.tier.delete_prefix(prefix).await;
         self.near.drops().drop_prefix(prefix);

@@ -10,12 +10,55 @@ use dashmap::mapref::entry::Entry;
 /// Counters that keys share.
 const STRIPES: u64 = 256;
 
-/// How many writes of which keys are under way.
+/// How many writes of which keys are under way, and how many there have been.
 #[derive(Clone)]
 pub(super) struct Writing {
     keys: Arc<DashMap<Arc<str>, Writers, foldhash::fast::RandomState>>,
-    /// Count the writes that began.
-    begun: Arc<[AtomicU64]>,
+    /// Beginnings and ends of this process's writes.
+    here: Arc<Turns>,
+    /// What was heard of others' writes; of its own as well, a little later.
+    heard: Arc<Turns>,
+}
+
+/// Counts what happens to keys.
+struct Turns {
+    stripes: Box<[AtomicU64]>,
+    /// What may concern any key.
+    sweeps: AtomicU64,
+}
+
+impl Turns {
+    fn new() -> Arc<Self> {
+        let stripes = (0..STRIPES).map(|_| AtomicU64::new(0)).collect();
+        Arc::new(Self { stripes, sweeps: AtomicU64::new(0) })
+    }
+
+    fn turn(&self, hash: u64) {
+        if let Some(stripe) = self.stripe(hash) {
+            stripe.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn sweep(&self) {
+        self.sweeps.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn sum(&self, hash: u64) -> u64 {
+        let turns = self.stripe(hash).map_or(0, |turns| turns.load(Ordering::SeqCst));
+        turns.wrapping_add(self.sweeps.load(Ordering::SeqCst))
+    }
+
+    fn stripe(&self, hash: u64) -> Option<&AtomicU64> {
+        let place = usize::try_from(hash % STRIPES).ok()?;
+        self.stripes.get(place)
+    }
+}
+
+/// What was written of a key by some moment: other than that, it has been written since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Epoch {
+    here: u64,
+    heard: u64,
 }
 
 /// Writes of one key that are under way.
@@ -34,8 +77,7 @@ pub(super) struct Writes {
 
 impl Writing {
     pub(super) fn new() -> Self {
-        let begun = (0..STRIPES).map(|_| AtomicU64::new(0)).collect();
-        Self { keys: Arc::default(), begun }
+        Self { keys: Arc::default(), here: Turns::new(), heard: Turns::new() }
     }
 
     pub(super) fn begin(&self, keys: &[&str]) -> Writes {
@@ -45,11 +87,23 @@ impl Writing {
             writers.contested |= writers.count > 0;
             writers.count += 1;
             drop(writers);
-            if let Some(begun) = self.stripe(key) {
-                begun.fetch_add(1, Ordering::SeqCst);
-            }
+            self.here.turn(self.hash(key));
         }
         Writes { writing: self.clone(), keys }
+    }
+
+    /// Notes a write of unnamed keys: what is being loaded now is not for the store.
+    pub(super) fn sweep(&self) {
+        self.here.sweep();
+    }
+
+    /// Notes what was heard of a write of one key, or of unnamed ones.
+    #[cfg(feature = "redis")]
+    pub(super) fn hear(&self, key: Option<&str>) {
+        match key {
+            Some(key) => self.heard.turn(self.hash(key)),
+            None => self.heard.sweep(),
+        }
     }
 
     /// Whether a key is being written.
@@ -57,14 +111,20 @@ impl Writing {
         !self.keys.is_empty() && self.keys.contains_key(key)
     }
 
-    /// A number that another write of the key changes, and seldom that of another.
-    pub(super) fn epoch(&self, key: &str) -> u64 {
-        self.stripe(key).map_or(0, |begun| begun.load(Ordering::SeqCst))
+    /// To be compared later. Seldom, the write of another key changes it too.
+    pub(super) fn epoch(&self, key: &str) -> Epoch {
+        let hash = self.hash(key);
+        Epoch { here: self.here.sum(hash), heard: self.heard.sum(hash) }
     }
 
-    fn stripe(&self, key: &str) -> Option<&AtomicU64> {
-        let place = self.keys.hasher().hash_one(key) % STRIPES;
-        self.begun.get(usize::try_from(place).ok()?)
+    /// Whether this process has written the key since, or is writing it. What it has put into the
+    /// store for readers is no write, but heard of like one.
+    pub(super) fn has_written(&self, key: &str, since: Epoch) -> bool {
+        self.here.sum(self.hash(key)) != since.here || self.has(key)
+    }
+
+    fn hash(&self, key: &str) -> u64 {
+        self.keys.hasher().hash_one(key)
     }
 }
 
@@ -78,6 +138,7 @@ impl Writes {
 impl Drop for Writes {
     fn drop(&mut self) {
         for key in self.keys.drain(..) {
+            self.writing.here.turn(self.writing.hash(&key));
             if let Entry::Occupied(mut entry) = self.writing.keys.entry(key) {
                 entry.get_mut().count -= 1;
                 if entry.get().count == 0 {
@@ -99,12 +160,30 @@ mod tests {
         let one = writing.begin(&["a", "b"]);
         assert!(!one.met_another("a"));
         let two = writing.begin(&["a"]);
-        assert_eq!(writing.epoch("a"), before + 2);
+        assert!(writing.has_written("a", before));
         assert!(one.met_another("a") && two.met_another("a") && !one.met_another("b"));
         drop(one);
         assert!(writing.has("a") && !writing.has("b"));
+        let late = writing.epoch("a");
+        assert!(writing.has_written("a", late));
         drop(two);
         assert!(!writing.has("a"));
+        assert!(writing.has_written("a", late));
         assert!(writing.keys.is_empty());
+    }
+
+    #[test]
+    fn a_sweep_writes_every_key_and_hearsay_none() {
+        let writing = Writing::new();
+        let before = writing.epoch("a");
+        assert!(!writing.has_written("a", before));
+        #[cfg(feature = "redis")]
+        for key in [Some("a"), None] {
+            let before = writing.epoch("a");
+            writing.hear(key);
+            assert!(writing.epoch("a") != before && !writing.has_written("a", before));
+        }
+        writing.sweep();
+        assert!(writing.has_written("a", before));
     }
 }

@@ -1,12 +1,13 @@
 //! Write-behind: acknowledge now, write to the source later and in batches.
 
 use std::fmt;
+use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{SemaphorePermit, TryAcquireError};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 use vtask::Task;
 
 use super::buffer::Change;
@@ -125,7 +126,7 @@ where
     }
 
     /// Waits until the source has all that was taken before, however long it fails. Nothing
-    /// newer has to be there.
+    /// newer has to be there. Where the writer waits because of a failure, it tries at once.
     ///
     /// Cancel safety: when dropped, what was pending is written at once all the same.
     pub async fn flush(&self) {
@@ -135,7 +136,7 @@ where
             state.flush = state.buffer.newest();
             state.flush
         };
-        shared.wake.notify_one();
+        shared.hasten();
         loop {
             let written = shared.written.notified();
             let oldest = shared.state().buffer.oldest();
@@ -146,7 +147,9 @@ where
         }
     }
 
-    /// Takes no more writes, writes what is pending for at most `deadline`, and ends.
+    /// Takes no more writes, writes what is pending for at most `deadline`, and ends. It tries at
+    /// once, however long the writer would have waited because of a failure. A journal that has
+    /// not committed all by then goes on with it behind; calling again waits for that.
     ///
     /// Cancel safety: a dropped future has closed the writer; dropping the last handle or calling
     /// again ends it.
@@ -159,14 +162,15 @@ where
             state.stats.written
         };
         shared.room.close();
-        shared.wake.notify_one();
+        shared.hasten();
+        let end = Instant::now().checked_add(deadline);
         let task = self.owner.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut task) = task {
             // Where the time is over, dropping the task ends it.
-            let _ = timeout(deadline, task.wait()).await;
+            let _ = until(end, task.wait()).await;
         }
         if let Some(log) = &shared.log {
-            log.close().await;
+            let _ = until(end, log.close()).await;
         }
         let state = shared.state();
         WriteReport { written: state.stats.written - before, left: state.buffer.len() }
@@ -244,6 +248,14 @@ where
                 }
             }),
         }
+    }
+}
+
+/// What comes of `future`, if it does until then; never is for ever.
+async fn until<F: Future>(end: Option<Instant>, future: F) -> Option<F::Output> {
+    match end {
+        Some(end) => timeout_at(end, future).await.ok(),
+        None => Some(future.await),
     }
 }
 

@@ -16,7 +16,7 @@ pub enum Change<V> {
 }
 
 /// Writes in the order in which their keys came; a later write of a key takes the place of the
-/// earlier one.
+/// earlier one, but for one that is on its way: then it waits at its own.
 pub(super) struct Buffer<K, V> {
     slots: HashMap<K, Slot<V>, foldhash::fast::RandomState>,
     /// Places in the order of arrival, and since when they are taken.
@@ -25,8 +25,11 @@ pub(super) struct Buffer<K, V> {
 }
 
 struct Slot<V> {
+    /// A version of this key: the present one, or one before.
     place: u64,
     version: u64,
+    /// When the present version came.
+    since: Instant,
     change: Change<V>,
 }
 
@@ -51,7 +54,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Buffer<K, V> {
         self.slots.get(key).map(|slot| &slot.change)
     }
 
-    /// The newest version or place there was.
+    /// The newest version there was.
     pub(super) const fn newest(&self) -> u64 {
         self.next
     }
@@ -67,10 +70,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Buffer<K, V> {
         let version = self.next;
         if let Some(slot) = self.slots.get_mut(&key) {
             slot.version = version;
+            slot.since = now;
             slot.change = change;
         } else {
             self.order.insert(version, (key.clone(), now));
-            self.slots.insert(key, Slot { place: version, version, change });
+            self.slots.insert(key, Slot { place: version, version, since: now, change });
         }
         version
     }
@@ -87,8 +91,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Buffer<K, V> {
     }
 
     /// This version of the key has reached the source. Whether nothing newer is to come; if it
-    /// is, it queues again at the end, so that a busy key does not hold up the others.
-    pub(super) fn written(&mut self, key: &K, version: u64, now: Instant) -> bool {
+    /// is, it queues where it would stand had it come alone: behind what came before it, so that a
+    /// busy key does not hold up the others, and no later, for those who wait for it.
+    pub(super) fn written(&mut self, key: &K, version: u64) -> bool {
         let Some(slot) = self.slots.get_mut(key) else {
             return false;
         };
@@ -97,9 +102,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Buffer<K, V> {
             self.slots.remove(key);
             return true;
         }
-        self.next += 1;
-        slot.place = self.next;
-        self.order.insert(slot.place, (key.clone(), now));
+        slot.place = slot.version;
+        self.order.insert(slot.place, (key.clone(), slot.since));
         false
     }
 
@@ -107,7 +111,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Buffer<K, V> {
     pub(super) fn restore(&mut self, key: K, version: u64, change: Change<V>, now: Instant) {
         self.next = self.next.max(version);
         self.order.insert(version, (key.clone(), now));
-        self.slots.insert(key, Slot { place: version, version, change });
+        let slot = Slot { place: version, version, since: now, change };
+        if let Some(older) = self.slots.insert(key, slot) {
+            // Bytes of the journal that differ may be one key all the same.
+            self.order.remove(&older.place);
+        }
     }
 }
 
@@ -122,7 +130,8 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Step {
         Put(u8, Option<u16>),
-        /// Takes a batch of so many, lets so many puts happen, then it is written or fails.
+        /// Takes a batch of so many, lets so many puts and a flush happen, then it is written or
+        /// fails.
         Batch(usize, Vec<(u8, u16)>, bool),
     }
 
@@ -141,32 +150,45 @@ mod tests {
 
     proptest! {
         /// The source, once all is written, has the last write of each key; nothing is sent twice
-        /// without a failure between; and what is to come is what the source lacks.
+        /// without a failure between; what is to come is what the source lacks; and when all that
+        /// was there at a moment counts as written, it is.
         #[test]
         fn the_source_ends_with_the_last_writes(steps in prop::collection::vec(step(), 0..60)) {
             let now = Instant::now();
             let mut buffer = Buffer::new(0);
             let (mut last, mut source) = (Model::new(), Model::new());
+            // Versions that were put, and that the source has; what flushes wait for.
+            let (mut newest, mut reached) = (Model::new(), Model::<u8, u64>::new());
+            let mut flushes: Vec<(u64, Model<u8, u64>)> = Vec::new();
             let mut put = |buffer: &mut Buffer<u8, u16>, key, change: Change<u16>| {
                 last.insert(key, change.clone());
-                buffer.put(key, change, now);
+                (key, buffer.put(key, change, now))
             };
             for step in steps {
                 match step {
-                    Step::Put(key, value) => put(&mut buffer, key, change(value)),
+                    Step::Put(key, value) => {
+                        newest.extend([put(&mut buffer, key, change(value))]);
+                    }
                     Step::Batch(most, puts, fine) => {
                         let batch = buffer.batch(most);
                         prop_assert!(batch.len() == most.min(buffer.len()));
                         for (key, value) in puts {
-                            put(&mut buffer, key, Change::Put(value));
+                            newest.extend([put(&mut buffer, key, Change::Put(value))]);
                         }
+                        flushes.push((buffer.newest(), newest.clone()));
                         for write in batch.into_iter().filter(|_| fine) {
                             source.insert(write.key, write.change);
-                            buffer.written(&write.key, write.version, now);
+                            reached.insert(write.key, write.version);
+                            buffer.written(&write.key, write.version);
                         }
                     }
                 }
                 prop_assert_eq!(buffer.slots.len(), buffer.order.len());
+                for (flush, owed) in &flushes {
+                    if buffer.oldest().is_none_or(|(place, _)| place > *flush) {
+                        prop_assert!(owed.iter().all(|(key, version)| reached[key] >= *version));
+                    }
+                }
             }
             for (key, change) in &last {
                 let known = buffer.get(key).or_else(|| source.get(key));
@@ -175,7 +197,7 @@ mod tests {
             while buffer.len() > 0 {
                 for write in buffer.batch(3) {
                     source.insert(write.key, write.change);
-                    prop_assert!(buffer.written(&write.key, write.version, now));
+                    prop_assert!(buffer.written(&write.key, write.version));
                 }
             }
             prop_assert_eq!(source, last);
@@ -191,7 +213,7 @@ mod tests {
         buffer.put("busy", Change::Put(2), now);
         assert_eq!(buffer.batch(1)[0].change, Change::Put(2));
         // An older version was under way.
-        assert!(!buffer.written(&"busy", first, now));
+        assert!(!buffer.written(&"busy", first));
         assert_eq!(buffer.batch(1)[0].key, "other");
     }
 }

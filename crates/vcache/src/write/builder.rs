@@ -138,6 +138,7 @@ where
                 stats: WriteBehindStats::default(),
             }),
             wake: Notify::new(),
+            hurry: Notify::new(),
             written: Notify::new(),
             log,
             meters: WriteMeters::new(&self.name),

@@ -1,9 +1,11 @@
 //! The journal: what was acknowledged and has not reached the source, in a SQLite file.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::Shared;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -36,7 +38,7 @@ pub(crate) struct Log<K, V> {
     records: Queue<Record>,
     keys: Arc<dyn Codec<K>>,
     values: Arc<dyn Codec<V>>,
-    end: Mutex<Option<oneshot::Receiver<()>>>,
+    end: Shared<oneshot::Receiver<()>>,
 }
 
 /// A record that has room in the queue.
@@ -81,7 +83,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Log<K, V> {
         let end = writer::spawn("vcache-journal", path, db, items, Nothing).map_err(|error| {
             OpenError::Unusable { path: config.path.clone(), source: error.into() }
         })?;
-        Ok((Self { records, keys, values, end: Mutex::new(Some(end)) }, left))
+        Ok((Self { records, keys, values, end: end.shared() }, left))
     }
 
     /// A record of the change, once there is room for it.
@@ -122,14 +124,11 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Log<K, V> {
         }
     }
 
-    /// Closes the file, after what is queued.
+    /// Closes the file, after what is queued. Whoever no longer waits for that may call again.
     pub(crate) async fn close(&self) {
         self.records.close();
-        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(end) = end {
-            // An error is an end as well.
-            let _ = end.await;
-        }
+        // An error is an end as well.
+        drop(self.end.clone().await);
     }
 }
 
@@ -161,13 +160,17 @@ impl Work for Record {
             Self::Append { key, version, value, .. } => {
                 let value = value.as_deref();
                 let sum = sum(key, *version, value);
-                let append =
-                    "REPLACE INTO pending (key, version, value, sum) VALUES (?1, ?2, ?3, ?4)";
+                let append = "INSERT INTO pending (key, version, value, sum)
+                    VALUES (?1, ?2, ?3, ?4)
+                    ON CONFLICT (key) DO UPDATE SET
+                    version = excluded.version, value = excluded.value, sum = excluded.sum
+                    WHERE excluded.version > version";
                 db.prepare_cached(append)?.execute((&key[..], *version, value, sum))?;
             }
             Self::Forget { keys, .. } => {
                 for (key, version) in keys {
-                    let forget = "DELETE FROM pending WHERE key = ?1 AND version = ?2";
+                    // An older one too: the journal may have had no room for this one.
+                    let forget = "DELETE FROM pending WHERE key = ?1 AND version <= ?2";
                     db.prepare_cached(forget)?.execute((&key[..], *version))?;
                 }
             }

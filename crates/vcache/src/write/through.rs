@@ -4,10 +4,12 @@ use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dashmap::DashMap;
 
 use crate::cache::Cache;
+use crate::load::loaded::Loaded;
 
 /// Writes to the source and then to a [`Cache`], so that the cache never has what the source has
 /// not. Cloning gives another handle to the same; one cache needs one of them.
@@ -41,8 +43,8 @@ type Writing<K> = DashMap<K, Writers, foldhash::fast::RandomState>;
 /// Writes of one key that are under way.
 struct Writers {
     count: usize,
-    /// Two met.
-    contested: bool,
+    /// Whether two met.
+    contested: Arc<AtomicBool>,
 }
 
 impl<K, V> WriteThrough<K, V>
@@ -106,10 +108,18 @@ where
     V: Clone + Send + Sync + 'static,
 {
     cache: &'a Cache<K, V>,
-    writing: &'a Writing<K>,
     key: K,
     /// What the source has taken.
     value: Option<V>,
+    contested: Arc<AtomicBool>,
+    /// Left after all else.
+    _place: Place<'a, K>,
+}
+
+/// One of the writes of a key, until it is dropped.
+struct Place<'a, K: Hash + Eq> {
+    writing: &'a Writing<K>,
+    key: K,
 }
 
 impl<'a, K, V> Turn<'a, K, V>
@@ -118,14 +128,22 @@ where
     V: Clone + Send + Sync + 'static,
 {
     fn begin(cache: &'a Cache<K, V>, writing: &'a Writing<K>, key: K) -> Self {
-        let mut writers =
-            writing.entry(key.clone()).or_insert(Writers { count: 0, contested: false });
-        writers.contested = writers.count > 0;
-        writers.count += 1;
-        drop(writers);
+        let contested = join(writing, &key);
+        let place = Place { writing, key: key.clone() };
         cache.remove(&key);
-        Self { cache, writing, key, value: None }
+        Self { cache, key, value: None, contested, _place: place }
     }
+}
+
+/// Counts one more write of `key`; whether it and another meet, now or later.
+fn join<K: Hash + Eq + Clone>(writing: &Writing<K>, key: &K) -> Arc<AtomicBool> {
+    let new = || Writers { count: 0, contested: Arc::default() };
+    let mut writers = writing.entry(key.clone()).or_insert_with(new);
+    writers.count += 1;
+    if writers.count > 1 {
+        writers.contested.store(true, Ordering::Release);
+    }
+    Arc::clone(&writers.contested)
 }
 
 impl<K, V> Drop for Turn<'_, K, V>
@@ -134,17 +152,26 @@ where
     V: Clone + Send + Sync + 'static,
 {
     fn drop(&mut self) {
-        // Decided and done under the entry's lock, so that no other write comes between.
+        // Under no lock of ours: listeners and destructors may write the same key. Whoever begins
+        // to marks this write as contested first and then removes the key, under the lock of the
+        // cache that `alone` is asked under: so either `alone` says no, or the removal comes later.
+        let alone = || !self.contested.load(Ordering::Acquire);
+        let Some(value) = self.value.take() else {
+            self.cache.remove(&self.key);
+            return;
+        };
+        self.cache.forget(&self.key);
+        self.cache.insert_if(self.key.clone(), Loaded::new(value), alone);
+        if !alone() {
+            self.cache.remove(&self.key);
+        }
+    }
+}
+
+impl<K: Hash + Eq> Drop for Place<'_, K> {
+    fn drop(&mut self) {
         let gone = self.writing.remove_if_mut(&self.key, |_, writers| {
             writers.count -= 1;
-            match self.value.take() {
-                Some(value) if !writers.contested => {
-                    self.cache.insert(self.key.clone(), value);
-                }
-                _ => {
-                    self.cache.remove(&self.key);
-                }
-            }
             writers.count == 0
         });
         drop(gone);

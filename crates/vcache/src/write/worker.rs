@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use vtask::Backoff;
 
 use super::buffer::{Buffer, Change, Outgoing};
@@ -27,6 +27,8 @@ pub(super) struct Shared<K, V> {
     pub(super) room: Semaphore,
     /// Something has come, or is to be done at once. The worker alone waits.
     pub(super) wake: Notify,
+    /// Somebody waits for what is pending: no pause is to be kept to.
+    pub(super) hurry: Notify,
     /// A batch was written.
     pub(super) written: Notify,
     pub(super) log: Option<Log<K, V>>,
@@ -80,6 +82,12 @@ where
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Has all that is due tried at once.
+    pub(super) fn hasten(&self) {
+        self.wake.notify_one();
+        self.hurry.notify_one();
+    }
+
     fn next(&self, now: Instant) -> Next<K, V> {
         let state = self.state();
         let Some((place, since)) = state.buffer.oldest() else {
@@ -116,9 +124,9 @@ where
         let writes = u64::try_from(batch.len()).unwrap_or(u64::MAX);
         let mut gone = 0;
         {
-            let (mut state, now) = (self.state(), Instant::now());
+            let mut state = self.state();
             for write in &batch {
-                gone += usize::from(state.buffer.written(&write.key, write.version, now));
+                gone += usize::from(state.buffer.written(&write.key, write.version));
             }
             let surplus = gone.min(state.surplus);
             state.surplus -= surplus;
@@ -156,8 +164,8 @@ where
                 if shared.deliver(&sink, &batch).await {
                     backoff.reset();
                     shared.settle(batch).await;
-                } else {
-                    sleep(backoff.next_wait()).await;
+                } else if timeout(backoff.next_wait(), shared.hurry.notified()).await.is_ok() {
+                    backoff.reset();
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use http::Method;
-use vcache::http::Config;
+use vcache::http::{Config, HttpCache};
 use vhttp::Body;
 
 use crate::expect::{Seen, check, dated, fields};
@@ -18,14 +18,22 @@ pub(crate) fn run(config: Config, steps: &'static [Step]) {
         .start_paused(true)
         .build()
         .unwrap();
-    runtime.block_on(converse(config, steps));
+    runtime.block_on(converse(config, steps, async |_| {
+        // What goes on behind the answer.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }));
 }
 
-async fn converse(config: Config, steps: &'static [Step]) {
+/// One step after the other; and `between` them what it does to the cache.
+pub(crate) async fn converse(
+    config: Config,
+    steps: &'static [Step],
+    between: impl AsyncFn(HttpCache),
+) {
     let origin = Arc::new(Mutex::new(Origin::Silent));
     let script = Arc::clone(&origin);
     let begun = SystemTime::now();
-    let (cache, log, _) = stack(config, move |_, _| answer(*script.lock().unwrap(), begun));
+    let (cache, log, handle) = stack(config, move |_, _| answer(*script.lock().unwrap(), begun));
     for (index, step) in steps.iter().enumerate() {
         tokio::time::advance(Duration::from_secs(step.wait)).await;
         *origin.lock().unwrap() = step.origin;
@@ -35,8 +43,7 @@ async fn converse(config: Config, steps: &'static [Step]) {
         let request = ask(Method::from_bytes(method.as_bytes()).unwrap(), path, &lines);
         let before = log.count();
         let reply = send(&cache, request).await;
-        // What goes on behind the answer.
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        between(handle.clone()).await;
         let asked = log.count() - before;
         let is_silent = matches!(step.origin, Origin::Silent);
         assert_eq!(asked == 0, is_silent, "step {index}: the origin was asked {asked} times");

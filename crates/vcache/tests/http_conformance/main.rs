@@ -12,6 +12,8 @@
     reason = "tests"
 )]
 
+#[cfg(feature = "disk")]
+mod below;
 mod check;
 mod converse;
 mod expect;
@@ -36,6 +38,54 @@ fn every_row_passes() {
         })
         .collect();
     assert!(failed.is_empty(), "{} rows fail:\n{}", failed.len(), failed.join("\n"));
+}
+
+/// What only memory keeps: parts of responses, which variants there are, and what the last fetches
+/// brought.
+#[cfg(feature = "disk")]
+const ONLY_MEMORY: [&str; 12] = [
+    "After an answer that may not be shared the client's precondition is the origin's (`hit_for_miss`).",
+    "After an outage the origin is not asked for the same again for a second (`hold_off`); what it allows is answered meanwhile.",
+    "The variants of a URI are bounded (`max_variants`); the least recently used leaves.",
+    "A 304 with a strong entity tag updates every stored response with it, other variants too.",
+    "A stored part answers requests for what is in it.",
+    "A part of unknown length answers no request for an end.",
+    "Parts that make up the whole are stored as the whole.",
+    "Parts that touch answer for what is in both.",
+    "Fields of the newer part replace those of the older.",
+    "A stored beginning is completed: only the rest is asked for.",
+    "fwd=vary-miss: of the URI, but no variant that fits.",
+    "fwd=partial: a part is stored, and not all that is asked for.",
+];
+
+#[cfg(feature = "disk")]
+type Conversation = (fn() -> vcache::http::Config, &'static [script::Step]);
+
+/// The conversations of a check.
+#[cfg(feature = "disk")]
+fn conversations(check: &row::Check) -> Vec<Conversation> {
+    match check {
+        row::Check::All(checks) => checks.iter().flat_map(conversations).collect(),
+        row::Check::Serves(config, steps) => vec![(*config, *steps)],
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(feature = "disk")]
+#[test]
+fn every_conversation_goes_the_same_way_from_disk() {
+    let (mut failed, mut count) = (Vec::new(), 0);
+    for row in rows().filter(|row| !ONLY_MEMORY.contains(&row.rule)) {
+        let is_quick = |(_, steps): &Conversation| !steps.iter().any(script::Step::is_slow);
+        for (config, steps) in conversations(&row.check).into_iter().filter(is_quick) {
+            count += 1;
+            if std::panic::catch_unwind(|| below::run(config(), steps)).is_err() {
+                failed.push(format!("{}: {}", row.section, row.rule));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{} of {count} fail:\n{}", failed.len(), failed.join("\n"));
+    assert!(count > 50, "{count}");
 }
 
 #[test]

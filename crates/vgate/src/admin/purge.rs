@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Limited};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
-use verve::cache::http::{HttpCache, Purge, Purged};
+use verve::cache::http::{HttpCache, Purge, PurgeError, Purged};
 use verve::http::{Body, Reject};
 
 use crate::admin::page::text;
@@ -144,13 +144,26 @@ async fn carry_out(graph: &Graph, order: &Order) -> Result<Value, Reject> {
     let one = "name one of `url`, `tag`, `prefix`, `host` and `everything`";
     let purge = order.purge().ok_or_else(|| refused(one.to_owned()))?;
     let (mut caches, mut all) = (Map::new(), (0, 0));
+    let mut untold = None;
     for (name, cache) in order.caches(graph)? {
-        let done = cache.purge(&purge).await.map_err(|error| refused(error.to_string()))?;
+        let done = match cache.purge(&purge).await {
+            Ok(done) => done,
+            Err(error @ PurgeError::Elsewhere(_)) => {
+                tracing::warn!(cache = %name, %error, what = ?order, "purged here only");
+                untold = Some(error);
+                continue;
+            }
+            Err(error) => return Err(refused(error.to_string())),
+        };
         let Purged { urls, responses, .. } = done;
         let (target, hard) = (purge.kind(), purge.is_hard());
         tracing::info!(cache = %name, target, hard, urls, responses, what = ?order, "purged");
         all = (all.0 + urls, all.1 + responses);
         caches.insert(name.clone(), json!({ "urls": urls, "responses": responses }));
+    }
+    if let Some(error) = untold {
+        let detail = format!("{error}; the others are told as soon as they can be");
+        return Err(Reject::new(StatusCode::SERVICE_UNAVAILABLE, "purge").detail(detail));
     }
     let (target, hard, (urls, responses)) = (purge.kind(), purge.is_hard(), all);
     Ok(json!({

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use verve::balance::EndpointStatus;
 use verve::cache::Cause;
-use verve::cache::http::HttpCache;
+use verve::cache::http::{HttpCache, TiersStats};
 use verve::server::Monitor;
 use verve::unit::duration;
 
@@ -137,6 +137,34 @@ fn figures(cache: &HttpCache) -> Value {
         "refreshes": stats.refreshes,
         "memory": memory(cache),
         "curve": curve(cache),
+        "tiers": cache.tiers().as_ref().map(tiers),
+    })
+}
+
+/// What is below memory; null where there is nothing.
+fn tiers(stats: &TiersStats) -> Value {
+    let tiers = stats.tiers.iter().map(|tier| {
+        json!({
+            "name": tier.name,
+            "absent": tier.absent,
+            "hits": tier.hits,
+            "misses": tier.misses,
+            "purged": tier.purged,
+            "damaged": tier.damaged,
+            "errors": tier.errors,
+            "skipped": tier.skipped,
+            "written": tier.written,
+            "failed": tier.failed,
+            "dropped": tier.dropped,
+            "too_large": tier.too_large,
+            "overtaken": tier.overtaken,
+        })
+    });
+    json!({
+        "tiers": tiers.collect::<Value>(),
+        "in_touch": stats.in_touch,
+        "waiting_bytes": stats.waiting_bytes,
+        "fleet": { "led": stats.led, "shared": stats.shared, "alone": stats.alone },
     })
 }
 

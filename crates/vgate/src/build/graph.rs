@@ -2,9 +2,10 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use verve::balance::Upstream;
+use verve::cache::http::TiersStats;
 use verve::http::TrustedProxies;
 use verve::metrics::Handle;
 use verve::pool::http::Client;
@@ -73,6 +74,25 @@ impl Graph {
         for group in self.shared.upstreams.values() {
             group.made().activate(client);
         }
+    }
+
+    /// Lets caches write what they have stored to their lower tiers, for so long at most.
+    pub(crate) async fn close(&self, most: Duration) {
+        for (name, cache) in &self.shared.caches {
+            if !cache.made().close(most).await {
+                tracing::warn!(cache = %name, "not all that was cached could be written");
+            }
+        }
+    }
+
+    /// The caches that are without a tier that they should have, or out of touch with others.
+    pub(crate) fn caches_in_need(&self) -> impl Iterator<Item = &str> {
+        let is_in_need = |tiers: TiersStats| {
+            !tiers.in_touch || tiers.tiers.iter().any(|tier| tier.absent.is_some())
+        };
+        let caches = self.shared.caches.iter();
+        let needy = caches.filter(move |(_, cache)| cache.made().tiers().is_some_and(is_in_need));
+        needy.map(|(name, _)| name.as_str())
     }
 
     /// The place of the route that takes `host` and `path`.

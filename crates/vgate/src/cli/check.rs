@@ -2,11 +2,11 @@
 
 use crate::cli::file::File;
 use crate::exit::Failure;
-use crate::load::load;
+use crate::load::load_strictly;
 use crate::say::{complain, say};
 
 pub(super) fn execute(file: &File) -> Result<(), Failure> {
-    match load(&file.config) {
+    match load_strictly(&file.config) {
         Ok(config) => {
             let routes = count(config.routes().len(), "route");
             let upstreams = count(config.upstreams.len(), "upstream");

@@ -3,7 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::sqlite::failure::OpenError;
 use crate::sqlite::file::{Durability, OnCorrupt};
+
+/// The smallest bound: below, SQLite's own pages would be most of it.
+const LEAST_SIZE: u64 = 1 << 20;
+const MOST_READERS: usize = 64;
 
 /// Settings of a [`DiskStore`](crate::DiskStore).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,5 +70,32 @@ impl Default for DiskConfig {
             on_corrupt: OnCorrupt::default(),
             verify: false,
         }
+    }
+}
+
+impl DiskConfig {
+    /// Checks what no type can say, without looking at the file.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Setting`].
+    pub fn check(&self) -> Result<(), OpenError> {
+        let refused = |name, value, wanted| Err(OpenError::Setting { name, value, wanted });
+        if self.max_size < LEAST_SIZE {
+            return refused("max_size", self.max_size, "1 MiB or more");
+        }
+        if !(1..=MOST_READERS).contains(&self.readers) {
+            return refused("readers", u64::try_from(self.readers).unwrap_or(u64::MAX), "1 to 64");
+        }
+        if self.queue_size == 0 {
+            return refused("queue_size", 0, "more than 0");
+        }
+        if self.max_tags == 0 {
+            return refused("max_tags", 0, "more than 0");
+        }
+        if self.sweep.is_zero() {
+            return refused("sweep", 0, "more than 0");
+        }
+        Ok(())
     }
 }

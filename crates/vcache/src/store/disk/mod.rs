@@ -33,9 +33,6 @@ use reads::{Read, Reader};
 use touched::Touched;
 use writes::{Bounds, Tagged, Write};
 
-/// The smallest bound: below, SQLite's own pages would be most of it.
-const LEAST_SIZE: u64 = 1 << 20;
-const MOST_READERS: usize = 64;
 /// Reads that may wait at each reader, as the bytes they are counted with.
 const READ_QUEUE: u64 = 4 << 20;
 
@@ -117,7 +114,7 @@ impl DiskStore {
     ///
     /// See [`OpenError`].
     pub fn named(name: &str, config: &DiskConfig) -> Result<Self, OpenError> {
-        check(config)?;
+        config.check()?;
         let opening = Opening {
             path: &config.path,
             kind: &row::FILE,
@@ -213,26 +210,6 @@ impl DiskStore {
         let size = keys.iter().map(|key| bytes(key.len())).sum();
         self.write(size, |asker| Write::Delete { keys, found: 0, asker }).await
     }
-}
-
-fn check(config: &DiskConfig) -> Result<(), OpenError> {
-    let refused = |name, value, wanted| Err(OpenError::Setting { name, value, wanted });
-    if config.max_size < LEAST_SIZE {
-        return refused("max_size", config.max_size, "1 MiB or more");
-    }
-    if !(1..=MOST_READERS).contains(&config.readers) {
-        return refused("readers", bytes(config.readers), "1 to 64");
-    }
-    if config.queue_size == 0 {
-        return refused("queue_size", 0, "more than 0");
-    }
-    if config.max_tags == 0 {
-        return refused("max_tags", 0, "more than 0");
-    }
-    if config.sweep.is_zero() {
-        return refused("sweep", 0, "more than 0");
-    }
-    Ok(())
 }
 
 fn start(name: &str, config: &DiskConfig, opening: &Opening<'_>) -> Result<DiskStore, OpenError> {

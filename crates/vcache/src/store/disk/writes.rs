@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::metrics::DiskMeters;
-use super::row::{self, Label};
+use super::row::{self, Found, Label};
 use super::tags;
 use super::touched::Touched;
 use crate::clock::{Clock, SystemClock};
@@ -48,7 +48,7 @@ pub(super) enum Write {
         asker: Asker<u64>,
     },
     Clear(Asker<()>),
-    /// A row that turned out to be damaged.
+    /// A row that a reader found damaged.
     Forget(i64),
 }
 
@@ -87,9 +87,7 @@ impl Work for Write {
             Self::Clear(_) => {
                 db.execute("DELETE FROM entries", ())?;
             }
-            Self::Forget(id) => {
-                db.prepare_cached("DELETE FROM entries WHERE id = ?1")?.execute((*id,))?;
-            }
+            Self::Forget(id) => forget(db, *id)?,
         }
         Ok(())
     }
@@ -129,6 +127,26 @@ fn put(
     let insert = "INSERT INTO entries (key, expires, sum, born, tags, value)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     db.prepare_cached(insert)?.execute(row)?;
+    Ok(())
+}
+
+/// Deletes a row if it is damaged still: something sound may have taken its place, or its number.
+fn forget(db: &Connection, id: i64) -> rusqlite::Result<()> {
+    let look = "SELECT id, expires, sum, born, tags, value, key FROM entries WHERE id = ?1";
+    let damaged = {
+        let mut look = db.prepare_cached(look)?;
+        let mut rows = look.query((id,))?;
+        match rows.next()? {
+            Some(row) => {
+                let key = row.get_ref(6)?.as_bytes().unwrap_or_default();
+                matches!(row::read(key, row)?, Found::Damaged(_))
+            }
+            None => false,
+        }
+    };
+    if damaged {
+        db.prepare_cached("DELETE FROM entries WHERE id = ?1")?.execute((id,))?;
+    }
     Ok(())
 }
 

@@ -144,7 +144,7 @@ impl Dialer {
     }
 
     /// A connection of its own, with pushes, to any one server: what is published reaches all.
-    pub(super) async fn listener<P: AsyncPushSender>(
+    pub(crate) async fn listener<P: AsyncPushSender>(
         &self,
         push: impl Fn(&str) -> P,
     ) -> Result<Dedicated, RedisError> {

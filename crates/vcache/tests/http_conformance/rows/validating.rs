@@ -52,10 +52,10 @@ pub(crate) const ROWS: &[Row] = &[
             get("if-modified-since: Sun, 06 Nov 2022 11:00:00 GMT").origin(200, "cache-control: max-age=60\nlast-modified: Sun, 06 Nov 2022 10:00:00 GMT", "a").gives(&[Status(304), AskedWithout("if-modified-since")]),
             get("").gives(&[Body("a")]),
         ]),
-        Serves(Config::default, &[
-            get("if-none-match: \"1\"").origin(200, "cache-control: private\netag: \"1\"", "a").gives(&[Status(200), Body("a"), AskedWithout("if-none-match")]),
-            get("if-none-match: \"1\"").origin(304, "cache-control: private\netag: \"1\"", "").gives(&[Status(304), Asked("if-none-match: \"1\"")]),
-        ]),
+    ])),
+    row("RFC 9111 §4.3.2", Choice, "After an answer that may not be shared the client's precondition is the origin's (`hit_for_miss`).", Serves(Config::default, &[
+        get("if-none-match: \"1\"").origin(200, "cache-control: private\netag: \"1\"", "a").gives(&[Status(200), Body("a"), AskedWithout("if-none-match")]),
+        get("if-none-match: \"1\"").origin(304, "cache-control: private\netag: \"1\"", "").gives(&[Status(304), Asked("if-none-match: \"1\"")]),
     ])),
     row("RFC 9111 §4.3.2", Must, "If-None-Match is compared weakly, member by member; * matches what there is.", All(&[
         NotModified("if-none-match: \"1\"", 200, "etag: \"1\"", true),

@@ -126,3 +126,88 @@ fn requests_that_are_not_for_the_cache_are_told_why() {
     let cache = HttpCache::new(config).unwrap();
     assert!(finding(&cache.explain(&parts("GET", &[])), "key").contains("max_key_size"));
 }
+
+type Fields = &'static [(&'static str, &'static str)];
+
+/// A request, an answer that is not stored, the rule that forbids it, and what that finds.
+const REFUSED: [(Fields, Fields, &str, &str, &str); 10] = [
+    (
+        &[],
+        &[("cache-control", "no-store")],
+        "RFC 9111 §5.2.2.5",
+        "no-store",
+        "cache-control: no-store",
+    ),
+    (
+        &[],
+        &[("cache-control", "private, max-age=9")],
+        "RFC 9111 §5.2.2.7",
+        "private",
+        "private, max-age=9",
+    ),
+    (
+        &[("authorization", "Basic secret")],
+        &[("cache-control", "max-age=9")],
+        "RFC 9111 §3.5",
+        "authorization",
+        "authorization: …",
+    ),
+    (&[], &[("set-cookie", "a=secret")], "RFC 9111 §7.3", "set-cookie", "set-cookie: …"),
+    (&[], &[("cache-control", "max-age=9"), ("vary", "*")], "RFC 9111 §4.1", "vary", "vary: *"),
+    (&[], &[], "RFC 9111 §4.2.1", "lifetime", "none is said"),
+    (&[], &[("cache-control", "max-age=9"), ("age", "9")], "RFC 9111 §4.2", "reusable", "age: 9"),
+    (
+        &[("range", "bytes=0-1")],
+        &[("content-range", "bytes 0-1/5"), ("cache-control", "max-age=9")],
+        "RFC 9111 §3.3",
+        "range",
+        "bytes 0-1/5",
+    ),
+    (
+        &[],
+        &[("cdn-cache-control", "no-store"), ("cache-control", "max-age=9")],
+        "RFC 9111 §5.2.2.5",
+        "no-store",
+        "cdn-cache-control: no-store",
+    ),
+    (
+        &[],
+        &[("cache-control", "max-age=9"), ("content-length", "99999999")],
+        "settings",
+        "max_object_size",
+        "8388608 bytes",
+    ),
+];
+
+#[tokio::test(start_paused = true)]
+async fn why_the_last_answer_was_not_stored_is_told_rule_by_rule() {
+    let cache = HttpCache::new(Config::default()).unwrap();
+    for (request, response, section, rule, words) in REFUSED {
+        let fields: Vec<_> = response.to_vec();
+        let origin = service_fn(move |_: Request<Body>| {
+            let mut page = Response::builder();
+            for (name, value) in &fields {
+                page = page.header(*name, *value);
+            }
+            let page = page.body(Body::full("hello")).unwrap();
+            async move { Ok::<_, Infallible>(page) }
+        });
+        let service = CacheLayer::new(cache.clone()).layer(origin);
+        let answer = service.oneshot(asked("GET", request)).await.unwrap();
+        let _ = answer.into_body().collect().await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let explanation = cache.explain(&parts("GET", request));
+        let refused = explanation.not_stored.expect(rule);
+        assert_eq!((refused.reason, refused.status.as_u16()), (rule, 200));
+        assert_eq!(refused.ago, Duration::from_secs(3));
+        let last = refused.steps.last().unwrap();
+        assert_eq!((last.section, last.rule), (section, rule));
+        assert!(last.finding.contains(words), "{}", last.finding);
+        assert_eq!(refused.steps[0].rule, "method");
+        let all = format!("{refused:?}");
+        assert!(!all.contains("secret"), "{all}");
+    }
+    // Once one is stored there is nothing to tell.
+    ask(&cache, "max-age=60", asked("GET", &[])).await;
+    assert_eq!(cache.explain(&parts("GET", &[])).not_stored, None);
+}

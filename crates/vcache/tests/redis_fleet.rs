@@ -24,8 +24,8 @@ use support::{Redis, command, connection, until};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use vcache::{
-    Acquired, Config, Fleet, Keeping, Lease, LeaseStore, LoadError, Raw, RedisConfig, RedisStore,
-    Released, Store, Tiered,
+    Acquired, Config, Fleet, Keeping, Leader, Lease, LeaseStore, LoadError, Loading, Raw,
+    RedisConfig, RedisStore, Released, Store, Tiered,
 };
 
 mod support;
@@ -193,6 +193,69 @@ async fn when_a_load_fails_the_others_do_not_queue_up_to_fail() {
     for result in results {
         assert!(matches!(result.unwrap_err(), LoadError::Failed(_)));
     }
+}
+
+/// A load that goes away leaves no lease behind, whoever it was that let it go.
+#[tokio::test]
+async fn a_load_that_is_dropped_gives_its_lease_back() {
+    let redis = Redis::start().await;
+    let (store, long) = (redis.store(), Fleet { lease: LONG, wait: LONG });
+    let built = |loading| {
+        let builder = Tiered::<Bytes, _>::builder(redis.store(), Raw).fleet(long.clone());
+        builder.config(Config { loading, ..Config::default() }).build().unwrap()
+    };
+    let given_back = async |key: &str| {
+        until("it is given back", async || acquired(&store, key, LONG).await.is_some()).await;
+    };
+    let never = Arc::new(Semaphore::new(0));
+    // Of those who wait the last has gone.
+    let cache = built(Loading { leader: Leader::Promoted, ..Loading::default() });
+    let loads = Arc::new(AtomicUsize::new(0));
+    let asked = tokio::spawn({
+        let (cache, load) = (cache.clone(), counting(&loads, &never));
+        async move { cache.get_or_load("left", load).await }
+    });
+    until("it loads", async || loads.load(Ordering::SeqCst) == 1).await;
+    assert!(acquired(&store, "left", LONG).await.is_none());
+    asked.abort();
+    given_back("left").await;
+    // It takes too long.
+    let hasty = built(Loading { timeout: Some(Duration::from_millis(50)), ..Loading::default() });
+    let answer = hasty.get_or_load("slow", counting(&loads, &never)).await;
+    assert!(matches!(answer.unwrap_err(), LoadError::TimedOut(_)));
+    given_back("slow").await;
+    // The load goes on without its leader, until the cache itself goes.
+    let (before, cache) = (loads.load(Ordering::SeqCst), built(Loading::default()));
+    let asked = tokio::spawn({
+        let (cache, load) = (cache.clone(), counting(&loads, &never));
+        async move { cache.get_or_load("gone", load).await }
+    });
+    until("it loads", async || loads.load(Ordering::SeqCst) > before).await;
+    asked.abort();
+    assert!(asked.await.unwrap_err().is_cancelled());
+    assert!(acquired(&store, "gone", LONG).await.is_none());
+    drop(cache);
+    given_back("gone").await;
+}
+
+/// The load of a leader that was cancelled still fills the store, for all.
+#[tokio::test]
+async fn a_cancelled_leader_still_loads_for_all() {
+    let redis = Redis::start().await;
+    let caches = [tiers(redis.store(), fleet()), tiers(redis.store(), fleet())];
+    let (loads, go) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let ask = |cache: &Tiered<Bytes, RedisStore>| {
+        let (cache, load) = (cache.clone(), counting(&loads, &go));
+        tokio::spawn(async move { cache.get_or_load("a", load).await })
+    };
+    let leader = ask(&caches[0]);
+    until("it loads", async || loads.load(Ordering::SeqCst) == 1).await;
+    let other = ask(&caches[1]);
+    leader.abort();
+    assert!(leader.await.unwrap_err().is_cancelled());
+    go.add_permits(9);
+    assert_eq!(other.await.unwrap().unwrap(), "loaded");
+    assert_eq!(loads.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

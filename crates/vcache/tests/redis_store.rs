@@ -16,7 +16,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use support::Redis;
-use vcache::{Config, ManualClock, Raw, RedisConfig, RedisStore, Store, StoreError, Tiered};
+use vcache::{
+    Config, ManualClock, Raw, RedisConfig, RedisStore, Store, StoreError, TagStore, Tiered,
+};
 
 mod support;
 
@@ -143,9 +145,11 @@ async fn an_absent_server_is_no_error_until_it_is_asked() {
 async fn a_refusal_is_not_transient() {
     let redis = Redis::start().await;
     let (store, mut raw) = (redis.store(), redis.raw().await);
-    let list = redis::cmd("RPUSH").arg("test[*]:list").arg("x").to_owned();
-    list.exec_async(&mut raw).await.unwrap();
-    let error = store.get("list").await.unwrap_err();
+    store.invalidate_tags(&["t"]).await.unwrap();
+    // The log of invalidations.
+    let spoilt = redis::Cmd::set("test[*]:{test[*]:}tags", "x");
+    spoilt.exec_async(&mut raw).await.unwrap();
+    let error = store.invalidate_tags(&["t"]).await.unwrap_err();
     assert!(matches!(error, StoreError::Refused(_)) && !error.is_transient());
     // The connection is as good as before.
     store.set("a", "v".into(), None).await.unwrap();

@@ -103,3 +103,23 @@ fn without_a_gateway_the_file_is_explained() {
     assert_eq!(away.status.code(), Some(3));
     assert!(String::from_utf8(away.stderr).unwrap().contains("no answer from a gateway"));
 }
+
+#[test]
+fn why_the_last_answer_was_not_stored_is_told() {
+    let origin = Origin::fixed("Cache-Control: max-age=60\r\nSet-Cookie: sid=secret\r\n", "hello");
+    let config = origin.config("cache = \"main\"\nhosts = [\"test\"]");
+    let gateway = Gateway::start(&format!("{config}[caches.main]\n"));
+    assert!(!explain(gateway.admin, &["http://test/x"]).contains("not stored"));
+    gateway.get("/x");
+    let text = explain(gateway.admin, &["http://test/x"]);
+    for words in ["not stored: a 200 ", "because of set-cookie", "RFC 9111 §7.3", "RFC 9111 §3.5"]
+    {
+        assert!(text.contains(words), "no `{words}` in:\n{text}");
+    }
+    assert!(!text.contains("secret") && !text.contains("RFC 9111 §4.1    vary"), "{text}");
+    let json = explain(gateway.admin, &["--json", "http://test/x"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["cache"]["not_stored"]["reason"], "set-cookie");
+    let steps = json["cache"]["not_stored"]["steps"].as_array().unwrap();
+    assert_eq!(steps.last().unwrap()["section"], "RFC 9111 §7.3");
+}

@@ -124,6 +124,13 @@ impl ContentRange {
         fits.then_some(Self { range: Some(first..end), complete })
     }
 
+    /// The length of the part in bytes; `None` without a part.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        let range = self.range.as_ref()?;
+        range.end.checked_sub(range.start)
+    }
+
     /// The field's value.
     #[must_use]
     pub fn to_value(&self) -> HeaderValue {

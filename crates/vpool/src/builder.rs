@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use deadpool::Runtime;
-use deadpool::managed::{self, Manager, QueueMode, Timeouts};
+use deadpool::managed::{self, Manager, QueueMode};
 use tokio::runtime::Handle;
 
 use crate::config::Config;
@@ -60,16 +60,10 @@ impl<M: Manager + 'static> Builder<M> {
         }
         let interval = config.upkeep_interval;
         let meters = Meters::new(self.name.as_deref().unwrap_or("default"));
-        let timeouts = Timeouts {
-            wait: Some(config.wait_timeout),
-            create: Some(config.create_timeout),
-            recycle: Some(config.recycle_timeout),
-        };
         let max_size = config.max_size;
         let keeper = Keeper::new(self.manager, config, Arc::new(Ledger::new(meters)));
         let pool = managed::Pool::builder(keeper)
             .max_size(max_size)
-            .timeouts(timeouts)
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .build()

@@ -9,6 +9,7 @@ use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use tokio::time::Instant;
 
 use crate::config::Config;
+use crate::limited::limited;
 use crate::metrics::Cause;
 use crate::stats::{Ledger, State};
 
@@ -84,17 +85,24 @@ impl<M: Manager> Keeper<M> {
 
 impl<M: Manager> Manager for Keeper<M> {
     type Type = Kept<M::Type>;
-    type Error = M::Error;
+    type Error = Unopened<M::Error>;
 
-    async fn create(&self) -> Result<Self::Type, M::Error> {
+    async fn create(&self) -> Result<Self::Type, Self::Error> {
         let value = match self.take_ready() {
             Some(value) => value,
-            None => self.manager.create().await?,
+            None => match limited(self.config.create_timeout, self.manager.create()).await {
+                Ok(created) => created.map_err(Unopened::Failed)?,
+                Err(_) => return Err(Unopened::TooSlow),
+            },
         };
         Ok(self.stamp(value))
     }
 
-    async fn recycle(&self, kept: &mut Self::Type, metrics: &Metrics) -> RecycleResult<M::Error> {
+    async fn recycle(
+        &self,
+        kept: &mut Self::Type,
+        metrics: &Metrics,
+    ) -> RecycleResult<Self::Error> {
         if kept.is_expired(Instant::now()) {
             self.ledger.retired(Cause::Lifetime);
             return Err(RecycleError::message("past its lifetime"));
@@ -104,7 +112,13 @@ impl<M: Manager> Manager for Keeper<M> {
         if kept.discarded {
             return Err(RecycleError::message("discarded by its user"));
         }
-        self.manager.recycle(&mut kept.value, metrics).await?;
+        let check = self.manager.recycle(&mut kept.value, metrics);
+        match limited(self.config.recycle_timeout, check).await {
+            Ok(Ok(())) => {}
+            Ok(Err(RecycleError::Backend(error))) => return Err(Unopened::Failed(error).into()),
+            Ok(Err(RecycleError::Message(told))) => return Err(RecycleError::Message(told)),
+            Err(_) => return Err(RecycleError::message("its check takes too long")),
+        }
         unfit.passed();
         kept.fresh = false;
         kept.change(State::InUse);
@@ -114,6 +128,13 @@ impl<M: Manager> Manager for Keeper<M> {
     fn detach(&self, kept: &mut Self::Type) {
         self.manager.detach(&mut kept.value);
     }
+}
+
+/// Why a connection was not created.
+#[derive(Debug)]
+pub(crate) enum Unopened<E> {
+    Failed(E),
+    TooSlow,
 }
 
 struct Unfit<'a>(Option<&'a Ledger>);

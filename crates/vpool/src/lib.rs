@@ -7,6 +7,7 @@ mod error;
 #[cfg(feature = "http")]
 pub mod http;
 mod keeper;
+mod limited;
 mod metrics;
 mod pool;
 #[cfg(feature = "redis")]

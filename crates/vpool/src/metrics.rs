@@ -56,6 +56,7 @@ mod on {
         Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge,
         describe_histogram, gauge, histogram,
     };
+    use tokio::time::Instant;
 
     use super::{Cause, Census, Outcome};
 
@@ -120,6 +121,11 @@ mod on {
             shift(&self.waiting, before.waiting, after.waiting);
         }
 
+        /// The moment, for `wait`.
+        pub(crate) fn began() -> Option<Instant> {
+            Some(Instant::now())
+        }
+
         /// Somebody asked for a connection and this was the outcome after `wait`.
         pub(crate) fn got(&self, outcome: Outcome, wait: Duration) {
             self.wait.record(wait.as_secs_f64());
@@ -165,6 +171,8 @@ mod on {
 mod off {
     use std::time::Duration;
 
+    use tokio::time::Instant;
+
     use super::{Cause, Census, Outcome};
 
     #[derive(Clone, Debug)]
@@ -177,6 +185,10 @@ mod off {
         }
 
         pub(crate) const fn moved(&self, _before: Census, _after: Census) {}
+
+        pub(crate) const fn began() -> Option<Instant> {
+            None
+        }
 
         pub(crate) const fn got(&self, _outcome: Outcome, _wait: Duration) {}
 

@@ -4,15 +4,17 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use deadpool::managed::{self, Manager, Object, PoolError, TimeoutType};
+use deadpool::managed::{self, Manager, Object, PoolError, TimeoutType, Timeouts};
 use tokio::time::Instant;
 use vtask::Task;
 
 use crate::config::Config;
 use crate::error::GetError;
-use crate::keeper::Keeper;
-use crate::metrics::Outcome;
+use crate::keeper::{Keeper, Unopened};
+use crate::limited::limited;
+use crate::metrics::{Meters, Outcome};
 use crate::stats::{Ledger, State, Stats};
 use crate::upkeep;
 
@@ -46,15 +48,15 @@ impl<M: Manager + 'static> Pool<M> {
     ///
     /// See [`GetError`].
     pub async fn get(&self) -> Result<Pooled<M>, GetError<M::Error>> {
-        let (ledger, begun) = (self.ledger(), Instant::now());
+        let (ledger, begun) = (self.ledger(), Meters::began());
         let waiting = Waiting::new(ledger);
         let limit = self.config().get_timeout();
-        let got = match tokio::time::timeout(limit, self.inner.pool.get()).await {
+        let got = match limited(limit, self.taken()).await {
             Ok(got) => got.map_err(|error| self.explain(error)),
             Err(_) => Err(GetError::CheckTimeout(limit)),
         };
         drop(waiting);
-        ledger.meters.got(outcome(&got), begun.elapsed());
+        ledger.meters.got(outcome(&got), begun.map_or(Duration::ZERO, |begun| begun.elapsed()));
         match got {
             Ok(object) => {
                 ledger.gets.fetch_add(1, Ordering::Relaxed);
@@ -65,6 +67,18 @@ impl<M: Manager + 'static> Pool<M> {
                 ledger.timeouts.fetch_add(timeouts, Ordering::Relaxed);
                 Err(error)
             }
+        }
+    }
+
+    /// Takes what is free, or waits for it.
+    async fn taken(&self) -> Result<Object<Keeper<M>>, PoolError<Unopened<M::Error>>> {
+        match self.inner.pool.timeout_get(&upkeep::AT_ONCE).await {
+            Err(PoolError::Timeout(TimeoutType::Wait)) => {
+                let wait = Some(self.config().wait_timeout);
+                let timeouts = Timeouts { wait, ..upkeep::AT_ONCE };
+                self.inner.pool.timeout_get(&timeouts).await
+            }
+            got => got,
         }
     }
 
@@ -118,23 +132,23 @@ impl<M: Manager + 'static> Pool<M> {
         &self.inner.pool.manager().ledger
     }
 
-    fn explain(&self, error: PoolError<M::Error>) -> GetError<M::Error> {
+    fn explain(&self, error: PoolError<Unopened<M::Error>>) -> GetError<M::Error> {
         let config = self.config();
         match error {
             PoolError::Timeout(TimeoutType::Wait) => GetError::WaitTimeout(config.wait_timeout),
-            PoolError::Timeout(TimeoutType::Create) => {
+            PoolError::Backend(Unopened::TooSlow)
+            | PoolError::PostCreateHook(managed::HookError::Backend(Unopened::TooSlow)) => {
                 GetError::CreateTimeout(config.create_timeout)
             }
-            PoolError::Timeout(TimeoutType::Recycle) => {
-                GetError::CheckTimeout(config.recycle_timeout)
-            }
-            PoolError::Backend(error)
-            | PoolError::PostCreateHook(managed::HookError::Backend(error)) => {
+            PoolError::Backend(Unopened::Failed(error))
+            | PoolError::PostCreateHook(managed::HookError::Backend(Unopened::Failed(error))) => {
                 GetError::Create(error)
             }
-            // The builder sets the runtime and no hooks, so only `Closed` comes here.
+            // The builder sets the runtime and no hooks, and deadpool limits the wait alone, so
+            // only `Closed` comes here.
             PoolError::Closed
             | PoolError::NoRuntimeSpecified
+            | PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle)
             | PoolError::PostCreateHook(managed::HookError::Message(_)) => GetError::Closed,
         }
     }

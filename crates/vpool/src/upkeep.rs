@@ -11,6 +11,10 @@ use crate::keeper::Keeper;
 use crate::metrics::Cause;
 use crate::stats::State;
 
+/// Without waiting for a place. Creating and checking have limits of their own.
+pub(crate) const AT_ONCE: Timeouts =
+    Timeouts { wait: Some(Duration::ZERO), create: None, recycle: None };
+
 /// One round of upkeep. What cannot be created now is left for the next round.
 pub(crate) async fn round<M: Manager + 'static>(pool: &Pool<Keeper<M>>) {
     retire(pool, Instant::now());
@@ -61,7 +65,7 @@ pub(crate) async fn fill<M: Manager + 'static>(
             }
         }
     }
-    let filled = hand_over(pool, config.recycle_timeout).await;
+    let filled = hand_over(pool).await;
     failed.map_or(Ok(filled), Err)
 }
 
@@ -75,16 +79,15 @@ async fn create<M: Manager>(keeper: &Keeper<M>) -> Result<M::Type, GetError<M::E
 
 /// Brings the connections that are ready into the pool. deadpool creates only when nothing is
 /// idle, so what is idle is held for a moment, without waiting for anybody.
-async fn hand_over<M: Manager + 'static>(pool: &Pool<Keeper<M>>, recycle: Duration) -> usize {
+async fn hand_over<M: Manager + 'static>(pool: &Pool<Keeper<M>>) -> usize {
     let keeper = pool.manager();
     let is_ready = || {
         let ready = keeper.ready.lock();
         !ready.unwrap_or_else(PoisonError::into_inner).is_empty()
     };
-    let timeouts = Timeouts { wait: Some(Duration::ZERO), create: None, recycle: Some(recycle) };
     let mut held = Held(Vec::new());
     while is_ready() {
-        match pool.timeout_get(&timeouts).await {
+        match pool.timeout_get(&AT_ONCE).await {
             Ok(object) => held.0.push(object),
             Err(_) => break,
         }

@@ -30,8 +30,8 @@ pub struct Config {
     /// Bits of an IPv6 address that make a client, 0 to 128. Default: 64, the smallest network
     /// that is handed out. At 128 a client escapes by changing its address.
     pub ipv6_prefix: u8,
-    /// Keys remembered at once, rounded up to a multiple of 16; 17 bytes each, taken at build.
-    /// Default: 131072 (2.2 MiB). Ask for twice as many as spend at the same time: when a new key
+    /// Keys remembered at once, rounded up to a multiple of 16; 20 bytes each, taken at build.
+    /// Default: 131072 (2.5 MiB). Ask for twice as many as spend at the same time: when a new key
     /// finds no room, the one nearest to its whole burst is forgotten, and has it back at once.
     pub max_keys: NonZeroU32,
     /// Whether responses carry `RateLimit-Policy` and `RateLimit`

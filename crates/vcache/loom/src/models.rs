@@ -90,7 +90,7 @@ fn readers_see_whole_writes() {
         let (first, second) = (Arc::clone(&lock), Arc::clone(&lock));
         let writer = thread::spawn(move || first.write().add());
         let reader = thread::spawn(move || {
-            let mut reading = second.read();
+            let reading = second.read();
             reading.hit();
             assert!(reading.read() <= 1);
         });
@@ -131,7 +131,7 @@ fn one_who_tries_ends_the_quiet() {
         let lock = quiet();
         let other = Arc::clone(&lock);
         let reader = thread::spawn(move || {
-            let mut reading = other.read();
+            let reading = other.read();
             reading.hit();
             reading.read()
         });

@@ -82,7 +82,7 @@ impl Ear {
         self.figures.invalidations.fetch_add(1, Ordering::Relaxed);
         self.figures.meters.invalidated();
         self.near.told(what);
-        let drops = self.near.drops();
+        let Some(drops) = self.near.drops() else { return };
         match what {
             Invalidation::Key(key) => drops.drop_key(key),
             Invalidation::Prefix(prefix) => drops.drop_prefix(prefix),

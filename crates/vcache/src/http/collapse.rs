@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use http::HeaderValue;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -20,6 +21,8 @@ use crate::http::vary::VaryKey;
 pub(crate) struct FlightKey {
     pub(crate) key: Key,
     pub(crate) vary: VaryKey,
+    /// The range that is asked for, where that is all that is wanted.
+    pub(crate) part: Option<HeaderValue>,
 }
 
 /// How a leader's fetch ended.
@@ -31,6 +34,19 @@ pub(crate) enum End {
     Refused,
     /// There is none: the leader was dropped, or its fetch failed. The next one leads.
     Failed,
+}
+
+impl End {
+    /// What became of an answer that was to be stored.
+    pub(crate) const fn of(done: Option<bool>) -> Self {
+        match done {
+            Some(true) => Self::Stored,
+            // Too heavy, or over before it was complete: the next one will be as well.
+            Some(false) => Self::Refused,
+            // Purged meanwhile: the next one asks for what is there now.
+            None => Self::Failed,
+        }
+    }
 }
 
 /// What is known of a fetch.
@@ -195,9 +211,11 @@ impl Lead {
             // Another one was faster.
             return;
         }
-        if let Some(first) = self.keys.first().filter(|first| first.vary != *filling.vary()) {
+        let is_other = |first: &&FlightKey| first.vary != *filling.vary() || first.part.is_some();
+        if let Some(first) = self.keys.first().filter(is_other) {
             // Whoever knows already what the answer depends on looks for it under that.
-            let key = FlightKey { key: first.key.clone(), vary: filling.vary().clone() };
+            let vary = filling.vary().clone();
+            let key = FlightKey { key: first.key.clone(), vary, part: None };
             if let Entry::Vacant(place) = self.flights.under_way.entry(key.clone()) {
                 place.insert(Arc::clone(&self.flight));
                 self.keys.push(key);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use vhttp::{CacheVerdict, Timeline};
 
 use crate::clock::TokioClock;
@@ -12,16 +12,19 @@ use crate::http::answer::{Answer, Asker, answer};
 use crate::http::clock::WallClock;
 use crate::http::collapse::{End, Flight, FlightKey, Flights, News, Turn};
 use crate::http::config::{BuildError, Config};
+use crate::http::encodings::Encodings;
 use crate::http::generation::{Generations, Ticket};
 use crate::http::key::Key;
 use crate::http::metrics::Meters;
 use crate::http::policy::{Decision, Rules, Wish, decide};
 use crate::http::query::QueryRules;
 use crate::http::ranges::Partial;
+use crate::http::refused::{Refusals, Refused, Why};
 use crate::http::status::{CACHE_STATUS, Forward, Status};
 use crate::http::stored::Stored;
 use crate::http::tag_index::TagIndex;
 use crate::http::tags::{Tag, TagRules};
+use crate::http::terms::Terms;
 use crate::http::tiers::Tiers;
 use crate::http::variants::Variants;
 use crate::memory::Memory;
@@ -38,6 +41,7 @@ pub(crate) struct Engine {
     pub(crate) generations: Generations,
     /// What is below memory.
     pub(crate) tiers: Option<Tiers>,
+    pub(crate) refusals: Refusals,
     store: Memory<Key, Arc<Variants>>,
     clock: WallClock,
     meters: Meters,
@@ -85,6 +89,7 @@ impl Engine {
             store,
             generations: Generations::new(),
             tiers: Tiers::new(&config)?,
+            refusals: Refusals::new(),
             clock: WallClock::new(),
             meters: Meters::new(&config.name),
             random: Random::new(),
@@ -147,21 +152,24 @@ impl Engine {
 
     /// The same, to be validated if it may have been purged elsewhere without our knowing.
     fn trusted(&self, mut lookup: Lookup, now: SystemTime) -> Lookup {
-        let Some(tiers) = &self.tiers else {
-            return lookup;
-        };
         let is_used = matches!(lookup.decision, Decision::Hit | Decision::Stale { .. });
-        let received = lookup.stored.as_ref().map(|stored| stored.terms.freshness().received());
-        if is_used && received.is_some_and(|received| !tiers.cover(received, now)) {
+        let stored = lookup.stored.as_ref().filter(|_| is_used);
+        if stored.is_some_and(|stored| !self.covers(&stored.terms, now)) {
             (lookup.decision, lookup.why) = (Decision::Validate { asked: false }, Forward::Stale);
         }
         lookup
     }
 
+    /// Whether nothing of what may have been purged elsewhere stands against using a response.
+    pub(crate) fn covers(&self, terms: &Terms, now: SystemTime) -> bool {
+        let tiers = self.tiers.as_ref();
+        tiers.is_none_or(|tiers| tiers.cover(terms.freshness().received(), now))
+    }
+
     /// What a fetch after `lookup` is for.
     pub(crate) fn flight_key(&self, key: &Key, lookup: &Lookup, request: &HeaderMap) -> FlightKey {
         let vary = lookup.variants.as_ref().and_then(|variants| variants.ask(request));
-        FlightKey { key: key.clone(), vary: vary.unwrap_or_default() }
+        FlightKey { key: key.clone(), vary: vary.unwrap_or_default(), part: None }
     }
 
     /// Joins the fetch for `flight`, or leads a new one if the request may. A fetch that asked
@@ -271,18 +279,13 @@ impl Engine {
         self.tagged.prune(|key, tag| {
             self.store.peek(key.as_str()).is_some_and(|variants| variants.has_tag(tag))
         });
-        match done {
-            Some(true) => {
-                if let Some(tiers) = &self.tiers {
-                    tiers.keep(key, ticket, stored);
-                }
-                End::Stored
+        if done == Some(true) {
+            self.refusals.forget(key);
+            if let Some(tiers) = &self.tiers {
+                tiers.keep(key, ticket, stored);
             }
-            // Too heavy, or over before it was complete: the next one will be as well.
-            Some(false) => End::Refused,
-            // Purged meanwhile: the next one asks for what is there now.
-            None => End::Failed,
         }
+        End::of(done)
     }
 
     /// Stores what a lower tier had, unless there is something newer.
@@ -297,18 +300,40 @@ impl Engine {
         });
     }
 
-    /// What is stored of the same variant as `part`.
-    pub(crate) fn stored_part(&self, key: &Key, part: &Partial) -> Option<Arc<Partial>> {
-        self.store.peek(key.as_str())?.part_of(part.vary()).map(Arc::clone)
+    /// Notes why an answer is not stored, for who asks.
+    pub(crate) fn note_refused(
+        &self,
+        key: &Key,
+        why: Why,
+        request: Option<&HeaderMap>,
+        response: (StatusCode, &HeaderMap),
+    ) {
+        let at = (key, self.now());
+        self.refusals.note(Refused::new(at, why, request, response, &self.rules.targets));
     }
 
-    /// Stores a part of a response.
-    pub(crate) fn store_part(&self, key: &Key, ticket: Ticket, part: &Arc<Partial>) {
-        let max = usize::try_from(self.config.max_variants).unwrap_or(usize::MAX);
-        let now = self.now();
-        self.change(key, ticket, Some(part.tags()), |before| {
-            Some(before.with_part(Arc::clone(part), max, now))
+    /// Stores a part of a response with what is there of the same representation, or as the whole
+    /// once it is. One that is not of its length is dropped: the place of its bytes is not certain.
+    pub(crate) fn store_part(&self, key: &Key, ticket: Ticket, part: Option<Partial>) -> End {
+        let Some(mut part) = part else {
+            return End::Refused;
+        };
+        let before = self.store.peek(key.as_str());
+        if let Some(before) = before.as_ref().and_then(|before| before.part_of(part.vary())) {
+            part = part.join(before, self.config.max_object_size);
+        }
+        if part.is_whole() {
+            return part.into_whole().map_or(End::Refused, |(head, bytes)| {
+                let whole = head.with_body(bytes, Arc::new(Encodings::default()));
+                self.store(key, ticket, &Arc::new(whole))
+            });
+        }
+        let (max, now) = (usize::try_from(self.config.max_variants), self.now());
+        let (max, part) = (max.unwrap_or(usize::MAX), Arc::new(part));
+        let done = self.change(key, ticket, Some(part.tags()), |before| {
+            Some(before.with_part(Arc::clone(&part), max, now))
         });
+        End::of(done)
     }
 
     /// Takes a variant out that the origin has disowned.
@@ -383,7 +408,7 @@ fn weight(key: &Key, variants: &Variants) -> u64 {
 /// The answer to a request that forbids to ask the origin and has nothing stored (RFC 9111
 /// §5.2.1.7).
 pub(crate) fn gateway_timeout(engine: &Engine) -> http::Response<vhttp::Body> {
-    let reject = vhttp::Reject::new(http::StatusCode::GATEWAY_TIMEOUT, "only-if-cached");
+    let reject = vhttp::Reject::new(StatusCode::GATEWAY_TIMEOUT, "only-if-cached");
     let mut response = reject.into_response();
     engine.mark(response.headers_mut(), Status::Detail("only-if-cached"));
     response

@@ -47,6 +47,23 @@ pub struct Explanation {
     pub cache_status: Option<String>,
     /// What is stored under the key, the most recent first.
     pub variants: Vec<Variant>,
+    /// The last answer for the key that was not stored, if none was stored after it and no other
+    /// key's has taken its place among the few that are kept.
+    pub not_stored: Option<NotStored>,
+}
+
+/// An answer that was not stored, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NotStored {
+    /// How long ago it came.
+    pub ago: Duration,
+    /// Its status.
+    pub status: StatusCode,
+    /// The rule that forbade it, in a word.
+    pub reason: &'static str,
+    /// The rules for what may be stored in the order in which they are asked, up to that one.
+    pub steps: Vec<Step>,
 }
 
 /// One rule, and what it finds.
@@ -164,8 +181,23 @@ impl Telling<'_> {
                 None => self.status(&lookup),
             },
             variants: self.variants(&lookup),
+            not_stored: self.not_stored(&key),
             steps: std::mem::take(&mut self.steps),
         }
+    }
+
+    /// Why the last answer was not stored.
+    fn not_stored(&self, key: &Key) -> Option<NotStored> {
+        let refused = self.engine.refusals.get(key)?;
+        let config = &self.engine.config;
+        let findings = refused.findings([config.max_object_size, u64::from(config.max_tags)]);
+        let step = |(section, rule, finding)| Step { section, rule, finding };
+        Some(NotStored {
+            ago: self.now.duration_since(refused.when).unwrap_or_default(),
+            status: refused.status,
+            reason: refused.why.name(),
+            steps: findings.into_iter().map(step).collect(),
+        })
     }
 
     fn say(&mut self, section: &'static str, rule: &'static str, finding: impl Into<String>) {
@@ -230,6 +262,7 @@ impl Telling<'_> {
             decision: "bypass",
             cache_status: self.value(Status::forwarded(why, None)),
             variants: lookup.map(|lookup| self.variants(&lookup)).unwrap_or_default(),
+            not_stored: key.and_then(|key| self.not_stored(key)),
             steps: std::mem::take(&mut self.steps),
         }
     }

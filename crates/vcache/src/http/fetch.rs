@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, PRAGMA, RANGE};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, response};
 use http_body::Body as HttpBody;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -16,6 +16,7 @@ use vhttp::{Body, BoxError, CacheVerdict, Reject, Timeline};
 
 use crate::http::background::Background;
 use crate::http::below::{Below, below, recalled};
+use crate::http::cache::HttpCache;
 use crate::http::collapse::{End, Lead};
 use crate::http::engine::{Engine, Lookup, gateway_timeout};
 use crate::http::failure::Failure;
@@ -26,18 +27,20 @@ use crate::http::inquiry::{Inquiry, in_place_of, refuge};
 use crate::http::keep::{Asked, Fetched, confirm, pass};
 use crate::http::key::Key;
 use crate::http::policy::{Decision, invalidate, is_for_client};
+use crate::http::post::Posting;
 use crate::http::ranges::{self, Completion};
 use crate::http::recall::recall;
 use crate::http::siblings::update_siblings;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Stored;
+use crate::http::vary;
 use crate::http::wait::{Waited, wait};
 
 /// Passes a request on that is not for the cache, and drops what it made invalid (RFC 9111 §4.4).
 pub(crate) async fn forward<S, ReqB, ResB>(
     mut service: S,
     request: Request<ReqB>,
-    engine: Arc<Engine>,
+    cache: HttpCache,
     (key, why): (Option<Key>, Forward),
 ) -> Result<Response<Body>, S::Error>
 where
@@ -45,22 +48,46 @@ where
     ResB: HttpBody<Data = Bytes> + Send + 'static,
     ResB::Error: Into<BoxError>,
 {
+    let engine = &cache.engine;
     engine.count(CacheVerdict::Bypass, request.extensions().get::<Timeline>());
     let method = request.method().clone();
+    let posting = key.as_ref().and_then(|key| Posting::new(&cache, key, &request));
     let response = ask(&mut service, request).await?;
     let (mut parts, body) = response.into_parts();
-    if let Some(key) = key {
-        for key in invalidate(&method, &key, (parts.status, &parts.headers)) {
-            engine.invalidate(&key).await;
-        }
-        engine.invalidate_groups(&method, &key, &parts.headers).await;
+    let posted = posting.and_then(|posting| posting.admit(&parts));
+    if let Some(key) = &key {
+        drop_invalid(engine, (&method, key), &parts, posted.is_some()).await;
     }
+    let (body, stored) = match posted {
+        Some(posted) => {
+            vary::complete(&mut parts.headers);
+            posted.begin(Body::new(body), &cache.background)
+        }
+        None => (Body::new(body), false),
+    };
     engine.tags.strip(&mut parts.headers);
     if !parts.status.is_informational() {
-        let status = Status::forwarded(why, Some(parts.status));
+        let status = Status::passed(why, parts.status, stored);
         engine.mark(&mut parts.headers, status);
     }
-    Ok(Response::from_parts(parts, Body::new(body)))
+    Ok(Response::from_parts(parts, body))
+}
+
+/// Drops what an answer says is out of date; the target itself unless that `is_superseded`.
+async fn drop_invalid(
+    engine: &Engine,
+    (method, key): (&Method, &Key),
+    response: &response::Parts,
+    is_superseded: bool,
+) {
+    for invalid in invalidate(method, key, (response.status, &response.headers)) {
+        if is_superseded && invalid == *key {
+            engine.invalidate_below(&invalid).await;
+        } else {
+            engine.invalidate(&invalid).await;
+        }
+    }
+    engine.invalidate_groups(method, key, &response.headers).await;
 }
 
 /// Fetches what the store could not answer.
@@ -81,11 +108,7 @@ where
     if lookup.decision == Decision::GatewayTimeout {
         return Ok(only_if_cached(&inquiry, lookup).await);
     }
-    let waited = match ranges::is_own(&inquiry, &lookup) {
-        true => Waited::Ask(None, lookup),
-        false => wait(&inquiry, lookup).await,
-    };
-    match waited {
+    match wait(&inquiry, lookup).await {
         Waited::Answer(response) => Ok(response),
         Waited::Ask(Some(lead), lookup) if Handle::try_current().is_ok() => {
             lead_on(service, inquiry, lookup, lead, &background).await
@@ -350,7 +373,7 @@ fn keep(
 ) -> Fetched {
     let status = response.status();
     if status == StatusCode::PARTIAL_CONTENT && inquiry.parts.method == Method::GET {
-        return ranges::keep(inquiry, lookup.why, response, asked).into();
+        return ranges::keep(inquiry, lookup.why, response, asked, lead);
     }
     if status == StatusCode::OK && inquiry.parts.method == Method::HEAD {
         learn_from_head(inquiry, lookup, response.headers(), asked);

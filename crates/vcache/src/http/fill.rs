@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, StatusCode};
 use http_body::Body as HttpBody;
 use tokio::runtime::Handle;
-use vhttp::Body;
+use vhttp::{Body, ContentRange, EntityTag};
 
 use crate::http::audience::Audience;
 use crate::http::background::Background;
@@ -20,6 +20,8 @@ use crate::http::filling::Filling;
 use crate::http::flow::{Flow, as_u64};
 use crate::http::generation::Ticket;
 use crate::http::key::Key;
+use crate::http::ranges::Partial;
+use crate::http::refused::Why;
 use crate::http::stored::Head;
 
 /// What is to be stored once its body is complete.
@@ -31,6 +33,8 @@ pub(crate) struct Fill {
     pub(crate) key: Key,
     pub(crate) ticket: Ticket,
     pub(crate) head: Head,
+    /// Where the body belongs, when it is a part.
+    pub(crate) place: Option<ContentRange>,
     pub(crate) lead: Option<Lead>,
 }
 
@@ -49,7 +53,8 @@ impl Fill {
     /// Begins to store `body` and to share it; ends that at once when the whole body is at hand.
     pub(crate) fn begin(self, body: Body) -> Begun {
         let announced = content_length(&self.head.headers);
-        let expected = announced.or_else(|| body.size_hint().exact());
+        let placed = self.place.as_ref().and_then(ContentRange::length);
+        let expected = announced.or(placed).or_else(|| body.size_hint().exact());
         let limit = self.engine.config.max_object_size;
         let whole = match body.is_end_stream() {
             // Nobody would ask such a body for its end.
@@ -90,7 +95,10 @@ impl Fill {
         let first = filling.body().ok_or(())?;
         match self.lead.take() {
             Some(mut lead) if self.head.is_shareable(self.engine.now()) => {
-                lead.share(filling);
+                // Who waits for a part takes it from the store.
+                if self.place.is_none() {
+                    lead.share(filling);
+                }
                 self.lead = Some(lead);
             }
             // To be validated at every use: everybody asks for himself.
@@ -105,16 +113,57 @@ impl Fill {
     fn complete(mut self, body: Bytes) -> bool {
         let arrived = self.engine.now().duration_since(self.head.received).unwrap_or_default();
         self.head.ahead.took = self.head.ahead.took.saturating_add(arrived);
-        let stored = self.head.with_body(body, Arc::new(Encodings::default()));
-        let end = self.engine.store(&self.key, self.ticket, &Arc::new(stored));
+        let (engine, key, status) = (&self.engine, &self.key, self.head.status);
+        let (end, headers) = match &self.place {
+            None => {
+                let stored = self.head.with_body(body, Arc::new(Encodings::default()));
+                let stored = Arc::new(stored);
+                (engine.store(key, self.ticket, &stored), Some(stored))
+            }
+            Some(place) => {
+                let part = Partial::new(self.head, place, body);
+                (engine.store_part(key, self.ticket, part), None)
+            }
+        };
+        let none = HeaderMap::new();
+        let response = (status, headers.as_ref().map_or(&none, |stored| &stored.headers));
+        match end {
+            End::Stored => {}
+            End::Refused => engine.note_refused(key, Why::NoRoom, None, response),
+            End::Failed => engine.note_refused(key, Why::Purged, None, response),
+        }
         if let Some(lead) = self.lead {
             lead.end(end);
         }
         end == End::Stored
     }
 
+    /// Notes why it is not stored, for who asks.
+    fn note(&self, why: Why) {
+        let response = (self.head.status, &self.head.headers);
+        self.engine.note_refused(&self.key, why, None, response);
+    }
+
+    /// Keeps what has come of a body that broke off, to be completed by whoever asks next (RFC 9111
+    /// §3.3). Without a strong entity tag nothing could be put together with it.
+    fn keep_beginning(self, flow: &Flow, complete: Option<u64>) {
+        let is_tagged = EntityTag::of(&self.head.headers).is_some_and(|tag| !tag.weak);
+        let is_whole = self.head.status == StatusCode::OK && self.place.is_none();
+        let length = flow.length();
+        self.note(Why::BrokeOff);
+        if !(is_tagged && is_whole && self.engine.config.store_parts && length > 0) {
+            return;
+        }
+        let place = ContentRange { range: Some(0..length), complete };
+        let part = Partial::new(self.head, &place, flow.copy());
+        self.engine.store_part(&self.key, self.ticket, part);
+        // Only now the next of those who wait leads: it completes this.
+        drop(self.lead);
+    }
+
     /// It turned out not to be storable, which the next ones need not wait to learn.
-    fn refuse(self) {
+    fn refuse(self, why: Why) {
+        self.note(why);
         if let Some(lead) = self.lead {
             self.engine.mark_hit_for_miss(&self.key, self.ticket);
             lead.end(End::Refused);
@@ -161,7 +210,10 @@ impl Pump {
                     }
                     Err(frame) => return self.end(frame.into_trailers().ok()),
                 },
-                Some(Err(error)) => return self.flow.fail(error),
+                Some(Err(error)) => {
+                    self.keep_beginning(length);
+                    return self.flow.fail(error);
+                }
                 None => return self.end(None),
             }
             if self.body.is_end_stream() {
@@ -174,10 +226,19 @@ impl Pump {
     /// Too large to be stored: goes on with those who read now, if there are any.
     async fn is_narrow_after(&mut self, limit: u64, patience: std::time::Duration) -> bool {
         if let Some(fill) = self.fill.take() {
-            fill.refuse();
+            fill.refuse(Why::TooLarge);
             self.flow.narrow(limit);
         }
         self.flow.room(patience).await
+    }
+
+    /// The body has broken off behind `length` bytes.
+    fn keep_beginning(&mut self, length: u64) {
+        let announced = self.expected.filter(|expected| *expected < u64::MAX);
+        let is_short = self.expected.is_none_or(|expected| length < expected);
+        if let Some(fill) = self.fill.take().filter(|_| is_short) {
+            fill.keep_beginning(&self.flow, announced);
+        }
     }
 
     /// All of the body has come.
@@ -195,6 +256,7 @@ impl Pump {
         // Trailers go to those who read now, and are not stored (RFC 9110 §6.5.1, RFC 9111 §3.1).
         let is_whole = self.expected.is_none_or(|expected| expected == length);
         let whole = if is_whole { self.store() } else { None };
+        self.keep_beginning(length);
         self.flow.end(whole, trailers);
     }
 }

@@ -92,6 +92,23 @@ impl Generations {
         Some(change())
     }
 
+    /// As [`advance`](Self::advance), for who holds a ticket: with a new one if that was not void
+    /// for a response with `tags`.
+    pub(crate) fn renew(
+        &self,
+        ticket: Ticket,
+        key: &Key,
+        tags: &[Tag],
+        change: impl FnOnce(),
+    ) -> Option<Ticket> {
+        let mut counter = self.lock(ticket.slot)?;
+        let is_current =
+            *counter == ticket.value && self.notes.spare(ticket.noted, key, Some(tags));
+        *counter = counter.wrapping_add(1);
+        change();
+        is_current.then_some(Ticket { value: *counter, ..ticket })
+    }
+
     /// Runs `change` alone among all changes of the key.
     pub(crate) fn alone<T>(&self, key: &str, change: impl FnOnce() -> T) -> Option<T> {
         let _turn = self.lock(self.slot(key))?;

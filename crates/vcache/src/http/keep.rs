@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use http::header::{AGE, DATE, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, response};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Response, StatusCode, response};
 use http_body::Body as HttpBody;
 use vhttp::{Body, BoxError, CacheVerdict, Reason};
 
@@ -17,6 +17,7 @@ use crate::http::freshness::Exchange;
 use crate::http::generation::Ticket;
 use crate::http::inquiry::Inquiry;
 use crate::http::policy::{Ahead, admit, merge_304, not_modified};
+use crate::http::refused::Why;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::{Head, Stored};
 use crate::http::tags::Tag;
@@ -68,6 +69,7 @@ where
             key: inquiry.key.clone(),
             ticket: asked.ticket,
             head,
+            place: None,
             lead,
         };
         begun = fill.begin(begun.body);
@@ -78,7 +80,7 @@ where
             parts.headers = head_of_304(&parts.headers);
         }
     } else if let Some(lead) = lead {
-        refuse(inquiry, lead, &parts, asked);
+        refuse(inquiry, lead, (parts.status, &parts.extensions), asked);
     }
     engine.tags.strip(&mut parts.headers);
     engine.mark(&mut parts.headers, Status::passed(why, answered, begun.stored));
@@ -95,15 +97,21 @@ fn has_it(inquiry: &Inquiry, parts: &response::Parts, asked: Asked) -> bool {
 
 /// Releases who waits for an answer that is not shared: one of them where it is an outage or our
 /// own refusal, which says nothing about the next; else all, and the next ones do not wait either.
-fn refuse(inquiry: &Inquiry, lead: Lead, parts: &response::Parts, asked: Asked) {
-    let failure = Failure::of(parts.status, &parts.extensions);
-    if failure.is_some() || parts.extensions.get::<Reason>().is_some() {
+pub(crate) fn refuse(
+    inquiry: &Inquiry,
+    lead: Lead,
+    (status, extensions): (StatusCode, &Extensions),
+    asked: Asked,
+) {
+    let failure = Failure::of(status, extensions);
+    if failure.is_some() || extensions.get::<Reason>().is_some() {
         return lead.fail(failure);
     }
+    // A range beyond the end says nothing about what can be shared later.
+    let says_nothing = status.is_server_error() || status == StatusCode::RANGE_NOT_SATISFIABLE;
     // Who comes with a precondition of its own is not to miss its 304 each time.
     let is_shared = lead.has_followers() || inquiry.engine.shares_fetches();
-    let is_of_use = is_shared || inquiry.fills_without_condition();
-    if is_of_use && !parts.status.is_server_error() {
+    if (is_shared || inquiry.fills_without_condition()) && !says_nothing {
         inquiry.engine.mark_hit_for_miss(&inquiry.key, asked.ticket);
     }
     lead.end(End::Refused);
@@ -114,14 +122,31 @@ fn admitted(inquiry: &Inquiry, parts: &response::Parts, exchange: Exchange) -> O
     let engine = &inquiry.engine;
     let request = (&inquiry.parts.method, &inquiry.parts.headers);
     let response = (parts.status, &parts.headers);
-    let terms = admit(request, response, &engine.rules, exchange).ok()?;
     let max = engine.config.max_object_size;
-    if content_length(&parts.headers).is_some_and(|length| length > max) {
-        return None;
+    let is_large = content_length(&parts.headers).is_some_and(|length| length > max);
+    let admitted = match admit(request, response, &engine.rules, exchange) {
+        Err(refusal) => Err(Why::Rule(refusal)),
+        Ok(_) if is_large => Err(Why::TooLarge),
+        Ok(terms) => tags(inquiry, &parts.headers).map(|t| (terms, t)).ok_or(Why::TooManyTags),
+    };
+    match admitted {
+        Ok((terms, tags)) => {
+            let of = (parts.status, parts.headers.clone(), tags);
+            Some(head(inquiry, of, terms, exchange))
+        }
+        Err(why) => {
+            note_refused(inquiry, why, response);
+            None
+        }
     }
-    let headers = parts.headers.clone();
-    let tags = tags(inquiry, &headers)?;
-    Some(head(inquiry, (parts.status, headers, tags), terms, exchange))
+}
+
+/// Notes why an answer is not stored; that of a HEAD and a 304 never are.
+pub(crate) fn note_refused(inquiry: &Inquiry, why: Why, response: (StatusCode, &HeaderMap)) {
+    if inquiry.parts.method == Method::GET && response.0 != StatusCode::NOT_MODIFIED {
+        let request = Some(&inquiry.parts.headers);
+        inquiry.engine.note_refused(&inquiry.key, why, request, response);
+    }
 }
 
 /// What a response is tagged with; `None` when that is more than is kept.
@@ -170,6 +195,10 @@ pub(crate) fn confirm(
     engine.tags.restore(&mut merged, &update.headers, &stored.tags);
     let tags = tags(inquiry, &merged);
     let is_admitted = admitted.is_ok() && tags.is_some();
+    if !is_admitted {
+        let why = admitted.as_ref().err().map_or(Why::TooManyTags, |refusal| Why::Rule(*refusal));
+        note_refused(inquiry, why, (stored.status, &merged));
+    }
     let terms = admitted.unwrap_or_else(|_| stored.terms.clone());
     let of = (stored.status, merged, tags.unwrap_or_default());
     let confirmed = head(inquiry, of, terms, asked.exchange);

@@ -53,6 +53,8 @@
 //! - Forgets on request: by URL, tag, prefix, host or altogether, softly or hard ([`Purge`]).
 //!   Tags are words of `Surrogate-Key` and `Cache-Tag`; an origin's groups (RFC 9875) are tags that
 //!   only its own answers to unsafe requests can name.
+//! - Keeps it on disk and in a Redis that processes share as well, if the settings say so
+//!   (`Config::disk`, `Config::redis`), with purges that hold everywhere.
 //! - Says so in `Age` and `Cache-Status` (RFC 9211), in the request's `Timeline`, and in the
 //!   metric `vcache_http_requests_total{cache, outcome}`.
 //!
@@ -64,6 +66,9 @@
 //! `must-revalidate`, `proxy-revalidate`, `s-maxage` and `no-cache` forbid every stale answer, as
 //! the RFC says: `s-maxage=1, stale-while-revalidate=60` never answers stale here, unless
 //! [`Config::stale_beside_s_maxage`] says so.
+//!
+//! The answer to a POST is stored where it is that to a GET as well: a 200 with a lifetime set by the
+//! origin and a `Content-Location` that is the target (RFC 9110 §9.3.3).
 //!
 //! Every rule that it follows is a row in `CONFORMANCE.md`, named by RFC and section; deviations
 //! and choices are marked there.
@@ -87,11 +92,17 @@
 //!   each [`Config::collapse_timeout`], for all of them: the first answer counts.
 //! - **Purging.** What was asked of the origin before a purge is neither stored after it nor joined
 //!   by who comes after it. The purge of many URLs looks at every key once.
+//! - **Tiers below memory** take no request down: a read ends with the tier's time limit, writes go
+//!   behind the answers and are bounded. Out of touch with the others that share a Redis, what is
+//!   older than `Config::offline_ttl` is validated. The crate's documentation says more.
 //! - **The origin is down.** Errors of the service pass through, where no stale answer may stand
 //!   in for them.
 //! - **Ranges.** An answer to a request for parts is never larger than the stored response and the
-//!   fields of [`Config::max_ranges`] parts. Requests for parts that are not stored are not
-//!   collapsed: each asks the origin for its own.
+//!   fields of [`Config::max_ranges`] parts. Concurrent requests for the same part
+//!   are one request to the origin; the others wait for its end. What a whole answer that broke
+//!   off has left is kept as a beginning where it has a strong entity tag, and completed.
+//! - **Explaining.** Of the last answers that were not stored some hundred are remembered, with the
+//!   fields that the rules are about and without secrets: half a mebibyte at most.
 //! - **Runtime.** Waiting and refreshing need tokio with its timer.
 //! - **Time** is the system's clock at build and the monotonic one from there on: steps of the
 //!   system clock later on are not seen.
@@ -116,6 +127,9 @@ mod fleet;
 mod flow;
 mod freshness;
 mod future;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod generation;
 mod head;
 pub mod headers;
@@ -128,6 +142,7 @@ mod layer;
 mod metrics;
 mod notes;
 pub mod policy;
+mod post;
 mod purge;
 mod purging;
 mod query;
@@ -135,6 +150,7 @@ mod ranges;
 mod reading;
 mod recall;
 mod record;
+mod refused;
 mod service;
 mod siblings;
 mod stamp;

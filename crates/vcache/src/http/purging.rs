@@ -52,10 +52,24 @@ impl Engine {
     /// Removes all variants of a key, and those of it that are still on their way.
     pub(crate) async fn invalidate(&self, key: &Key) {
         let key = self.query.apply(key.clone());
-        if let Some(tiers) = &self.tiers {
-            tiers.drop_url(self, &key).await;
-        }
+        self.invalidate_below(&key).await;
         self.purge_pattern(&Pattern::Key(key), Fate::Gone);
+    }
+
+    /// Removes all variants of a key from the tiers below memory.
+    pub(crate) async fn invalidate_below(&self, key: &Key) {
+        if let Some(tiers) = &self.tiers {
+            tiers.drop_url(self, key).await;
+        }
+    }
+
+    /// Removes all variants of a key for one that comes in their place: a new ticket for that, if
+    /// its old one was not void.
+    pub(crate) fn supersede(&self, key: &Key, ticket: Ticket, tags: &[Tag]) -> Option<Ticket> {
+        let pattern = Pattern::Key(key.clone());
+        self.generations.renew(ticket, key, tags, || {
+            self.purge_key(key, &pattern, Fate::Gone);
+        })
     }
 
     /// Removes what an answer to an unsafe request says is out of date (RFC 9875 §3).

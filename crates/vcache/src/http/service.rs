@@ -99,8 +99,7 @@ impl<S> Cache<S> {
             (Some(key), None) => return self.look_up(key, request),
             (key, why) => (key, why.unwrap_or(Forward::Bypass)),
         };
-        let engine = Arc::clone(engine);
-        let forward = forward(self.inner.clone(), request, engine, (key, why));
+        let forward = forward(self.inner.clone(), request, self.cache.clone(), (key, why));
         ResponseFuture::fetch(Box::pin(forward))
     }
 
@@ -125,7 +124,7 @@ impl<S> Cache<S> {
             parts,
         };
         let lookup = inquiry.look_up();
-        if let Some(response) = ranges::answer(&inquiry, &lookup) {
+        if let Some(response) = ranges::answer(&inquiry, &lookup, None) {
             return ResponseFuture::answer(response);
         }
         // Where there is more below memory, that is looked into first.

@@ -14,6 +14,7 @@ use crate::http::failure::Failure;
 use crate::http::filling::Filling;
 use crate::http::inquiry::{Inquiry, in_place_of};
 use crate::http::policy::{Decision, decide, select};
+use crate::http::ranges;
 use crate::http::status::{Forward, Status};
 
 /// What came of waiting.
@@ -44,8 +45,7 @@ pub(crate) async fn wait(inquiry: &Inquiry, mut lookup: Lookup) -> Waited {
     let stale_after = engine.config.stale_after;
     let (mut other, mut tried) = (None, 0);
     while may_wait(inquiry, &lookup) && tried < MAX_VARIANTS_TRIED {
-        let by_store = || engine.flight_key(&inquiry.key, &lookup, &inquiry.parts.headers);
-        let flight = other.take().unwrap_or_else(by_store);
+        let flight = other.take().unwrap_or_else(|| flight_key(inquiry, &lookup));
         let mut follower = match engine.join(flight.clone(), may_lead(inquiry, &lookup)) {
             Turn::Alone => break,
             Turn::Lead(lead) => return begin(inquiry, lead),
@@ -97,9 +97,9 @@ pub(crate) async fn wait(inquiry: &Inquiry, mut lookup: Lookup) -> Waited {
 /// Leads, where nobody asks for the same; else asks beside those who do.
 fn alone(inquiry: &Inquiry, lookup: Lookup) -> Waited {
     let engine = &inquiry.engine;
-    let flight = || engine.flight_key(&inquiry.key, &lookup, &inquiry.parts.headers);
     if may_wait(inquiry, &lookup)
-        && let Turn::Lead(lead) = engine.join(flight(), may_lead(inquiry, &lookup))
+        && let Turn::Lead(lead) =
+            engine.join(flight_key(inquiry, &lookup), may_lead(inquiry, &lookup))
     {
         return begin(inquiry, lead);
     }
@@ -175,6 +175,16 @@ impl Patience {
     }
 }
 
+/// What the fetch for a request is for: the same part for who wants only that.
+fn flight_key(inquiry: &Inquiry, lookup: &Lookup) -> FlightKey {
+    let headers = &inquiry.parts.headers;
+    let mut flight = inquiry.engine.flight_key(&inquiry.key, lookup, headers);
+    if ranges::is_own(inquiry, lookup) {
+        flight.part = headers.get(RANGE).cloned();
+    }
+    flight
+}
+
 /// What an answer that is still arriving is for a request.
 enum Read {
     Answer(Response<Body>),
@@ -190,7 +200,7 @@ fn read(inquiry: &Inquiry, filling: &Filling, why: Forward) -> Read {
     let (engine, headers) = (&inquiry.engine, &inquiry.parts.headers);
     if select([(filling.vary(), filling)], headers).is_none() {
         let vary = filling.vary().ask(headers);
-        return Read::OtherVariant(FlightKey { key: inquiry.key.clone(), vary });
+        return Read::OtherVariant(FlightKey { key: inquiry.key.clone(), vary, part: None });
     }
     let decision = decide(&inquiry.wish, Some(&filling.preview.terms), engine.now());
     if !matches!(decision, Decision::Hit | Decision::Stale { .. }) {
@@ -210,6 +220,10 @@ fn read(inquiry: &Inquiry, filling: &Filling, why: Forward) -> Read {
 /// A new leader looks again: the last one may have stored the answer just before.
 fn begin(inquiry: &Inquiry, lead: Lead) -> Waited {
     let lookup = inquiry.look_again();
+    if let Some(response) = ranges::answer(inquiry, &lookup, None) {
+        lead.end(End::Stored);
+        return Waited::Answer(response);
+    }
     let Some((stored, status, verdict)) = lookup.hit(inquiry.engine.now()) else {
         return Waited::Ask(Some(lead), lookup);
     };
@@ -227,6 +241,9 @@ fn follow(
 ) -> Option<Response<Body>> {
     let now = inquiry.engine.now();
     let status = Status::collapsed(why);
+    if let Some(response) = ranges::answer(inquiry, lookup, Some(status)) {
+        return Some(response);
+    }
     if let Some((stored, _, _)) = lookup.hit(now) {
         return Some(inquiry.answer(&stored, status, CacheVerdict::Collapsed));
     }
@@ -244,7 +261,14 @@ fn may_wait(inquiry: &Inquiry, lookup: &Lookup) -> bool {
     let marked = lookup.variants.as_ref().is_some_and(|variants| variants.is_marked(engine.now()));
     let wants_own = matches!(lookup.decision, Decision::Validate { asked: true })
         || lookup.why == Forward::Request;
-    engine.config.collapse && shareable && !marked && !inquiry.wish.no_store && !wants_own
+    // A part that is not stored is of use to nobody else.
+    let is_kept = engine.config.store_parts || !ranges::is_own(inquiry, lookup);
+    engine.config.collapse
+        && is_kept
+        && shareable
+        && !marked
+        && !inquiry.wish.no_store
+        && !wants_own
 }
 
 /// Whether the answer to this request could serve others: a HEAD's has no content, and one to a

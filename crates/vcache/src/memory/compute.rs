@@ -38,8 +38,8 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
             Op::PutWith(value, keep) => (value, keep),
         };
         let life = self.life.with(keep);
-        let (item, now) = self.item(key, value, life);
-        let stored = writing.store(item, life.is_dead(), now);
+        let (label, now) = self.label(&key, &value, life);
+        let stored = writing.store(key, value, label, now);
         (if stored { Done::Stored } else { Done::Refused }, told)
     }
 

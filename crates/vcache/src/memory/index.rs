@@ -10,37 +10,47 @@ use super::slab::NONE;
 
 /// Slots of a bucket.
 const SLOTS: usize = 12;
-/// Slots of a bucket that are in use on average, at most.
-const FILLED: usize = 10;
+/// Slots of a bucket that are in use on average, at most. With one more a look-up that misses goes on
+/// to a second line twice as often: a mix of 90 reads and 10 writes took 7 % longer.
+const FILLED: usize = 9;
 /// No tag: the place is free.
 const FREE: u8 = 0;
 /// A count of what went by that is not counted down any more, because it may have been higher.
 const STUCK: u8 = u8::MAX;
 
-/// The parts of a key's hash that each serve one purpose.
+/// A key's hash, whose parts each serve one purpose.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Hash {
-    /// The bucket, the line of the history; kept with the entry.
-    pub(super) upper: u32,
-    /// Whether the key is sampled.
-    pub(super) part: u16,
-    /// The shard.
-    pub(super) shard: u8,
-    /// The tag.
-    tag: u8,
-}
+pub(super) struct Hash(u64);
 
+#[expect(clippy::cast_possible_truncation, reason = "the parts of a hash")]
 impl Hash {
-    #[expect(clippy::cast_possible_truncation, reason = "the parts of a hash")]
     #[inline]
     pub(super) const fn new(hash: u64) -> Self {
-        let tag = hash as u8;
-        Self {
-            upper: (hash >> 32) as u32,
-            part: (hash >> 16) as u16,
-            shard: (hash >> 8) as u8,
-            tag: if tag == FREE { 1 } else { tag },
-        }
+        Self(hash)
+    }
+
+    /// The bucket, the line of the history; kept with the entry.
+    #[inline]
+    pub(super) const fn upper(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// Whether the key is sampled.
+    #[inline]
+    pub(super) const fn part(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    /// The shard.
+    #[inline]
+    pub(super) const fn shard(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+
+    #[inline]
+    const fn tag(self) -> u8 {
+        let tag = self.0 as u8;
+        if tag == FREE { 1 } else { tag }
     }
 }
 
@@ -67,8 +77,8 @@ impl Bucket {
 
     #[inline]
     const fn passed(&self) -> u8 {
-        let [.., passed, _, _, _] = self.head;
-        passed
+        let [.., passed, _, _, _] = &self.head;
+        *passed
     }
 
     fn set_passed(&mut self, passed: u8) {
@@ -113,11 +123,11 @@ impl Index {
     /// The slot with this hash that `same` says is the one.
     #[inline]
     pub(super) fn find(&self, hash: Hash, mut same: impl FnMut(u32) -> bool) -> Option<u32> {
-        let home = self.home(hash.upper);
+        let home = self.home(hash.upper());
         let mut at = home;
         loop {
             let bucket = self.buckets.get(at)?;
-            let mut matches = bucket.matches(hash.tag);
+            let mut matches = bucket.matches(hash.tag());
             while matches != 0 {
                 let slot = *bucket.slots.get(matches.trailing_zeros() as usize)?;
                 if same(slot) {
@@ -166,7 +176,7 @@ impl Index {
     /// Adds a slot; there must be room.
     #[inline]
     pub(super) fn insert(&mut self, hash: Hash, slot: u32) {
-        self.place(hash.upper, hash.tag, slot);
+        self.place(hash.upper(), hash.tag(), slot);
     }
 
     #[inline]
@@ -265,12 +275,12 @@ mod tests {
                 prop_assert_eq!(found, map.get(&slot).copied());
                 if add && found.is_none() {
                     if index.is_full() {
-                        index.grow(map.len() + map.len() / 8, |slot| hash(slot).upper);
+                        index.grow(map.len() + map.len() / 8, |slot| hash(slot).upper());
                     }
                     index.insert(hash(slot), slot);
                     map.insert(slot, slot);
                 } else if !add && found.is_some() {
-                    index.remove(hash(slot).upper, slot);
+                    index.remove(hash(slot).upper(), slot);
                     map.remove(&slot);
                 }
                 prop_assert_eq!(index.len, map.len());

@@ -10,7 +10,7 @@ use super::idle;
 use super::index::Hash;
 use super::keep::Life;
 use super::keep::NEVER;
-use super::shard::Item;
+use super::shard::Label;
 use super::writing::Writing;
 use crate::cause::Cause;
 
@@ -43,14 +43,10 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         life: Life,
         wanted: impl FnOnce() -> bool,
     ) -> bool {
-        let (item, now) = self.item(key, value, life);
-        let mut writing = self.write(item.hash);
-        if !wanted() {
-            // Unlock before the value is dropped.
-            drop(writing);
-            return false;
-        }
-        writing.store(item, life.is_dead(), now)
+        let (label, now) = self.label(&key, &value, life);
+        // The lock is left before key and value are dropped.
+        let mut writing = self.write(label.hash);
+        wanted() && writing.store(key, value, label, now)
     }
 
     /// Removes what `key` has, if `wanted` says so under the lock, and gives it.
@@ -143,11 +139,11 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         Some(if until < end { (cell, until) } else { (cell + 1, 0) })
     }
 
-    /// What is to be stored, and the time if it matters.
+    /// How a key and a value are to be stored, and the time if it matters.
     #[inline]
-    pub(super) fn item(&self, key: K, value: V, life: Life) -> (Item<K, V>, u64) {
-        let hash = self.hash(&key);
-        let own = self.weigher.as_ref().map_or(0, |weigh| weigh(&key, &value));
+    pub(super) fn label(&self, key: &K, value: &V, life: Life) -> (Label, u64) {
+        let hash = self.hash(key);
+        let own = self.weigher.as_ref().map_or(0, |weigh| weigh(key, value));
         let mut weight = own.saturating_add(overhead::<K, V>());
         let Life { ttl, tti, pinned } = life;
         if life.is_timed() && !self.timed.load(Ordering::Relaxed) {
@@ -162,6 +158,6 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         self.trace_weight(hash, weight);
         let now = self.lately_if_timed(ttl.min(tti));
         let expires = if ttl == NEVER { NEVER } else { now.saturating_add(self.spread(ttl)) };
-        (Item { key, value, hash, weight, expires, tti, pinned }, now)
+        (Label { hash, weight, expires, tti, pinned, dead: life.is_dead() }, now)
     }
 }

@@ -152,12 +152,12 @@ impl State {
 /// The part of a hash that decides: of what chooses neither shard nor bucket.
 #[inline]
 fn part(hash: Hash) -> u32 {
-    u32::from(hash.part) << 16 | (hash.upper & 0xFFFF)
+    u32::from(hash.part()) << 16 | (hash.upper() & 0xFFFF)
 }
 
 /// 56 bits of a hash stand for the key.
 fn key(hash: Hash) -> u64 {
-    u64::from(hash.upper) << 24 | u64::from(hash.part) << 8 | u64::from(hash.shard)
+    u64::from(hash.upper()) << 24 | u64::from(hash.part()) << 8 | u64::from(hash.shard())
 }
 
 /// The part of all keys that is sampled.

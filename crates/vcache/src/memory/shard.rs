@@ -34,17 +34,18 @@ pub(super) struct Shard<K, V> {
     pub(super) counts: Counts,
 }
 
-/// What is to be stored.
-#[derive(Debug)]
-pub(super) struct Item<K, V> {
-    pub(super) key: K,
-    pub(super) value: V,
+/// How a key and a value are to be stored. They themselves are handed on apart: they may be large,
+/// and are to move once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Label {
     pub(super) hash: Hash,
     pub(super) weight: u64,
     pub(super) expires: u64,
     /// How long it may stay unused, or [`NEVER`].
     pub(super) tti: u64,
     pub(super) pinned: bool,
+    /// Whether its time is over before it begins.
+    pub(super) dead: bool,
 }
 
 /// What has left a shard.
@@ -89,7 +90,7 @@ impl<K, V> Shard<K, V> {
             found = self
                 .slab
                 .get(at)
-                .filter(|entry| entry.meta.hash == hash.upper && key.equivalent(&entry.key));
+                .filter(|entry| entry.meta.hash == hash.upper() && key.equivalent(&entry.key));
             found.is_some()
         })?;
         Some((at, found?))
@@ -98,7 +99,7 @@ impl<K, V> Shard<K, V> {
     /// Brings near what an arrival will look at.
     #[inline]
     pub(super) fn expect(&self, hash: Hash) {
-        self.policy.fetch(hash.upper);
+        self.policy.fetch(hash.upper());
     }
 
     /// The times of all entries, if any has one.
@@ -149,27 +150,32 @@ impl<K, V> Shard<K, V> {
         self.over(at, now).unwrap_or(otherwise)
     }
 
+    #[inline]
     pub(super) fn weight_of(&self, at: u32) -> u64 {
         let weights = self.weights.as_ref();
         weights
             .map_or(self.least, |weights| weights.get(at as usize).copied().unwrap_or(self.least))
     }
 
+    /// Whether there are as many entries as there are numbers for them.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.slab.is_exhausted()
+    }
+
     /// Adds an entry whose key is not here, with the standing of the one that it replaces if
-    /// there was any. Gives it back if there are four billion already.
+    /// there was any.
     pub(super) fn insert(
         &mut self,
-        item: Item<K, V>,
+        key: K,
+        value: V,
+        label: Label,
         standing: Option<Meta>,
         now: u64,
         plan: Plan,
-    ) -> Result<(), Item<K, V>> {
-        if self.slab.is_exhausted() {
-            return Err(item);
-        }
+    ) {
         self.make_slot();
-        let Item { key, value, hash, weight, expires, tti, pinned } = item;
-        let mut meta = standing.unwrap_or_else(|| self.policy.arrive(hash.upper, plan));
+        let Label { hash, weight, expires, tti, pinned, .. } = label;
+        let mut meta = standing.unwrap_or_else(|| self.policy.arrive(hash.upper(), plan));
         if meta.is_pinned() {
             meta.settle();
         }
@@ -182,21 +188,26 @@ impl<K, V> Shard<K, V> {
         self.set_times(at, expires, tti, now);
         self.set_weight(at, weight);
         self.weight = self.weight.saturating_add(weight);
-        Ok(())
     }
 
-    /// Puts another value in an entry's place and gives what was there. A write is a use.
-    pub(super) fn replace(&mut self, at: u32, item: Item<K, V>, now: u64) -> Option<(K, V)> {
-        let entry = self.slab.get_mut(at)?;
+    /// Exchanges an entry's key and value for others. A write is a use.
+    #[inline]
+    pub(super) fn replace(&mut self, at: u32, key: &mut K, value: &mut V, label: &Label, now: u64) {
+        let Some(entry) = self.slab.get_mut(at) else {
+            return;
+        };
         entry.meta.touch();
-        let key = std::mem::replace(&mut entry.key, item.key);
-        let value = std::mem::replace(&mut entry.value, item.value);
+        std::mem::swap(&mut entry.key, key);
+        std::mem::swap(&mut entry.value, value);
+        if entry.meta.is_pinned() != label.pinned {
+            self.set_pinned(at, label.pinned);
+        }
         let old = self.weight_of(at);
-        self.weight = self.weight.saturating_sub(old).saturating_add(item.weight);
-        self.set_weight(at, item.weight);
-        self.set_times(at, item.expires, item.tti, now);
-        self.set_pinned(at, item.pinned);
-        Some((key, value))
+        if old != label.weight {
+            self.weight = self.weight.saturating_sub(old).saturating_add(label.weight);
+            self.set_weight(at, label.weight);
+        }
+        self.set_times(at, label.expires, label.tti, now);
     }
 
     #[inline]
@@ -284,6 +295,12 @@ impl<K, V> Shard<K, V> {
             self.index.fetch(next);
         }
         Some((gone, cause))
+    }
+
+    /// Whether anything here has a time.
+    #[inline]
+    pub(super) const fn is_timed(&self) -> bool {
+        self.wheel.is_some()
     }
 
     /// Takes an entry whose time is over, if the wheel comes across one.

@@ -49,6 +49,7 @@ impl<K, V> Slab<K, V> {
         }
     }
 
+    #[inline]
     pub(super) fn get_mut(&mut self, at: u32) -> Option<&mut Entry<K, V>> {
         match self.slots.get_mut(at as usize)? {
             Slot::Used(entry) => Some(entry),

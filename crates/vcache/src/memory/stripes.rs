@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::barrier;
-use super::sync::{AtomicU64, AtomicUsize, FEW, Ordering};
+use super::sync::{AtomicU64, AtomicUsize, FEW, Ordering, fence};
 use super::threads;
 
 /// Stripes for each processor; threads beyond share what the locks count.
@@ -53,6 +53,26 @@ impl Stripes {
         Self {
             all: (0..stripes.clamp(FEW, threads::MOST)).map(|_| Stripe::default()).collect(),
             announce: barrier::is_there(),
+        }
+    }
+
+    /// Orders what comes before it in this thread against what comes after, as seen by whoever
+    /// calls [`heavy`](Self::heavy).
+    #[inline]
+    pub(super) fn light(&self) {
+        if self.announce {
+            barrier::light();
+        } else {
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// The other side of [`light`](Self::light), for those who have the time.
+    pub(super) fn heavy(&self) {
+        if self.announce {
+            barrier::heavy();
+        } else {
+            fence(Ordering::SeqCst);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Small numbers for threads: each live thread that asks has one of its own.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Numbers end before this; threads beyond have none.
@@ -10,8 +11,16 @@ const WORDS: usize = 4;
 static TAKEN: [AtomicU64; WORDS] = [const { AtomicU64::new(0) }; WORDS];
 
 thread_local! {
-    static NUMBER: Number = Number::take();
+    /// The thread's number, or above [`MOST`] while it has none: without a destructor, so that
+    /// reading it is reading memory.
+    static NUMBER: Cell<usize> = const { Cell::new(UNKNOWN) };
+    static OWN: Number = Number::take();
 }
+
+/// No number yet.
+const UNKNOWN: usize = usize::MAX - 1;
+/// No number any more, or none was free.
+const NONE: usize = usize::MAX;
 
 /// The lowest number that was free; given back when the thread ends.
 struct Number(usize);
@@ -25,12 +34,13 @@ impl Number {
                 return Self(64 * at + before.trailing_ones() as usize);
             }
         }
-        Self(usize::MAX)
+        Self(NONE)
     }
 }
 
 impl Drop for Number {
     fn drop(&mut self) {
+        NUMBER.set(NONE);
         if let Some(word) = TAKEN.get(self.0 / 64) {
             word.fetch_and(!(1 << (self.0 % 64)), Ordering::Release);
         }
@@ -41,7 +51,15 @@ impl Drop for Number {
 /// this one is ending.
 #[inline]
 pub(super) fn number() -> usize {
-    NUMBER.try_with(|number| number.0).unwrap_or(usize::MAX)
+    let number = NUMBER.get();
+    if number == UNKNOWN { first() } else { number }
+}
+
+#[cold]
+fn first() -> usize {
+    let number = OWN.try_with(|own| own.0).unwrap_or(NONE);
+    NUMBER.set(number);
+    number
 }
 
 #[cfg(test)]

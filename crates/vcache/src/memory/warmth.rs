@@ -91,25 +91,25 @@ impl<K: HashTrait + Eq + Clone, V> Engine<K, V> {
     /// Stores an entry with its times and its heat, if there is room and no live value.
     pub(super) fn put_back(&self, warm: Warm<K, V>) -> PutBack {
         let Warm { key, value, ttl, tti, pinned, heat, .. } = warm;
-        let (mut item, now) = self.item(key, value, Life { ttl, tti, pinned });
-        item.expires = if ttl == NEVER { NEVER } else { now.saturating_add(ttl) };
-        let hash = item.hash;
+        let (mut label, now) = self.label(&key, &value, Life { ttl, tti, pinned });
+        label.expires = if ttl == NEVER { NEVER } else { now.saturating_add(ttl) };
+        let hash = label.hash;
         let mut writing = self.write(hash);
         // Under the lock: who lowers the bound meanwhile waits for it, and finds the entry.
-        if !self.reserve(item.weight) {
+        if !self.reserve(label.weight) {
             drop(writing);
             return PutBack::Full;
         }
-        writing.add_credit(item.weight);
-        let found = writing.shard.find(hash, &item.key).map(|(at, _)| at);
+        writing.add_credit(label.weight);
+        let found = writing.shard.find(hash, &key).map(|(at, _)| at);
         if found.is_some_and(|at| self.time_left(writing.shard.expires(at)).is_ok()) {
             // Unlock before they are dropped.
             drop(writing);
             return PutBack::Present;
         }
-        let key = item.key.clone();
-        writing.store(item, false, now);
-        if let Some((_, entry)) = writing.shard.find(hash, &key) {
+        let own = key.clone();
+        writing.store(key, value, label, now);
+        if let Some((_, entry)) = writing.shard.find(hash, &own) {
             // It has been met once by being stored.
             for _ in 1..heat {
                 entry.meta.touch();

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use super::engine::{Cell, Engine};
 use super::leaving::Leaving;
 use super::lock;
-use super::shard::{Gone, Item, Shard};
+use super::meta::Meta;
+use super::shard::{Gone, Label, Shard};
 use crate::cause::Cause;
 
 /// Expired entries that every insertion takes out.
@@ -161,7 +162,14 @@ impl<'a, K, V> Writing<'a, K, V> {
     }
 
     /// Takes out some of what has expired.
+    #[inline]
     fn reclaim(&mut self, now: u64) {
+        if self.shard.is_timed() {
+            self.reclaim_some(now);
+        }
+    }
+
+    fn reclaim_some(&mut self, now: u64) {
         for _ in 0..RECLAIMED {
             let Some((gone, cause)) = self.shard.reclaim(now) else {
                 return;
@@ -173,61 +181,69 @@ impl<'a, K, V> Writing<'a, K, V> {
 }
 
 impl<K: HashTrait + Eq, V> Writing<'_, K, V> {
-    /// Stores `item` in place of the one with its key, which is gone in any case; whether it was
-    /// stored. `dead` says that its time is over before it began.
-    pub(super) fn store(&mut self, item: Item<K, V>, dead: bool, now: u64) -> bool {
-        let mut standing = None;
-        if let Some((at, _)) = self.shard.find(item.hash, &item.key) {
-            let cause = self.shard.cause(at, now, Cause::Replaced);
-            let old = self.shard.weight_of(at);
-            let more = item.weight.saturating_sub(old);
-            if !dead && item.weight <= self.engine.max_weight() && self.engine.reserve(more) {
-                self.replace(at, item, old, cause, now);
-                return true;
-            }
-            if let Some(gone) = self.extract(at, cause) {
-                standing = Some(gone.meta);
-                self.removed.push(gone.key, gone.value, cause);
-            }
+    /// Stores a value in place of the one with its key, which is gone in any case; whether it was
+    /// stored.
+    #[inline]
+    pub(super) fn store(&mut self, key: K, value: V, label: Label, now: u64) -> bool {
+        let Some((at, _)) = self.shard.find(label.hash, &key) else {
+            return self.add(key, value, label, None, now);
+        };
+        let cause = self.shard.cause(at, now, Cause::Replaced);
+        let old = self.shard.weight_of(at);
+        let more = label.weight.saturating_sub(old);
+        if !label.dead && label.weight <= self.engine.max_weight() && self.engine.reserve(more) {
+            self.credit += old.saturating_sub(label.weight);
+            self.replace(at, key, value, label, now, cause);
+            self.engine.meters.left(old, cause);
+            return true;
         }
-        self.shard.expect(item.hash);
+        let gone = self.extract(at, cause);
+        let standing = gone.map(|gone| {
+            self.removed.push(gone.key, gone.value, cause);
+            gone.meta
+        });
+        self.add(key, value, label, standing, now)
+    }
+
+    /// Puts a value in the place of an entry; what it weighs more is reserved.
+    #[inline]
+    fn replace(&mut self, at: u32, mut key: K, mut value: V, label: Label, now: u64, cause: Cause) {
+        self.shard.counts.left(cause);
+        self.shard.counts.inserts += 1;
+        self.engine.meters.inserted(label.weight);
+        self.shard.replace(at, &mut key, &mut value, &label, now);
+        self.removed.push(key, value, cause);
         self.reclaim(now);
-        let weight = item.weight;
-        if dead {
-            self.removed.push(item.key, item.value, Cause::Refused);
+    }
+
+    /// Stores what has no entry, with the standing of the one that it had until now.
+    #[inline(never)]
+    fn add(&mut self, key: K, value: V, label: Label, standing: Option<Meta>, now: u64) -> bool {
+        self.shard.expect(label.hash);
+        self.reclaim(now);
+        if label.dead {
+            self.removed.push(key, value, Cause::Refused);
             return false;
         }
-        if self.make_room(weight, now) {
-            match self.shard.insert(item, standing, now, self.engine.tuner.plan()) {
-                Ok(()) => {
-                    self.engine.meters.inserted(weight);
-                    self.shard.counts.inserts += 1;
-                    return true;
-                }
-                Err(refused) => {
-                    self.credit += weight;
-                    self.removed.push(refused.key, refused.value, Cause::Refused);
-                }
-            }
-        } else {
-            self.removed.push(item.key, item.value, Cause::Refused);
+        if !self.make_room(label.weight, now) {
+            return self.refuse(key, value);
         }
+        if self.shard.is_exhausted() {
+            self.credit += label.weight;
+            return self.refuse(key, value);
+        }
+        self.shard.insert(key, value, label, standing, now, self.engine.tuner.plan());
+        self.engine.meters.inserted(label.weight);
+        self.shard.counts.inserts += 1;
+        true
+    }
+
+    #[cold]
+    fn refuse(&mut self, key: K, value: V) -> bool {
+        self.removed.push(key, value, Cause::Refused);
         self.engine.meters.refused();
         self.shard.counts.refusals += 1;
         false
-    }
-
-    /// Puts `item` in the place of an entry that weighs `old`; what it weighs more is reserved.
-    fn replace(&mut self, at: u32, item: Item<K, V>, old: u64, cause: Cause, now: u64) {
-        self.credit += old.saturating_sub(item.weight);
-        self.shard.counts.left(cause);
-        self.shard.counts.inserts += 1;
-        self.engine.meters.left(old, cause);
-        self.engine.meters.inserted(item.weight);
-        if let Some((key, value)) = self.shard.replace(at, item, now) {
-            self.removed.push(key, value, cause);
-        }
-        self.reclaim(now);
     }
 }
 

@@ -10,7 +10,7 @@ use super::chain::WritePolicy;
 use super::error::TieredBuildError;
 #[cfg(feature = "tokio")]
 use super::fleet::{Fleet, Leasing};
-use super::near::{Memories, Near};
+use super::near::{Drops, Memories, Near};
 use super::tier::{Tier, TierConfig};
 use crate::builder::CacheBuilder;
 use crate::cache::Cache;
@@ -148,12 +148,13 @@ where
         let first = self.first.config(self.config).name(self.name.clone()).clock(self.clock);
         let first = first.build()?;
         let tier = Tier::with_clock(&self.name, self.store, self.tier, Arc::clone(&clock));
-        let drops = Arc::new(Memories { first: first.clone(), reads: reads.clone() });
+        let memories = Arc::new(Memories { first: first.clone(), reads: reads.clone() });
         #[cfg(feature = "redis")]
         let terms = self.coherence.as_ref().map(|(_, config)| config.terms()).transpose()?;
         #[cfg(not(feature = "redis"))]
         let terms = None;
-        let near = Arc::new(Near::new(drops, clock, terms));
+        let drops: Arc<dyn Drops> = Arc::clone(&memories) as Arc<dyn Drops>;
+        let near = Arc::new(Near::new(Arc::downgrade(&drops), clock, terms));
         #[cfg(feature = "redis")]
         let link = match &self.coherence {
             Some((redis, config)) => {
@@ -167,6 +168,7 @@ where
         Ok(Tiered {
             first,
             reads,
+            memories,
             below: Arc::new(below),
             near,
             policy: self.policy,

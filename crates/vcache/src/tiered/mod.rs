@@ -42,7 +42,7 @@ pub use chain::{Chain, WritePolicy};
 pub use error::TieredBuildError;
 #[cfg(feature = "tokio")]
 pub use fleet::Fleet;
-use near::{Near, Reads};
+use near::{Memories, Near, Reads};
 use parts::Parts;
 pub use tier::{Tier, TierConfig, TierStats};
 
@@ -89,6 +89,8 @@ pub struct Tiered<V, S, C = Raw> {
     first: Cache<Arc<str>, V>,
     /// Reads of the store without a loader, shared like loads.
     reads: Reads<V>,
+    /// Both, as those drop from them who hear of changes.
+    memories: Arc<Memories<V>>,
     below: Arc<Below<S, C>>,
     near: Arc<Near>,
     policy: WritePolicy,
@@ -281,6 +283,7 @@ impl<V, S, C> Clone for Tiered<V, S, C> {
         Self {
             first: self.first.clone(),
             reads: self.reads.clone(),
+            memories: Arc::clone(&self.memories),
             below: Arc::clone(&self.below),
             near: Arc::clone(&self.near),
             policy: self.policy,

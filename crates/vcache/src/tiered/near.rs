@@ -1,7 +1,7 @@
 //! The memory of a tiered cache as what may be outdated: how far it is to be trusted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use super::below::Found;
@@ -91,7 +91,8 @@ pub(crate) struct Near {
     clock: Arc<dyn Clock>,
     /// What the clock is ahead of the coarse one, if that may stand in for it.
     ahead: Option<u64>,
-    drops: Arc<dyn Drops>,
+    /// Not held, because loads under way hold this, and the memory holds those.
+    drops: Weak<dyn Drops>,
     coherent: Option<Terms>,
     session: Mutex<Session>,
 }
@@ -115,7 +116,7 @@ struct Session {
 }
 
 impl Near {
-    pub(super) fn new(drops: Arc<dyn Drops>, clock: Arc<dyn Clock>, terms: Option<Terms>) -> Self {
+    pub(super) fn new(drops: Weak<dyn Drops>, clock: Arc<dyn Clock>, terms: Option<Terms>) -> Self {
         // The coarse clock first, so that the difference is rather too large than too small.
         let coarse = coarse::now().filter(|_| clock.is_system());
         let ahead = coarse.map(|coarse| nanos(clock.now()).wrapping_sub(coarse));
@@ -204,8 +205,10 @@ impl Near {
         nanos(self.clock.now())
     }
 
-    pub(crate) fn drops(&self) -> &dyn Drops {
-        &*self.drops
+    /// Nobody, once the cache is gone.
+    #[cfg(feature = "redis")]
+    pub(crate) fn drops(&self) -> Option<Arc<dyn Drops>> {
+        self.drops.upgrade()
     }
 
     #[cfg(feature = "redis")]
@@ -297,7 +300,9 @@ impl Near {
     fn empty(&self) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
         // Under no lock of ours: values have destructors.
-        self.drops.drop_all();
+        if let Some(drops) = self.drops.upgrade() {
+            drops.drop_all();
+        }
     }
 
     fn session(&self) -> MutexGuard<'_, Session> {

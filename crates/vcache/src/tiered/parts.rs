@@ -25,7 +25,7 @@ impl<S: Store, C> Parts<S, C> {
     /// says no; as memory is to keep it.
     pub(super) async fn fill<V>(
         &self,
-        (ways, lead): (Ways<S>, Lead<V>),
+        (ways, lead): (Ways<S>, Lead<V, S>),
         key: &str,
         (mut loaded, birth): (Loaded<V>, Birth),
         (epoch, wanted): (Epoch, impl Fn() -> bool),

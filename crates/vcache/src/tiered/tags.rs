@@ -6,6 +6,7 @@ use futures_util::future::try_join_all;
 
 use super::Tiered;
 use super::below::Ways;
+use super::near::Drops;
 use crate::coherence::Invalidation;
 use crate::config::Loading;
 use crate::error::{BoxError, LoadError};
@@ -63,7 +64,7 @@ where
     ///
     /// When some may still be in the store, or others could not be told. Try again.
     pub async fn invalidate_tags(&self, tags: &[&str]) -> Result<(), StoreError> {
-        let here = || tags.iter().for_each(|tag| self.near.drops().drop_tag(tag));
+        let here = || tags.iter().for_each(|tag| self.memories.drop_tag(tag));
         here();
         let there = self.below.tier.invalidate_tags(tags).await;
         // What was read of the store meanwhile may be from before.

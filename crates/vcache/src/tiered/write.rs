@@ -9,6 +9,7 @@ use super::Tiered;
 use super::below::{Birth, Ways};
 use super::chain::WritePolicy;
 use super::lifetime::shorter;
+use super::near::Drops;
 use super::writing::Writes;
 use crate::coherence::Invalidation;
 use crate::load::loaded::Loaded;
@@ -158,10 +159,10 @@ where
     /// When some of it may still be in the store, or others could not be told.
     pub async fn clear(&self) -> Result<(), StoreError> {
         self.near.writing.sweep();
-        self.near.drops().drop_all();
+        self.memories.drop_all();
         let cleared = self.below.tier.clear().await;
         // A read that began before may have brought something back.
-        self.near.drops().drop_all();
+        self.memories.drop_all();
         cleared?;
         self.announce(Invalidation::All).await
     }
@@ -197,9 +198,9 @@ where
     /// As for [`remove`](Self::remove).
     pub async fn remove_prefix(&self, prefix: &str) -> Result<u64, StoreError> {
         self.near.writing.sweep();
-        self.near.drops().drop_prefix(prefix);
+        self.memories.drop_prefix(prefix);
         let there = self.below.tier.delete_prefix(prefix).await;
-        self.near.drops().drop_prefix(prefix);
+        self.memories.drop_prefix(prefix);
         let there = there?;
         self.announce(Invalidation::Prefix(prefix)).await?;
         Ok(there)

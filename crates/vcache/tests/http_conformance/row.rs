@@ -103,6 +103,8 @@ pub(crate) enum Gate {
     Interim,
     /// Many requests at once for what is not stored.
     Collapse,
+    /// The same for a part of it.
+    Parts,
     /// The same for what may not be shared.
     Private,
     /// What follows on what may not be shared.

@@ -3,7 +3,7 @@
 use http::Request;
 use serde_json::{Value, json};
 use verve::cache::http::HttpCache;
-use verve::cache::http::explain::{Step, Variant};
+use verve::cache::http::explain::{NotStored, Step, Variant};
 use verve::http::{Body, Reason, Reject};
 
 use crate::config::Config;
@@ -82,6 +82,17 @@ fn rules(name: &str, cache: &HttpCache, request: Request<Body>) -> Value {
         "cache_status": explanation.cache_status,
         "steps": explanation.steps.iter().map(step).collect::<Value>(),
         "stored": explanation.variants.iter().map(stored).collect::<Value>(),
+        "not_stored": explanation.not_stored.as_ref().map(not_stored),
+    })
+}
+
+/// The last answer that was not stored.
+fn not_stored(refused: &NotStored) -> Value {
+    json!({
+        "ago": refused.ago.as_secs(),
+        "status": refused.status.as_u16(),
+        "reason": refused.reason,
+        "steps": refused.steps.iter().map(step).collect::<Value>(),
     })
 }
 

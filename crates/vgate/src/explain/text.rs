@@ -47,9 +47,7 @@ fn route_rows(route: &Value) -> Rows {
 
 fn rules(cache: &Value, out: &mut String) {
     out.push('\n');
-    let steps = list(&cache["steps"]);
-    let cells = |step: &Value| ["section", "rule", "finding"].map(|key| plain(&step[key])).into();
-    columns(&steps.iter().map(cells).collect::<Vec<_>>(), "", out);
+    columns(&steps(cache), "", out);
     out.push('\n');
     let fields = [("decision", "decision"), ("cache_status", "Cache-Status")];
     let there = fields.into_iter().filter(|(key, _)| !cache[*key].is_null());
@@ -58,6 +56,22 @@ fn rules(cache: &Value, out: &mut String) {
     let stored = list(&cache["stored"]);
     out.push_str(&format!("\nstored under this key: {}\n", stored.len()));
     stored.iter().for_each(|stored| variant(stored, out));
+    if !cache["not_stored"].is_null() {
+        not_stored(&cache["not_stored"], out);
+    }
+}
+
+fn not_stored(refused: &Value, out: &mut String) {
+    let (status, ago) = (plain(&refused["status"]), plain(&refused["ago"]));
+    let reason = plain(&refused["reason"]);
+    out.push_str(&format!("\nnot stored: a {status} {ago} s ago, because of {reason}\n"));
+    columns(&steps(refused), "  ", out);
+}
+
+/// Rules and what they find.
+fn steps(of: &Value) -> Rows {
+    let cells = |step: &Value| ["section", "rule", "finding"].map(|key| plain(&step[key])).into();
+    list(&of["steps"]).iter().map(cells).collect()
 }
 
 fn variant(stored: &Value, out: &mut String) {

@@ -19,6 +19,7 @@ pub(crate) fn run(stage: &Stage, gate: Gate) {
         Gate::Hops => hops(stage),
         Gate::Interim => interim(stage),
         Gate::Collapse => collapse(stage),
+        Gate::Parts => parts(stage),
         Gate::Private => private(stage),
         Gate::HitForMiss => hit_for_miss(stage),
         Gate::Cookies => cookies(stage),
@@ -97,18 +98,18 @@ fn interim(stage: &Stage) {
 const CROWD: usize = 8;
 
 /// A request on its own.
-fn asking(stage: &Stage) -> impl Fn() -> Reply + Copy + Send + use<> {
+fn asking(stage: &Stage, fields: &'static str) -> impl Fn() -> Reply + Copy + Send + use<> {
     let (protocol, gateway) = (stage.protocol, stage.gateway.address);
-    let ask = Ask { request: "GET /", fields: "", content: "" };
+    let ask = Ask { request: "GET /", fields, content: "" };
     move || client::ask(protocol, gateway, ask)
 }
 
 /// Sends requests at once; the origin answers when all of them are in the gateway.
-fn crowd(stage: &Stage, answer: Answer) -> Vec<Reply> {
+fn crowd(stage: &Stage, fields: &'static str, answer: Answer) -> Vec<Reply> {
     let hold = Arc::new(Hold::default());
     stage.origin.will(Play::Held(answer, Arc::clone(&hold)));
     thread::scope(|scope| {
-        let asking = asking(stage);
+        let asking = asking(stage, fields);
         let readers: Vec<_> = (0..CROWD).map(|_| scope.spawn(asking)).collect();
         stage.status_is("/in_flight/all/in_flight", u64::try_from(CROWD).unwrap());
         hold.release();
@@ -118,29 +119,44 @@ fn crowd(stage: &Stage, answer: Answer) -> Vec<Reply> {
 
 fn collapse(stage: &Stage) {
     let before = stage.origin.count();
-    let replies = crowd(stage, Answer::new(200, FRESH, "1"));
+    let replies = crowd(stage, "", Answer::new(200, FRESH, "1"));
     assert_eq!(stage.origin.count() - before, 1);
-    assert!(replies.iter().all(|reply| reply.body.as_deref() == Some("1")), "{replies:?}");
+    all_have(&replies, (200, "1"));
+}
+
+fn parts(stage: &Stage) {
+    let before = stage.origin.count();
+    let fields = format!("{FRESH}\netag: \"1\"\ncontent-range: bytes 2-4/10");
+    let replies = crowd(stage, "range: bytes=2-4", Answer::new(206, fields, "234"));
+    assert_eq!(stage.origin.count() - before, 1);
+    all_have(&replies, (206, "234"));
+}
+
+/// All but one have waited for it.
+fn all_have(replies: &[Reply], expected: (u16, &str)) {
+    for reply in replies {
+        assert_eq!((reply.status, reply.body.as_deref()), (expected.0, Some(expected.1)));
+    }
     let collapsed = replies.iter().filter(|r| r.cache_status().contains("; collapsed")).count();
     assert_eq!(collapsed, CROWD - 1, "{replies:?}");
 }
 
 fn private(stage: &Stage) {
     let before = stage.origin.count();
-    let replies = crowd(stage, Answer::new(200, "cache-control: private", "1"));
+    let replies = crowd(stage, "", Answer::new(200, "cache-control: private", "1"));
     assert_eq!(stage.origin.count() - before, CROWD);
     assert!(replies.iter().all(|r| !r.cache_status().contains("; collapsed")), "{replies:?}");
 }
 
 fn hit_for_miss(stage: &Stage) {
-    crowd(stage, Answer::new(200, "cache-control: private", "1"));
+    crowd(stage, "", Answer::new(200, "cache-control: private", "1"));
     let hold = Arc::new(Hold::default());
     let answer = Answer::new(200, "cache-control: private", "2");
     stage.origin.will(Play::Held(answer, Arc::clone(&hold)));
     let before = stage.origin.count();
     let done = AtomicUsize::new(0);
     thread::scope(|scope| {
-        let (asking, done) = (asking(stage), &done);
+        let (asking, done) = (asking(stage, ""), &done);
         for _ in 0..CROWD {
             scope.spawn(move || {
                 asking();

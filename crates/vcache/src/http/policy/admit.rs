@@ -8,6 +8,8 @@ use vhttp::{CacheControl, ContentRange, Fields};
 
 use crate::http::config::SetCookie;
 use crate::http::freshness::{Exchange, Freshness, explicit_lifetime, set_lifetime};
+use crate::http::key::Key;
+use crate::http::policy::invalidate::is_of_target;
 use crate::http::policy::rules::{HEURISTIC, Rules};
 use crate::http::terms::Terms;
 use crate::http::vary;
@@ -16,7 +18,8 @@ use crate::http::vary;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The request's method is not GET. The answer to a HEAD has no content to reuse.
+    /// The request's method is not GET, nor is it a POST whose answer [`admit_post`] takes. The
+    /// answer to a HEAD has no content to reuse.
     Method,
     /// The status is not final, or says that nothing changed (304).
     Status,
@@ -92,6 +95,49 @@ pub fn admit_part(
     Ok((terms(request.1, response, rules, exchange)?, part))
 }
 
+/// Decides whether the answer to a POST may be stored and used for GETs of the same URI, which is
+/// `target` (RFC 9110 §9.3.3): a 200 with an explicit lifetime, and with a `Content-Location` that
+/// says that its content is the target's. With which terms if so.
+///
+/// # Errors
+///
+/// Fails with the first reason not to store it; see [`Refusal`].
+pub fn admit_post(
+    (request, target): (&HeaderMap, &Key),
+    response: (StatusCode, &HeaderMap),
+    rules: &Rules,
+    exchange: Exchange,
+) -> Result<Terms, Refusal> {
+    let (status, headers) = response;
+    if status != StatusCode::OK {
+        return Err(Refusal::Status);
+    }
+    if !is_of_target(target, headers) {
+        return Err(Refusal::Method);
+    }
+    if headers.contains_key(CONTENT_RANGE) {
+        return Err(Refusal::Range);
+    }
+    let (control, is_targeted) = rules.control(headers);
+    if explicit(headers, &control, is_targeted, exchange).is_none() {
+        return Err(Refusal::NoLifetime);
+    }
+    terms(request, response, rules, exchange)
+}
+
+/// The lifetime that the origin set.
+fn explicit(
+    headers: &HeaderMap,
+    control: &CacheControl,
+    is_targeted: bool,
+    exchange: Exchange,
+) -> Option<Duration> {
+    match is_targeted {
+        true => set_lifetime(control),
+        false => explicit_lifetime(headers, control, exchange.received),
+    }
+}
+
 fn terms(
     request: &HeaderMap,
     response: (StatusCode, &HeaderMap),
@@ -102,10 +148,7 @@ fn terms(
     let (control, is_targeted) = rules.control(headers);
     check_store(request, status, &control)?;
     check_shared(request, &control)?;
-    let explicit = match is_targeted {
-        true => set_lifetime(&control),
-        false => explicit_lifetime(headers, &control, exchange.received),
-    };
+    let explicit = explicit(headers, &control, is_targeted, exchange);
     let omit = omitted(&control, rules);
     // A cookie that the origin itself keeps out of the store (§5.2.2.4, §5.2.2.7) is nobody else's.
     let kept_out = named(&control).any(|name| name == SET_COOKIE);

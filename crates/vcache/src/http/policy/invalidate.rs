@@ -34,6 +34,13 @@ pub fn is_safe(method: &Method) -> bool {
     registered.contains(&method.as_str())
 }
 
+/// Whether the content of a response is that of the target itself: its only `Content-Location` is
+/// the target's URI (RFC 9110 §8.7, §9.3.3).
+pub(crate) fn is_of_target(target: &Key, headers: &HeaderMap) -> bool {
+    let is_one = headers.get_all(CONTENT_LOCATION).iter().count() == 1;
+    is_one && named(target, headers, &CONTENT_LOCATION).as_ref() == Some(target)
+}
+
 /// The URI in a field, when it is on the target's origin.
 fn named(target: &Key, headers: &HeaderMap, name: &HeaderName) -> Option<Key> {
     let reference = headers.get(name)?.to_str().ok()?;

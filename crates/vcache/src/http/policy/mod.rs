@@ -4,7 +4,7 @@
 //!
 //! | question | function |
 //! |---|---|
-//! | May this response be stored, and under which terms? | [`admit`], of a part [`admit_part`] |
+//! | May this response be stored, and under which terms? | [`admit`], of a part [`admit_part`], to a POST [`admit_post`] |
 //! | Which of several stored responses fits a request? | [`select`] |
 //! | What to do with it? | [`decide`] |
 //! | Is it time to ask for a fresh one again? | [`Early::is_due`] |
@@ -27,7 +27,7 @@ mod precondition;
 mod rules;
 mod select;
 
-pub use admit::{Refusal, admit, admit_part};
+pub use admit::{Refusal, admit, admit_part, admit_post};
 pub use condition::{condition, is_for_client};
 pub use decide::{Decision, Wish, decide};
 pub(crate) use early::Ahead;

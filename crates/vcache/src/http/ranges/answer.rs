@@ -11,8 +11,13 @@ use crate::http::ranges::cut::part;
 use crate::http::ranges::partial::Partial;
 use crate::http::status::Status;
 
-/// Answers from a stored part that has all that is asked for, and is fresh.
-pub(crate) fn answer(inquiry: &Inquiry, lookup: &Lookup) -> Option<Response<Body>> {
+/// Answers from a stored part that has all that is asked for, and is fresh; as a hit, or with the
+/// member of `Cache-Status` of one who waited for it.
+pub(crate) fn answer(
+    inquiry: &Inquiry,
+    lookup: &Lookup,
+    waited: Option<Status>,
+) -> Option<Response<Body>> {
     if !is_for_part(inquiry) || lookup.stored.is_some() {
         return None;
     }
@@ -21,14 +26,16 @@ pub(crate) fn answer(inquiry: &Inquiry, lookup: &Lookup) -> Option<Response<Body
     let partial = lookup.variants.as_ref()?.part(request)?;
     let now = engine.now();
     let usable = decide(&inquiry.wish, Some(partial.terms()), now) == Decision::Hit
+        && engine.covers(partial.terms(), now)
         && if_range(request, partial.headers(), now)
         && !not_modified(request, (http::StatusCode::OK, partial.headers()), now);
     let mut response = cut(partial, request).filter(|_| usable)?;
     let freshness = partial.terms().freshness();
     let headers = response.headers_mut();
     headers.insert(AGE, HeaderValue::from(freshness.age(now).as_secs()));
-    engine.mark(headers, Status::Hit { ttl: freshness.ttl(now) });
-    engine.count(CacheVerdict::Hit, inquiry.timeline.as_ref());
+    let verdict = if waited.is_some() { CacheVerdict::Collapsed } else { CacheVerdict::Hit };
+    engine.mark(headers, waited.unwrap_or_else(|| Status::Hit { ttl: freshness.ttl(now) }));
+    engine.count(verdict, inquiry.timeline.as_ref());
     Some(response)
 }
 
@@ -46,8 +53,8 @@ fn cut(partial: &Partial, request: &HeaderMap) -> Option<Response<Body>> {
     Some(part(partial.headers().clone(), range, complete, Body::new(pieces)))
 }
 
-/// Whether the request goes to the origin for itself: nobody else can use the answer to a request
-/// for a part. Where the stored whole is validated, the whole is asked for.
+/// Whether the request goes to the origin for a part alone, which serves only who wants the same
+/// part. Where the stored whole is validated, the whole is asked for.
 pub(crate) fn is_own(inquiry: &Inquiry, lookup: &Lookup) -> bool {
     let validates = lookup.stored.as_ref().is_some_and(|stored| stored.has_validator());
     is_for_part(inquiry) && !validates

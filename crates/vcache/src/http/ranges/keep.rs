@@ -1,22 +1,16 @@
-//! A part on its way to the client, with a copy that is stored when it is complete.
+//! A part on its way to the client and into the store, where it stays if it is complete.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Weak};
 
-use bytes::Bytes;
 use http::{Response, response};
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use vhttp::{Body, BodyError, CacheVerdict, ContentRange};
+use vhttp::{Body, CacheVerdict, ContentRange};
 
-use crate::http::encodings::Encodings;
-use crate::http::engine::Engine;
-use crate::http::generation::Ticket;
+use crate::http::collapse::Lead;
+use crate::http::fill::{Begun, Fill};
 use crate::http::inquiry::Inquiry;
-use crate::http::keep::{Asked, head, tags};
-use crate::http::key::Key;
+use crate::http::keep::{Asked, Fetched, head, note_refused, refuse, tags};
 use crate::http::policy::admit_part;
-use crate::http::ranges::partial::Partial;
+use crate::http::refused::Why;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Head;
 
@@ -26,140 +20,59 @@ pub(crate) fn keep(
     why: Forward,
     response: Response<Body>,
     asked: Asked,
-) -> Response<Body> {
+    lead: Option<Lead>,
+) -> Fetched {
     let engine = &inquiry.engine;
     engine.count(CacheVerdict::Miss, inquiry.timeline.as_ref());
-    let (mut parts, mut body) = response.into_parts();
-    let copy = copy(inquiry, &parts, asked);
-    let is_kept = copy.is_some();
-    if let Some(copy) = copy {
-        body = copy.begin(body);
+    let (mut parts, body) = response.into_parts();
+    let mut begun = Begun { body, stored: false, pump: None };
+    if let Some((head, place)) = admitted(inquiry, &parts, asked) {
+        let fill = Fill {
+            engine: Arc::clone(engine),
+            owner: Weak::clone(&inquiry.background),
+            key: inquiry.key.clone(),
+            ticket: asked.ticket,
+            head,
+            place: Some(place),
+            lead,
+        };
+        begun = fill.begin(begun.body);
+    } else if let Some(lead) = lead {
+        refuse(inquiry, lead, (parts.status, &parts.extensions), asked);
     }
     engine.tags.strip(&mut parts.headers);
-    engine.mark(&mut parts.headers, Status::passed(why, parts.status, is_kept));
-    Response::from_parts(parts, body)
+    engine.mark(&mut parts.headers, Status::passed(why, parts.status, begun.stored));
+    Fetched { response: Response::from_parts(parts, begun.body), pump: begun.pump }
 }
 
-/// What to store of a part, as far as its head shows it.
-fn copy(inquiry: &Inquiry, parts: &response::Parts, asked: Asked) -> Option<Copy> {
-    let engine = Arc::clone(&inquiry.engine);
+/// What to store of a part, as far as its head shows it, and where it belongs.
+fn admitted(
+    inquiry: &Inquiry,
+    parts: &response::Parts,
+    asked: Asked,
+) -> Option<(Head, ContentRange)> {
+    let engine = &inquiry.engine;
     if !engine.config.store_parts {
         return None;
     }
     let request = (&inquiry.parts.method, &inquiry.parts.headers);
     let response = (parts.status, &parts.headers);
-    let (terms, place) = admit_part(request, response, &engine.rules, asked.exchange).ok()?;
-    let range = place.range.clone()?;
-    let length = range.end.checked_sub(range.start)?;
-    let length =
-        usize::try_from(length).ok().filter(|_| length <= engine.config.max_object_size)?;
-    let headers = parts.headers.clone();
-    let tags = tags(inquiry, &headers)?;
-    let head = head(inquiry, (parts.status, headers, tags), terms, asked.exchange);
-    let key = inquiry.key.clone();
-    Some(Copy { engine, key, ticket: asked.ticket, head, place, length, bytes: Vec::new() })
-}
-
-/// The copy so far.
-struct Copy {
-    engine: Arc<Engine>,
-    key: Key,
-    ticket: Ticket,
-    head: Head,
-    place: ContentRange,
-    length: usize,
-    bytes: Vec<u8>,
-}
-
-impl Copy {
-    fn begin(self, body: Body) -> Body {
-        match body.as_bytes() {
-            Some(bytes) => {
-                self.complete(Bytes::copy_from_slice(&bytes));
-                body
-            }
-            None => Body::new(Tee { inner: body, copy: Some(self) }),
+    let fits = |place: &ContentRange| {
+        place.length().is_some_and(|length| length <= engine.config.max_object_size)
+    };
+    let admitted = match admit_part(request, response, &engine.rules, asked.exchange) {
+        Err(refusal) => Err(Why::Rule(refusal)),
+        Ok((_, place)) if !fits(&place) => Err(Why::TooLarge),
+        Ok(of) => tags(inquiry, &parts.headers).map(|t| (of, t)).ok_or(Why::TooManyTags),
+    };
+    match admitted {
+        Ok(((terms, place), tags)) => {
+            let of = (parts.status, parts.headers.clone(), tags);
+            Some((head(inquiry, of, terms, asked.exchange), place))
         }
-    }
-
-    /// Whether no more came than was announced.
-    fn push(&mut self, data: &[u8]) -> bool {
-        let fits = self.bytes.len() + data.len() <= self.length;
-        if fits {
-            self.bytes.extend_from_slice(data);
+        Err(why) => {
+            note_refused(inquiry, why, response);
+            None
         }
-        fits
-    }
-
-    /// Stores the part with what is there of the same representation, or as the whole once it is.
-    /// One that is not of its length is dropped: the place of its bytes is not certain.
-    fn complete(self, bytes: Bytes) {
-        let Self { engine, key, ticket, head, place, .. } = self;
-        let Some(mut partial) = Partial::new(head, &place, bytes) else {
-            return;
-        };
-        if let Some(before) = engine.stored_part(&key, &partial) {
-            partial = partial.join(&before, engine.config.max_object_size);
-        }
-        if !partial.is_whole() {
-            engine.store_part(&key, ticket, &Arc::new(partial));
-        } else if let Some((head, bytes)) = partial.into_whole() {
-            let whole = head.with_body(bytes, Arc::new(Encodings::default()));
-            engine.store(&key, ticket, &Arc::new(whole));
-        }
-    }
-}
-
-struct Tee {
-    inner: Body,
-    copy: Option<Copy>,
-}
-
-impl Tee {
-    fn keep(&mut self, data: &Bytes) {
-        let Some(mut copy) = self.copy.take() else {
-            return;
-        };
-        if !copy.push(data) {
-            return;
-        }
-        if copy.bytes.len() == copy.length {
-            // Whoever knows the length need not ask for the end.
-            let bytes = Bytes::from(std::mem::take(&mut copy.bytes));
-            copy.complete(bytes);
-        } else {
-            self.copy = Some(copy);
-        }
-    }
-}
-
-impl HttpBody for Tee {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = self.get_mut();
-        let polled = Pin::new(&mut this.inner).poll_frame(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Some(data) = frame.data_ref() {
-                    this.keep(data);
-                }
-            }
-            Poll::Ready(_) => this.copy = None,
-            Poll::Pending => {}
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }

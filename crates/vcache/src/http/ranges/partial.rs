@@ -38,7 +38,7 @@ pub(crate) struct Partial {
 
 impl Partial {
     /// The part `place` with a head as it is stored, of which `bytes` is the content; `None` when that is not of its length.
-    pub(super) fn new(head: Head, place: &ContentRange, bytes: Bytes) -> Option<Self> {
+    pub(crate) fn new(head: Head, place: &ContentRange, bytes: Bytes) -> Option<Self> {
         let range = place.range.clone()?;
         if as_u64(bytes.len()) != range.end.checked_sub(range.start)? {
             return None;
@@ -58,7 +58,7 @@ impl Partial {
 
     /// This newer part together with what was stored, where both are of the same representation;
     /// without it otherwise, and where there would be more than `limit` bytes.
-    pub(super) fn join(mut self, before: &Self, limit: u64) -> Self {
+    pub(crate) fn join(mut self, before: &Self, limit: u64) -> Self {
         let agrees = match (self.complete, before.complete) {
             (Some(new), Some(old)) => new == old,
             _ => true,
@@ -133,12 +133,12 @@ impl Partial {
     }
 
     /// Whether nothing is missing.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.complete.is_some_and(|length| length > 0 && self.prefix() == length)
     }
 
     /// The whole response, when nothing is missing.
-    pub(super) fn into_whole(self) -> Option<(Head, Bytes)> {
+    pub(crate) fn into_whole(self) -> Option<(Head, Bytes)> {
         let complete = self.complete?;
         let mut pieces = self.get(&(0..complete))?;
         let mut bytes = Vec::with_capacity(usize::try_from(complete).unwrap_or(0));

@@ -164,6 +164,7 @@ impl Tiers {
     /// The same, and closes what is this process's own.
     pub(crate) async fn close(&self, most: Duration) -> bool {
         let is_empty = self.flush(most).await;
+        self.inner.save_again().await;
         for shelf in &self.inner.shelves {
             shelf.close().await;
         }

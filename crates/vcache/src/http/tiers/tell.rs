@@ -91,6 +91,15 @@ impl Inner {
         let _ = self.save().await;
     }
 
+    /// Saves the journal, so that it is younger than what it is about, and goes for room later.
+    pub(super) async fn save_again(&self) {
+        if self.loaded.initialized() {
+            let _turn = self.writing.lock().await;
+            // The one that is there does as well.
+            let _ = self.save().await;
+        }
+    }
+
     async fn save(&self) -> Result<(), StoreError> {
         let Some(shelf) = self.own() else { return Ok(()) };
         shelf.set(JOURNAL, self.journal.to_bytes(), FOR_EVER).await

@@ -36,6 +36,7 @@ pub struct RedisConfig {
     /// thousand small calls a second on one core of the client; in a Cluster, one to each node.
     pub connections: usize,
     /// Most calls that are sent and not answered yet. Default: 4,096. More wait for their turn.
+    /// Up to 64 reads that are made at the same time are one call.
     pub max_in_flight: usize,
     /// How long connecting may take, finding the primary and logging in included. Default: one
     /// second. Only the first call waits for it, and one that finds its connection broken.

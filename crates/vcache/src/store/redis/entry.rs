@@ -6,6 +6,7 @@ use ::redis::{Cmd, Value};
 use bytes::Bytes;
 
 use super::envelope::{self, Label, Opened};
+use super::gather::{Fetched, Several};
 use super::generations::Clock;
 use super::{LONGEST, RedisStore, read, set};
 use crate::store::wall::now;
@@ -51,17 +52,10 @@ impl RedisStore {
 
     /// What stands under `key`, if it counts.
     pub(super) async fn opened(&self, key: &str) -> Result<Option<Opened>, StoreError> {
-        let (entry, link) = (self.inner.keys.entry(key), &self.inner.link);
-        if self.inner.generations.is_wanted() {
-            let found = self.opened_many(&[entry]).await?;
-            return Ok(found.into_iter().next().flatten());
-        }
-        let value = link.call(link.spot(&entry), &Cmd::get(&entry)).await?;
+        let Fetched { value, asked, clock } = self.fetched(&self.inner.keys.entry(key)).await?;
         match self.unsealed(value)? {
-            // The first one with tags: from now on reads ask for the clock as well.
-            Some(opened) if !opened.tags.is_empty() => {
-                self.inner.generations.want();
-                let clock = self.clock().await?;
+            Some(opened) if self.needs_clock(&opened) => {
+                let clock = if asked { clock } else { self.first_clock().await? };
                 self.counted(opened, clock).await
             }
             opened => Ok(opened),
@@ -82,21 +76,15 @@ impl RedisStore {
         command.arg("MGET").arg(entries);
         let mut spot = link.spot_of(entries);
         if generations.is_wanted() {
-            command.arg(&generations.clock_key);
             spot.groups |= link.spot(&generations.clock_key).groups;
         }
-        let Value::Array(mut values) = link.call(spot, &command).await? else {
-            return Err(StoreError::Refused("MGET answered with something else".into()));
-        };
-        let clock = if values.len() > entries.len() { values.pop() } else { None };
-        let mut clock = clock.as_ref().and_then(Clock::read);
+        let Several { values, mut asked, mut clock } = self.fetched_all(spot, command).await?;
         let mut found = Vec::with_capacity(values.len());
         for value in values {
             let opened = match self.unsealed(value)? {
                 Some(opened) if self.needs_clock(&opened) => {
-                    if !generations.is_wanted() {
-                        generations.want();
-                        clock = self.clock().await?;
+                    if !asked {
+                        (asked, clock) = (true, self.first_clock().await?);
                     }
                     self.counted(opened, clock).await?
                 }
@@ -105,6 +93,12 @@ impl RedisStore {
             found.push(opened);
         }
         Ok(found)
+    }
+
+    /// The clock, for the first entry with tags: from now on reads ask for it as well.
+    async fn first_clock(&self) -> Result<Option<Clock>, StoreError> {
+        self.inner.generations.want();
+        self.clock().await
     }
 
     fn needs_clock(&self, opened: &Opened) -> bool {

@@ -1,5 +1,9 @@
 //! What went wrong, in the store's words.
 
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
 use ::redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use super::config::shown;
@@ -69,6 +73,46 @@ pub(super) fn is_read_only(error: &RedisError) -> bool {
 /// Whether a script has to be sent whole.
 pub(super) fn is_unknown_script(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+}
+
+/// Whether a key holds something else than a string.
+pub(super) fn is_wrong_type(error: &StoreError) -> bool {
+    let StoreError::Refused(source) = error else { return false };
+    source.downcast_ref::<RedisError>().is_some_and(|error| error.code() == Some("WRONGTYPE"))
+}
+
+/// The same failure once more, for each who waited for what failed.
+pub(super) fn again(error: &Arc<StoreError>) -> StoreError {
+    let why = || Box::new(Again(Arc::clone(error)));
+    match &**error {
+        StoreError::Timeout(time) => StoreError::Timeout(*time),
+        StoreError::Unreachable(_) => StoreError::Unreachable(why()),
+        StoreError::Refused(_) => StoreError::Refused(why()),
+        StoreError::Full(_) => StoreError::Full(why()),
+        StoreError::Damaged(_) => StoreError::Damaged(why()),
+        StoreError::Away => StoreError::Away,
+        StoreError::Closed => StoreError::Closed,
+        StoreError::Encode(_) => StoreError::Encode(why()),
+    }
+}
+
+/// Why a failure came, as it is told to one of several.
+#[derive(Debug)]
+struct Again(Arc<StoreError>);
+
+impl fmt::Display for Again {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.source() {
+            Some(source) => fmt::Display::fmt(source, f),
+            None => fmt::Display::fmt(&self.0, f),
+        }
+    }
+}
+
+impl Error for Again {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()?.source()
+    }
 }
 
 /// A failure as the store tells it.

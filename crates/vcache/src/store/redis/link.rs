@@ -71,9 +71,13 @@ impl Link {
 
     /// The way to the server of a key as Redis has it.
     pub(super) fn spot(&self, key: &str) -> Spot {
+        let cluster = self.0.dialer.is_cluster();
+        if !cluster && self.0.lanes.len() < 2 {
+            return Spot::default();
+        }
         let slot = slot(key.as_bytes());
         let lane = usize::from(slot) % self.0.lanes.len().max(1);
-        let group = if self.0.dialer.is_cluster() { usize::from(slot >> 8) } else { 0 };
+        let group = if cluster { usize::from(slot >> 8) } else { 0 };
         Spot { lane, groups: 1 << group, slot }
     }
 

@@ -16,6 +16,8 @@ mod dial;
 mod entry;
 mod envelope;
 mod error;
+mod fetch;
+mod gather;
 mod generations;
 mod key;
 mod lease;
@@ -36,6 +38,8 @@ pub(crate) use dial::{Dedicated, Dialer};
 pub use entry::RedisEntry;
 use envelope::Head;
 pub use error::RedisBuildError;
+use error::is_wrong_type;
+use gather::Gather;
 use generations::Generations;
 use key::Keys;
 use leases::Leases;
@@ -60,7 +64,8 @@ const MOST_CONNECTIONS: usize = 64;
 ///   others' keys alone. Recovery needs no help, also when Sentinel or the Cluster has moved the
 ///   keys elsewhere.
 /// - **Round trips.** Reads and writes take one, of many keys too as long as they are some
-///   hundreds, with tags too: see [`TagStore`](crate::TagStore).
+///   hundreds, with tags too: see [`TagStore`](crate::TagStore). Reads that many tasks make at the
+///   same time are sent as one command, but not in a Cluster.
 /// - **Entries** stand in a small envelope: a version, a checksum, written and expiry times, tags.
 ///   Bytes without it, of another version or damaged count as absent and are counted:
 ///   [`stats`](Self::stats). The time left is told by the envelope, so clocks that differ between
@@ -69,7 +74,7 @@ const MOST_CONNECTIONS: usize = 64;
 ///   the keyspace is large, but no step blocks the server. With [`RedisConfig::generations`] it is
 ///   one step.
 /// - **Errors.** A server out of memory (`noeviction`) is [`StoreError::Full`] and still reads. A
-///   replica refuses writes, a key that is no string all but deletion: [`StoreError::Refused`].
+///   replica refuses writes: [`StoreError::Refused`]. A key that is no string counts as absent.
 ///   Redis replicates later than it acknowledges: a failover may undo the last writes, deletions
 ///   and invalidations.
 ///
@@ -82,6 +87,7 @@ pub struct RedisStore {
 
 struct Inner {
     link: Link,
+    gather: Gather,
     keys: Keys,
     ttl: Option<Duration>,
     generations: Generations,
@@ -111,9 +117,11 @@ impl RedisStore {
         let dialer = Dialer::new(config)?;
         let meters = Arc::new(RedisMeters::new(name));
         let keys = Keys::new(config.prefix.clone());
+        let joined = if dialer.is_cluster() { 0 } else { config.connections };
         Ok(Self {
             inner: Arc::new(Inner {
                 link: Link::new(dialer, config, Arc::clone(&meters)),
+                gather: Gather::new(joined),
                 generations: Generations::new(&keys, config.max_tags, config.generations),
                 leases: Leases::new(),
                 keys,
@@ -266,7 +274,10 @@ impl Store for RedisStore {
 
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         let (entry, link) = (self.inner.keys.entry(key), &self.inner.link);
-        let head = link.call(link.spot(&entry), &head_of(&entry)).await?;
+        let head = match link.call(link.spot(&entry), &head_of(&entry)).await {
+            Err(error) if is_wrong_type(&error) => return Ok(false),
+            head => head?,
+        };
         match Head::of(&read::<Vec<u8>>(head)?) {
             // Whether it still counts, the rest says.
             Ok(head) if head.tagged || self.inner.clears_by_generation => {

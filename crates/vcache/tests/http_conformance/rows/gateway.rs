@@ -12,6 +12,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("RFC 9110 §15.2", Must, "Interim responses do not end the exchange, are not stored, and their fields do not come into the answer.", Gated(Gate::Interim)),
     row("RFC 9111 §4", May, "Concurrent requests for what is not stored are one request to the origin, when its answer may be shared.", Gated(Gate::Collapse)),
     row("RFC 9111 §4", Must, "They are a request each when it may not.", Gated(Gate::Private)),
+    row("RFC 9111 §4", Choice, "Concurrent requests for the same part of what is not stored are one, too.", Gated(Gate::Parts)),
     row("RFC 9111 §4", Choice, "After an answer that may not be shared, the next ones do not wait for each other (`hit_for_miss`).", Gated(Gate::HitForMiss)),
     row("RFC 9111 §7.3", Choice, "The gateway stores nothing with Set-Cookie, unless its file says so.", Gated(Gate::Cookies)),
     row("RFC 9111 §7.1", Rule, "Fields with which a client could make an origin answer for others do not reach it.", Gated(Gate::Unkeyed)),

@@ -5,7 +5,7 @@ use crate::cache::Config;
 use crate::row::Check::{All, Invalidates, Safe, Serves};
 use crate::row::Level::{Choice, May, Must, Rule};
 use crate::row::{Row, row};
-use crate::script::Expect::Body;
+use crate::script::Expect::{Body, Has, Status};
 use crate::script::{get, step};
 
 const TARGET: &str = "http://a.test/b/c?d";
@@ -145,8 +145,42 @@ pub(crate) const ROWS: &[Row] = &[
         Safe("GET", true), Safe("HEAD", true), Safe("OPTIONS", true), Safe("TRACE", true),
         Safe("POST", false), Safe("PUT", false), Safe("DELETE", false), Safe("PATCH", false), Safe("CONNECT", false),
     ])),
-    row("RFC 9110 §9.3.3", Choice, "The answer to a POST is not stored, not even with a Content-Location of the target.", Serves(Config::default, &[
+    row("RFC 9110 §9.3.3", May, "The answer to a POST with an explicit lifetime and a Content-Location of the target answers a later GET or HEAD.", All(&[
+        Serves(Config::default, &[
+            get("").origin(200, FRESH, "1"),
+            step("POST /", "").origin(200, "cache-control: max-age=60\ncontent-location: /\nx-a: 1", "2").gives(&[Has("cache-status: Verve; fwd=method; fwd-status=200; stored")]),
+            get("").gives(&[Body("2"), Has("x-a: 1"), Has("cache-status: Verve; hit; ttl=60")]),
+            step("HEAD /", "").gives(&[Status(200), Body(""), Has("content-length: 1")]),
+        ]),
+        Serves(Config::default, &[
+            step("POST /b?c", "").origin(200, "cdn-cache-control: max-age=60\ncontent-location: http://A.test:80/b?c", "2"),
+            step("GET /b?c", "").later(59).gives(&[Body("2"), Has("age: 59")]),
+            step("GET /b", "").origin(200, FRESH, "3").gives(&[Body("3")]),
+        ]),
+        Serves(Config::default, &[
+            step("POST /", "foo: 1").origin(200, "cache-control: max-age=60\ncontent-location: /\nvary: foo", "2"),
+            get("foo: 1").gives(&[Body("2")]),
+            get("foo: 2").origin(200, FRESH, "3").gives(&[Body("3")]),
+        ]),
+    ])),
+    row("RFC 9110 §9.3.3", Must, "Without one of the two, with another status or another URI it answers none.", All(&[
+        Serves(Config::default, &[step("POST /", "").origin(200, "cache-control: max-age=60", "1").gives(&[Has("cache-status: Verve; fwd=method; fwd-status=200")]), get("").origin(200, FRESH, "2").gives(&[Body("2")])]),
+        Serves(Config::default, &[step("POST /", "").origin(200, "content-location: /\nlast-modified: @-36000", "1"), get("").origin(200, FRESH, "2").gives(&[Body("2")])]),
+        Serves(Config::default, &[step("POST /", "").origin(200, "content-location: /\ncache-control: no-cache\netag: \"1\"", "1"), get("").origin(200, FRESH, "2").gives(&[Body("2")])]),
+        Serves(Config::default, &[step("POST /", "").origin(201, "cache-control: max-age=60\ncontent-location: /", "1"), get("").origin(200, FRESH, "2").gives(&[Body("2")])]),
+        Serves(Config::default, &[step("POST /", "").origin(200, "cache-control: max-age=60\ncontent-location: /x", "1"), step("GET /x", "").origin(200, FRESH, "2").gives(&[Body("2")]), get("").origin(200, FRESH, "3").gives(&[Body("3")])]),
+        Serves(Config::default, &[step("POST /", "").origin(200, "cache-control: max-age=60\ncontent-location: http://b.test/", "1"), get("").origin(200, FRESH, "2").gives(&[Body("2")]), step("GET http://b.test/", "").origin(200, FRESH, "3").gives(&[Body("3")])]),
+        Serves(Config::default, &[step("POST /", "").origin(200, "cache-control: max-age=60, private\ncontent-location: /", "1"), get("").origin(200, FRESH, "2").gives(&[Body("2")])]),
+        Serves(Config::default, &[step("PUT /", "").origin(200, "cache-control: max-age=60\ncontent-location: /", "1"), get("").origin(200, FRESH, "2").gives(&[Body("2")])]),
+    ])),
+    row("RFC 9110 §9.3.3", Must, "A POST is never answered from the store, not even with the answer to another POST.", Serves(Config::default, &[
         step("POST /", "").origin(200, "cache-control: max-age=60\ncontent-location: /", "1"),
-        get("").origin(200, FRESH, "2").gives(&[Body("2")]),
+        step("POST /", "").origin(200, "cache-control: max-age=60\ncontent-location: /", "2").gives(&[Body("2")]),
+        get("").gives(&[Body("2")]),
+    ])),
+    row("RFC 9111 §3.3", Must, "The answer to a POST that ends before its length is not stored as complete.", Serves(Config::default, &[
+        get("").origin(200, FRESH, "1"),
+        step("POST /", "").origin(200, "cache-control: max-age=60\ncontent-location: /\ncontent-length: 9", "2"),
+        get("").origin(200, FRESH, "3").gives(&[Body("3")]),
     ])),
 ];

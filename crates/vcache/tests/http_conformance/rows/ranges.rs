@@ -5,7 +5,7 @@ use crate::cache::Config;
 use crate::row::Check::{All, Form, Joins, Serves};
 use crate::row::Level::{Choice, May, Must, Rule, Should};
 use crate::row::{Row, row};
-use crate::script::Expect::{Asked, AskedWithout, Body, Has, Holds, Lacks, Status};
+use crate::script::Expect::{Asked, AskedWithout, Body, BrokenOff, Has, Holds, Lacks, Status};
 use crate::script::get;
 
 const FRESH: &str = "cache-control: max-age=60\netag: \"1\"\ncontent-type: text/a";
@@ -159,6 +159,39 @@ pub(crate) const ROWS: &[Row] = &[
     row("RFC 9111 §3.3", Must, "Nor one that breaks off.", Serves(Config::default, &[
         get("range: bytes=0-4").cut(206, PART, "012"),
         get("range: bytes=0-1").origin(206, "content-range: bytes 0-1/10", "01"),
+    ])),
+    row("RFC 9111 §3.3", May, "What came of a 200 with a strong entity tag before it broke off is kept as its beginning, and completed.", All(&[
+        Serves(Config::default, &[
+            get("").cut(200, "cache-control: max-age=60\netag: \"1\"\ncontent-length: 10", "01234").gives(&[BrokenOff]),
+            get("range: bytes=1-2").gives(&[Status(206), Body("12"), Has("content-range: bytes 1-2/10")]),
+            get("").origin(206, REST, "56789").gives(&[Status(200), Body("0123456789"), Has("content-length: 10"), Asked("range: bytes=5-"), Asked("if-range: \"1\"")]),
+            get("").gives(&[Body("0123456789")]),
+        ]),
+        Serves(Config::default, &[
+            get("").cut(200, FRESH, "01234").gives(&[BrokenOff]),
+            get("range: bytes=1-2").gives(&[Status(206), Body("12"), Has("content-range: bytes 1-2/*")]),
+            get("range: bytes=-2").origin(206, "content-range: bytes 8-9/10", "89"),
+            get("").origin(206, REST, "56789").gives(&[Status(200), Body("0123456789"), Asked("range: bytes=5-")]),
+        ]),
+        Serves(Config::default, &[
+            get("").cut(200, FRESH, "01234"),
+            get("").origin(200, "cache-control: max-age=60\netag: \"2\"", "abcdefghij").gives(&[Body("abcdefghij"), Asked("if-range: \"1\"")]),
+            get("range: bytes=0-1").gives(&[Body("ab")]),
+        ]),
+    ])),
+    row("RFC 9111 §3.3", Must, "Nothing is kept of what broke off and has no strong entity tag, or may not be stored.", All(&[
+        Serves(Config::default, &[
+            get("").cut(200, "cache-control: max-age=60\netag: W/\"1\"", "01234"),
+            get("range: bytes=0-1").origin(206, "content-range: bytes 0-1/10", "ab").gives(&[Body("ab")]),
+        ]),
+        Serves(Config::default, &[
+            get("").cut(200, "cache-control: max-age=60, private\netag: \"1\"", "01234"),
+            get("").origin(200, FRESH, "0123456789").gives(&[AskedWithout("range"), Body("0123456789")]),
+        ]),
+        Serves(no_parts, &[
+            get("").cut(200, FRESH, "01234"),
+            get("").origin(200, FRESH, "0123456789").gives(&[AskedWithout("range"), Body("0123456789")]),
+        ]),
     ])),
     row("RFC 9111 §4.2", Must, "A stale part is not used.", Serves(Config::default, &[
         get("range: bytes=0-4").origin(206, PART, "01234"),

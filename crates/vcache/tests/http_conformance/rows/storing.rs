@@ -17,7 +17,7 @@ fn bypassing() -> Config {
 
 #[rustfmt::skip]
 pub(crate) const ROWS: &[Row] = &[
-    row("RFC 9111 §3", Must, "Only answers to methods that the cache knows are stored: GET here.", All(&[
+    row("RFC 9111 §3", Must, "Only answers to methods that the cache knows are stored: GET here, and POST where its answer is that to a GET.", All(&[
         Stores("GET ", 200, FRESH),
         Refuses("HEAD ", 200, FRESH, Refusal::Method),
         Refuses("POST ", 200, FRESH, Refusal::Method),

@@ -51,10 +51,16 @@ where
     let engine = &cache.engine;
     engine.count(CacheVerdict::Bypass, request.extensions().get::<Timeline>());
     let method = request.method().clone();
+    if method == Method::POST {
+        engine.learn_purges().await;
+    }
     let posting = key.as_ref().and_then(|key| Posting::new(&cache, key, &request));
     let response = ask(&mut service, request).await?;
     let (mut parts, body) = response.into_parts();
-    let posted = posting.and_then(|posting| posting.admit(&parts));
+    let posted = match posting {
+        Some(posting) => posting.admit(&parts).await,
+        None => None,
+    };
     if let Some(key) = &key {
         drop_invalid(engine, (&method, key), &parts, posted.is_some()).await;
     }
@@ -81,9 +87,7 @@ async fn drop_invalid(
     is_superseded: bool,
 ) {
     for invalid in invalidate(method, key, (response.status, &response.headers)) {
-        if is_superseded && invalid == *key {
-            engine.invalidate_below(&invalid).await;
-        } else {
+        if !(is_superseded && invalid == *key) {
             engine.invalidate(&invalid).await;
         }
     }

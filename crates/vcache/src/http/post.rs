@@ -51,14 +51,15 @@ impl Posting {
         Some(Self { ticket: engine.ticket(key), requested: engine.now(), inquiry })
     }
 
-    /// What to store of the answer. Takes out what is stored under the key, if this answer may be stored in its place and
-    /// nothing else has made it invalid meanwhile.
-    pub(crate) fn admit(self, response: &response::Parts) -> Option<Posted> {
+    /// What to store of the answer. Takes out what is stored under the key, if this answer may be
+    /// stored in its place and nothing else has made it invalid meanwhile.
+    pub(crate) async fn admit(self, response: &response::Parts) -> Option<Posted> {
         let Inquiry { engine, key, parts, .. } = &self.inquiry;
         let exchange = Exchange { requested: self.requested, received: engine.now() };
         let answer = (response.status, &response.headers);
         let terms = admit_post((&parts.headers, key), answer, &engine.rules, exchange).ok()?;
         let tags = tags(&self.inquiry, &response.headers)?;
+        engine.invalidate_below(key).await;
         let ticket = engine.supersede(key, self.ticket, &tags)?;
         let of = (response.status, response.headers.clone(), tags);
         Some(Posted { fill: self.fill(ticket, head(&self.inquiry, of, terms, exchange)) })

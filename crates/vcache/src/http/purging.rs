@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt;
 use http::{HeaderMap, Method};
 
 use crate::http::engine::Engine;
@@ -59,7 +60,7 @@ impl Engine {
     /// Removes all variants of a key from the tiers below memory.
     pub(crate) async fn invalidate_below(&self, key: &Key) {
         if let Some(tiers) = &self.tiers {
-            tiers.drop_url(self, key).await;
+            tiers.drop_url(self, key).boxed().await;
         }
     }
 
@@ -67,9 +68,22 @@ impl Engine {
     /// its old one was not void.
     pub(crate) fn supersede(&self, key: &Key, ticket: Ticket, tags: &[Tag]) -> Option<Ticket> {
         let pattern = Pattern::Key(key.clone());
+        #[cfg(any(feature = "disk", feature = "redis"))]
+        let ticket = match &self.tiers {
+            // Of what is known there by now, what is not yet known here makes it void yet.
+            Some(tiers) => ticket.at(tiers.place()),
+            None => ticket,
+        };
         self.generations.renew(ticket, key, tags, || {
             self.purge_key(key, &pattern, Fate::Gone);
         })
+    }
+
+    /// Learns, the first time, which purges the tiers below memory know of.
+    pub(crate) async fn learn_purges(&self) {
+        if let Some(tiers) = &self.tiers {
+            tiers.load().boxed().await;
+        }
     }
 
     /// Removes what an answer to an unsafe request says is out of date (RFC 9875 §3).

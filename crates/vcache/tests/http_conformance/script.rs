@@ -55,12 +55,6 @@ pub(crate) const fn step(request: &'static str, fields: Fields) -> Step {
 }
 
 impl Step {
-    /// Whether time passes in it.
-    #[cfg(feature = "disk")]
-    pub(crate) const fn is_slow(&self) -> bool {
-        matches!(self.origin, Origin::Slow(..))
-    }
-
     pub(crate) const fn later(mut self, seconds: u64) -> Self {
         self.wait = seconds;
         self

@@ -62,6 +62,11 @@ impl Tiers {
         }
     }
 
+    /// Learns, the first time, which purges there were before this process.
+    pub(crate) async fn load(&self) {
+        self.inner.load().await;
+    }
+
     /// What is known of the purges, for what the origin is asked from now on.
     pub(crate) fn place(&self) -> Place {
         self.inner.journal.place()

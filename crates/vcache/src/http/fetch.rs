@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, PRAGMA, RANGE};
@@ -314,14 +314,10 @@ where
                 };
             }
         };
-        if let Some(failure) = Failure::of(response.status(), response.extensions()) {
-            hold_off((inquiry, lookup), failure);
-            let spare = in_place_of(failure.is_silence(), &inquiry.wish, lookup, received);
-            if let Some(stored) = spare {
-                fail(lead, failure);
-                let status = Some(response.status());
-                return Ok(inquiry.answer_stale(stored, lookup.why, status).into());
-            }
+        if let Some((failure, stored)) = outage((inquiry, lookup), &response, received) {
+            fail(lead, failure);
+            let status = Some(response.status());
+            return Ok(inquiry.answer_stale(stored, lookup.why, status).into());
         }
         let asked = Asked { ticket, exchange: Exchange { requested, received } };
         if response.status() == StatusCode::NOT_MODIFIED
@@ -383,6 +379,18 @@ fn keep(
         learn_from_head(inquiry, lookup, response.headers(), asked);
     }
     pass(inquiry, lookup.why, response, asked, lead)
+}
+
+/// The outage that an answer tells of, and what is answered in its place.
+fn outage<'a>(
+    (inquiry, lookup): (&Inquiry, &'a Lookup),
+    response: &Response<Body>,
+    now: SystemTime,
+) -> Option<(Failure, &'a Arc<Stored>)> {
+    let failure = Failure::of(response.status(), response.extensions())?;
+    hold_off((inquiry, lookup), failure);
+    let spare = in_place_of(failure.is_silence(), &inquiry.wish, lookup, now);
+    spare.map(|stored| (failure, stored))
 }
 
 /// After an outage it is not tried again at once.

@@ -152,13 +152,18 @@ impl Patience {
                 // After so many outages it does not matter that others still ask.
                 Ok(News::Waiting) => return Heard::Over(End::Failed),
                 Err(_) if late.is_some_and(|late| late <= Instant::now()) => return Heard::Late,
-                Err(_) if follower.has_head() => match only_end && Instant::now() >= self.end {
-                    true => return Heard::TakesTooLong,
-                    false => {}
-                },
-                Err(_) if follower.takes_relief(self.limit) => return Heard::TakesTooLong,
+                Err(_) if self.takes_turn(follower, only_end) => return Heard::TakesTooLong,
                 Err(_) => {}
             }
+        }
+    }
+
+    /// Whether it is to ask as well: in turn with others for a head, and for itself where that has
+    /// come and the end takes long.
+    fn takes_turn(&self, follower: &Follower, only_end: bool) -> bool {
+        match follower.has_head() {
+            true => only_end && Instant::now() >= self.end,
+            false => follower.takes_relief(self.limit),
         }
     }
 

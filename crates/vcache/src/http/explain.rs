@@ -333,7 +333,7 @@ impl Telling<'_> {
                 Ok(wait) => format!("not within {} s (fetched in {took} ms)", wait.as_secs()),
                 Err(_) => format!("whoever asks may have it refreshed (fetched in {took} ms)"),
             };
-            self.say("RFC 9111 §4.3", "early refresh", finding);
+            self.say("RFC 9111 §4.3", "refresh", finding);
         }
         if terms.always_validate() {
             let finding = "no-cache: the origin is asked before every use";

@@ -39,6 +39,8 @@ pub struct HttpStats {
     pub misses: u64,
     /// Requests that are not for a cache.
     pub bypassed: u64,
+    /// Refreshes begun before the end of a lifetime.
+    pub early: u64,
     /// Keys present, those included whose time is over and that were not met yet.
     pub keys: usize,
     /// Bytes that all stored responses take.
@@ -174,6 +176,7 @@ impl HttpCache {
             collapsed: counted(CacheVerdict::Collapsed),
             misses: counted(CacheVerdict::Miss),
             bypassed: counted(CacheVerdict::Bypass),
+            early: self.engine.counted_early(),
             keys: memory.len(),
             bytes: memory.weight(),
             fetches: self.background.under_way(),

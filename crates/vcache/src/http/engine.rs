@@ -28,6 +28,7 @@ use crate::http::terms::Terms;
 use crate::http::tiers::Tiers;
 use crate::http::variants::Variants;
 use crate::memory::Memory;
+use crate::random::Random;
 
 /// The shared state of one HTTP cache.
 pub(crate) struct Engine {
@@ -46,6 +47,8 @@ pub(crate) struct Engine {
     store: Memory<Key, Arc<Variants>>,
     clock: WallClock,
     meters: Meters,
+    random: Random,
+    early: AtomicU64,
     verdicts: [AtomicU64; VERDICTS.len()],
 }
 
@@ -94,6 +97,8 @@ impl Engine {
             refusals: Refusals::new(),
             clock,
             meters: Meters::new(&config.name),
+            random: Random::new(),
+            early: AtomicU64::new(0),
             verdicts: Default::default(),
             config,
         })
@@ -101,6 +106,31 @@ impl Engine {
 
     pub(crate) fn now(&self) -> SystemTime {
         self.clock.now()
+    }
+
+    /// Whether `stored` is what is stored.
+    pub(crate) fn still_has(&self, key: &Key, stored: &Arc<Stored>) -> bool {
+        let variants = self.store.peek(key.as_str());
+        variants.is_some_and(|variants| variants.iter().any(|other| Arc::ptr_eq(other, stored)))
+    }
+
+    /// Whether an answer with what `lookup` found has it refreshed behind.
+    pub(crate) fn refreshes(&self, lookup: &Lookup, wish: &Wish, now: SystemTime) -> bool {
+        let Some(stored) = &lookup.stored else {
+            return false;
+        };
+        match lookup.decision {
+            Decision::Stale { refresh } => refresh && stored.hold_off.cause(now).is_none(),
+            // Most of a lifetime it is this comparison.
+            Decision::Hit => now >= stored.early && self.refreshes_early(stored, wish, now),
+            _ => false,
+        }
+    }
+
+    fn refreshes_early(&self, stored: &Stored, wish: &Wish, now: SystemTime) -> bool {
+        !(wish.only_if_cached || wish.no_store)
+            && stored.hold_off.cause(now).is_none()
+            && stored.ahead.is_due(&stored.terms, now, self.random.unit())
     }
 
     /// Looks for what fits a request and decides on it.
@@ -213,6 +243,17 @@ impl Engine {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         self.meters.count(verdict);
+    }
+
+    /// Counts a refresh ahead of the end of a lifetime.
+    pub(crate) fn count_early(&self) {
+        self.early.fetch_add(1, Ordering::Relaxed);
+        self.meters.refreshed_early();
+    }
+
+    /// How many there were.
+    pub(crate) fn counted_early(&self) -> u64 {
+        self.early.load(Ordering::Relaxed)
     }
 
     /// How many requests had `verdict`.

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method};
 use crate::http::engine::Engine;
 use crate::http::generation::Ticket;
 use crate::http::key::Key;
-use crate::http::policy::is_safe;
+use crate::http::policy::{Early, is_safe};
 use crate::http::purge::{Fate, Pattern, Purge, PurgeError, Purged};
 use crate::http::tags::Tag;
 use crate::http::tiers::{Near, Tiers};
@@ -197,6 +197,10 @@ impl Near for Engine {
 
     fn keep_stale(&self) -> Duration {
         self.config.keep_stale
+    }
+
+    fn early(&self) -> Early {
+        self.rules.early
     }
 
     fn is_current(&self, ticket: Ticket, key: &Key, tags: &[Tag]) -> bool {

@@ -146,13 +146,15 @@ impl<S> Cache<S> {
             engine.count(CacheVerdict::Miss, inquiry.timeline.as_ref());
             return ResponseFuture::answer(gateway_timeout(engine));
         }
-        let Some((stored, status, verdict)) = lookup.hit(engine.now()) else {
+        let now = engine.now();
+        let found = lookup.hit(now).or_else(|| lookup.held(&inquiry.wish, now));
+        let Some((stored, status, verdict)) = found else {
             let background = Arc::clone(&self.cache.background);
             let fetch = fetch(self.inner.clone(), inquiry, lookup, background);
             return ResponseFuture::fetch(Box::pin(fetch));
         };
         let response = inquiry.answer(&stored, status, verdict);
-        if lookup.decision == (Decision::Stale { refresh: true }) {
+        if engine.refreshes(&lookup, &inquiry.wish, now) {
             self.refresh(inquiry, lookup);
         }
         ResponseFuture::answer(response)
@@ -171,6 +173,9 @@ impl<S> Cache<S> {
         let engine = &inquiry.engine;
         let flight = engine.flight_key(&inquiry.key, &lookup, &inquiry.parts.headers);
         if let Turn::Lead(lead) = engine.join(flight, true) {
+            if lookup.decision == Decision::Hit {
+                engine.count_early();
+            }
             let audience = lead.audience().clone();
             let refresh = refresh(self.inner.clone(), inquiry, lookup, lead);
             self.cache.background.spawn(audience, refresh);

@@ -70,6 +70,8 @@ pub(crate) enum Check {
     Merges(Fields, Fields, Option<Fields>),
     /// The stored fields after the answer to a HEAD.
     MergesHead(Fields, Fields, Option<Fields>),
+    /// The answer to a HEAD says nothing of what is stored.
+    LearnsNothing(Fields, Fields),
     /// Whether a part may be put together with what is stored.
     Joins(Fields, Fields, bool),
     /// The request with which a stored response is validated.

@@ -136,6 +136,7 @@ fn figures(cache: &HttpCache) -> Value {
         "collapsed": stats.collapsed,
         "misses": stats.misses,
         "bypassed": stats.bypassed,
+        "early": stats.early,
         "keys": stats.keys,
         "bytes": stats.bytes,
         "max_bytes": cache.memory_stats().max_weight,

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::http::generation::Ticket;
 use crate::http::key::Key;
+use crate::http::policy::Early;
 #[cfg(feature = "redis")]
 use crate::http::purge::{Fate, Pattern};
 use crate::http::tags::Tag;
@@ -22,6 +23,9 @@ pub(crate) trait Near: Send + Sync {
 
     /// How long what can be validated is kept past its lifetime.
     fn keep_stale(&self) -> Duration;
+
+    /// How early fresh responses are refreshed.
+    fn early(&self) -> Early;
 
     /// Whether nothing of what the ticket is for was purged since it was taken.
     fn is_current(&self, ticket: Ticket, key: &Key, tags: &[Tag]) -> bool;

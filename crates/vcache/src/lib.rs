@@ -76,11 +76,13 @@ pub use store::memory::{MemoryEntry, MemoryStore};
 pub use store::redis::{
     RedisBuildError, RedisConfig, RedisEntry, RedisSentinel, RedisStats, RedisStore, RedisTls,
 };
-pub use store::{Keeping, Moment, ScanStore, Store, StoreError, Stored, TagStore};
+pub use store::{Keeping, Moment, Outdated, ScanStore, Store, StoreError, Stored, TagStore};
 #[cfg(feature = "tokio")]
 pub use tiered::Fleet;
 pub use tiered::{BreakerConfig, BreakerState, Chain, Tier, TierConfig, TierStats};
 pub use tiered::{Tiered, TieredBuildError, TieredBuilder, WritePolicy};
+#[cfg(feature = "write-behind")]
+pub use write::back::WriteBack;
 #[cfg(feature = "write-behind")]
 pub use write::behind::{WriteBehind, WriteReport};
 #[cfg(feature = "write-behind")]
@@ -95,4 +97,4 @@ pub use write::config::{WhenFull, WriteBehindConfig};
 pub use write::error::{WriteBehindBuildError, WriteError};
 pub use write::through::WriteThrough;
 #[cfg(feature = "write-behind")]
-pub use write::worker::WriteBehindStats;
+pub use write::worker::{DeadLetter, WriteBehindStats};

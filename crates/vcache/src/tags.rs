@@ -52,7 +52,6 @@ impl Tags {
     }
 
     /// Invalidates all entries that began before and have any tag.
-    #[cfg(any(feature = "redis", test))]
     pub(crate) fn invalidate_all(&self) {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let epoch = self.epoch() + 1;

@@ -39,9 +39,8 @@ where
 
     /// Invalidates every entry with `tag`, in one step, however many there are. What a load that
     /// began before brings with this tag is outdated when it comes, and who asks from now on does
-    /// not get it (but in [`get_many_or_load`](Self::get_many_or_load)). What was invalidated is
-    /// no longer returned, but holds its weight until it is replaced, evicted or
-    /// [swept](Self::sweep).
+    /// not get it. What was invalidated is no longer returned, but holds its weight until it is
+    /// replaced, evicted or [swept](Self::sweep).
     pub fn invalidate_tag(&self, tag: &str) {
         self.invalidate_tags([tag]);
     }
@@ -53,7 +52,6 @@ where
 
     /// Invalidates every entry with any tag, in one step, as [`invalidate_tag`](Self::invalidate_tag)
     /// does those of one.
-    #[cfg(feature = "redis")]
     pub(crate) fn invalidate_tagged(&self) {
         self.inner.shelf.tags.invalidate_all();
     }

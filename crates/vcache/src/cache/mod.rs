@@ -18,6 +18,7 @@ use crate::memory::{Curve, Stats};
 use crate::shelf::{Birth, Shelf};
 use crate::terms::Held;
 
+mod asking;
 mod blocking;
 mod invalidate;
 mod load;

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod blocking;
+pub(crate) mod circle;
 pub(crate) mod early;
 pub(crate) mod fill;
 pub(crate) mod flight;

@@ -138,7 +138,7 @@ fn figures(cache: &HttpCache) -> Value {
         "bypassed": stats.bypassed,
         "keys": stats.keys,
         "bytes": stats.bytes,
-        "max_bytes": cache.config().max_size,
+        "max_bytes": cache.memory_stats().max_weight,
         "fetches": stats.fetches,
         "refreshes": stats.refreshes,
         "memory": memory(cache),
@@ -214,7 +214,7 @@ fn curve(cache: &HttpCache) -> Value {
     let Some(curve) = cache.curve() else {
         return Value::Null;
     };
-    let size = cache.config().max_size;
+    let size = cache.memory_stats().max_weight;
     let sizes = [size / 4, size / 2, size, size.saturating_mul(2), size.saturating_mul(4)];
     let points = sizes.map(|size| json!({ "max_bytes": size, "hit_ratio": curve.hit_ratio(size) }));
     json!({ "keys": curve.keys(), "rate": curve.rate(), "points": points })

@@ -10,7 +10,7 @@ use verve::http::TrustedProxies;
 use verve::metrics::Handle;
 use verve::pool::http::Client;
 
-use crate::build::shared::Shared;
+use crate::build::shared::{Shared, resize_caches};
 use crate::build::stack;
 use crate::config::Config;
 use crate::config::document::{Path, at};
@@ -85,8 +85,10 @@ impl Graph {
         })
     }
 
-    /// Starts what works in the background, unless it runs already; needs a runtime.
+    /// Gives what was carried over its new size, and starts what works in the background, unless it
+    /// runs already; needs a runtime.
     pub(crate) fn activate(&self) {
+        resize_caches(&self.shared.caches);
         let Some(client) = self.shared.client(self.handlers.len()) else {
             return;
         };

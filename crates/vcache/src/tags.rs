@@ -1,10 +1,11 @@
 //! Tags by generation numbers: one step invalidates any number of entries.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
+
+use crate::sync::{AtomicU64, Ordering, PoisonError, RwLock};
 
 /// When which tag was last invalidated, on a clock that ticks with each invalidation.
 ///
@@ -29,7 +30,7 @@ pub(crate) struct Table {
 
 impl Tags {
     pub(crate) fn new(max: usize) -> Self {
-        Self { epoch: AtomicU64::new(0), table: RwLock::default(), max }
+        Self { epoch: AtomicU64::new(0), table: RwLock::new(Table::default()), max }
     }
 
     /// The present tick.
@@ -51,7 +52,6 @@ impl Tags {
     }
 
     /// Invalidates all entries that began before and have any tag.
-    #[cfg(any(feature = "redis", test))]
     pub(crate) fn invalidate_all(&self) {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let epoch = self.epoch() + 1;

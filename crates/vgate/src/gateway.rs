@@ -17,12 +17,14 @@ use crate::admin::listener::AdminListener;
 use crate::admin::view::View;
 use crate::build::graph::Graph;
 use crate::config::Config;
+use crate::config::warm::{Barrier, Warm};
 use crate::exit::Failure;
 use crate::front::Front;
 use crate::logging;
 use crate::reload::Reload;
 use crate::say::{chain, complain, failed};
 use crate::state::State;
+use crate::warm::warming::Warming;
 
 /// How long caches may take at the end to write what they have stored to their lower tiers.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -69,22 +71,32 @@ impl Gateway {
         let _signals = take_signals(&shutdown)?;
         let hangups = Hangups::new().map_err(|e| failed(&format!("error: {e}")))?;
         let metrics = Recorder::new().install().map_err(|e| failed(&format!("error: {e}")))?;
-        let state = self.state(&metrics)?;
+        let (state, warming) = (self.state(&metrics)?, Arc::new(Warming::default()));
+        state.graph().activate();
+        warming.start(&state);
+        if !may_listen(&self.config.warm, &warming, &shutdown).await {
+            warming.stop();
+            state.graph().close(CLOSING).await;
+            return Ok(());
+        }
         let (server, admin) = (self.bind()?, AdminListener::bind(&self.config.admin)?);
         let addresses = Addresses {
             listeners: server.local_addrs().to_vec(),
             admin: admin.as_ref().map(AdminListener::address),
         };
-        state.graph().activate();
         let running = start(server, &state, &shutdown)?;
         let (health, monitor) = (health(&state)?, running.monitor().clone());
-        let view = View::new(&state, &metrics, &health, monitor.clone(), self.file.clone());
+        let view =
+            View::new(&state, &warming, &metrics, &health, monitor.clone(), self.file.clone());
         let admin = admin.map(|admin| admin.serve(view));
         announce(&addresses);
-        health.set_ready(true);
+        let getting_ready =
+            Task::spawn(get_ready(self.config.warm.clone(), Arc::clone(&warming), health.clone()));
         ready(&addresses);
-        let reload = Reload::new(self.config, self.file, metrics, &state, monitor);
+        let reload = Reload::new(self.config, self.file, metrics, &state, &warming, monitor);
         reload_until_drained(hangups, &reload, &shutdown).await;
+        drop(getting_ready);
+        warming.stop();
         health.set_draining();
         drain(running, &shutdown).await;
         state.graph().close(CLOSING).await;
@@ -179,6 +191,27 @@ fn announce(addresses: &Addresses) {
     for address in &addresses.listeners {
         tracing::info!("gateway listens on {address}");
     }
+}
+
+/// Waits for the caches, if the listeners are to; whether they may open, since a signal may have
+/// come meanwhile.
+async fn may_listen(config: &Warm, warming: &Warming, shutdown: &Shutdown) -> bool {
+    if config.barrier != Barrier::Listening {
+        return true;
+    }
+    let watcher = shutdown.watch();
+    tokio::select! {
+        () = watcher.draining() => false,
+        () = warming.warmed(config) => true,
+    }
+}
+
+/// Says that it is ready, once it is.
+async fn get_ready(config: Warm, warming: Arc<Warming>, health: Health) {
+    if config.barrier == Barrier::Ready {
+        warming.warmed(&config).await;
+    }
+    health.set_ready(true);
     tracing::info!(pid = std::process::id(), "ready");
 }
 

@@ -13,6 +13,9 @@ mod push;
 #[cfg(feature = "redis")]
 mod session;
 
+#[cfg(feature = "redis")]
+use crate::store::Outdated;
+
 /// What has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "nobody to tell"))]
@@ -27,4 +30,18 @@ pub(crate) enum Invalidation<'a> {
     Tagged,
     /// Everything.
     All,
+}
+
+#[cfg(feature = "redis")]
+impl<'a> Invalidation<'a> {
+    /// As stores are told of it.
+    const fn outdated(self) -> Outdated<'a> {
+        match self {
+            Self::Key(key) => Outdated::Key(key),
+            Self::Prefix(prefix) => Outdated::Prefix(prefix),
+            Self::Tag(tag) => Outdated::Tag(tag),
+            Self::Tagged => Outdated::Tagged,
+            Self::All => Outdated::Everything,
+        }
+    }
 }

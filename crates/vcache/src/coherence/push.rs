@@ -83,6 +83,8 @@ impl Ear {
         self.figures.meters.invalidated();
         self.near.told(what);
         let Some(drops) = self.near.drops() else { return };
+        // The farther first: who finds nothing in memory asks there.
+        drops.tell(what.outdated());
         match what {
             Invalidation::Key(key) => drops.drop_key(key),
             Invalidation::Prefix(prefix) => drops.drop_prefix(prefix),

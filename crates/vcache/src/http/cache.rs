@@ -69,10 +69,16 @@ impl HttpCache {
         Ok(Self { engine, background })
     }
 
-    /// The settings.
+    /// The settings that it was made with.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.engine.config
+    }
+
+    /// Sets another bound than [`Config::max_size`] while the cache is in use, and returns when what
+    /// is there fits it: how many keys left for that. A cache made much smaller gives memory back.
+    pub fn resize(&self, max_size: u64) -> usize {
+        self.engine.memory().resize(max_size)
     }
 
     /// Purges what `purge` names, and says how much that was.

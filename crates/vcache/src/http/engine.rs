@@ -73,6 +73,8 @@ pub(crate) struct Lookup {
 impl Engine {
     pub(crate) fn new(config: Config) -> Result<Self, BuildError> {
         config.check()?;
+        // Before a file is opened, which takes its time.
+        let clock = WallClock::new();
         let store = Memory::builder()
             .max_weight(config.max_size)
             .curve_keys(config.curve_keys)
@@ -90,7 +92,7 @@ impl Engine {
             generations: Generations::new(),
             tiers: Tiers::new(&config)?,
             refusals: Refusals::new(),
-            clock: WallClock::new(),
+            clock,
             meters: Meters::new(&config.name),
             random: Random::new(),
             early: AtomicU64::new(0),

@@ -95,7 +95,7 @@ impl Engine {
             let pattern = Pattern::Tag(tag);
             if let Some(tiers) = &self.tiers {
                 // What cannot be told now is told later.
-                let _ = tiers.tell(self, &pattern, true).await;
+                let _ = tiers.tell(self, &pattern, true).boxed().await;
             }
             self.purge_pattern(&pattern, Fate::Gone);
         }
@@ -169,6 +169,7 @@ impl Engine {
 }
 
 impl Near for Engine {
+    #[cfg(feature = "redis")]
     fn name(&self) -> &str {
         &self.config.name
     }
@@ -193,6 +194,7 @@ impl Near for Engine {
         self.memory().peek(key.as_str()).is_some()
     }
 
+    #[cfg(feature = "redis")]
     fn apply(&self, pattern: &Pattern, fate: Fate) {
         self.purge_pattern(pattern, fate);
     }

@@ -134,11 +134,36 @@ pub trait Store: Send + Sync + 'static {
     /// When some of it may still be there.
     fn clear(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Somebody else has changed something in a store that others share too: what this one keeps of
+    /// it nearer counts as absent from now on. Does not wait. Nothing, for a store that keeps
+    /// everything in one place.
+    fn outdated(&self, what: Outdated<'_>) {
+        let _ = what;
+    }
+
     /// Whether it sees by itself to calls that take long and to a server that is away, so that a
     /// [`Tier`](crate::Tier) of it need not: true for stores that are made of tiers.
     fn is_guarded(&self) -> bool {
         false
     }
+}
+
+/// What somebody else has changed; see [`Store::outdated`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outdated<'a> {
+    /// A key.
+    Key(&'a str),
+    /// All keys that begin so.
+    Prefix(&'a str),
+    /// All entries with this tag.
+    Tag(&'a str),
+    /// All entries with any tag.
+    Tagged,
+    /// Anything. From now on changes are told again, if they were not.
+    Everything,
+    /// Anything, and from now on nobody tells of changes.
+    Unheard,
 }
 
 /// A store that can tell what it keeps, by walking over it: for operators and invalidation, not

@@ -5,8 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Tiered;
+use super::near::Drops;
 use crate::store::codec::Raw;
-use crate::store::{ScanStore, Store, StoreError, Stored};
+use crate::store::{Outdated, ScanStore, Store, StoreError, Stored};
 
 /// Reads fail open: a second tier that is away has nothing.
 impl<S: Store> Store for Tiered<Bytes, S, Raw> {
@@ -41,6 +42,17 @@ impl<S: Store> Store for Tiered<Bytes, S, Raw> {
             return Ok(true);
         }
         Ok(self.below.tier.exists(key).await.unwrap_or(false))
+    }
+
+    fn outdated(&self, what: Outdated<'_>) {
+        self.below.tier.outdated(what);
+        match what {
+            Outdated::Key(key) => self.memories.drop_key(key),
+            Outdated::Prefix(prefix) => self.memories.drop_prefix(prefix),
+            Outdated::Tag(tag) => self.memories.drop_tag(tag),
+            Outdated::Tagged => self.memories.drop_tagged(),
+            Outdated::Everything | Outdated::Unheard => self.memories.drop_all(),
+        }
     }
 
     fn is_guarded(&self) -> bool {

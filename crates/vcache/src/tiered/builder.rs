@@ -22,12 +22,12 @@ use crate::coherence::link::Link;
 use crate::config::Config;
 use crate::load::account::Account;
 use crate::load::flight::Flight;
-use crate::store::Store;
 use crate::store::codec::Codec;
 #[cfg(feature = "tokio")]
 use crate::store::lease::LeaseStore;
 #[cfg(feature = "redis")]
 use crate::store::redis::RedisStore;
+use crate::store::{Outdated, Store};
 
 /// Builds a [`Tiered`] cache.
 #[must_use = "a builder does nothing until `build` is called"]
@@ -148,12 +148,23 @@ where
         let first = self.first.config(self.config).name(self.name.clone()).clock(self.clock);
         let first = first.build()?;
         let tier = Tier::with_clock(&self.name, self.store, self.tier, Arc::clone(&clock));
-        let memories = Arc::new(Memories { first: first.clone(), reads: reads.clone() });
+        let memories = Arc::new(Memories {
+            first: first.clone(),
+            reads: reads.clone(),
+            store: {
+                let tier = tier.clone();
+                Box::new(move |what| tier.outdated(what))
+            },
+        });
         #[cfg(feature = "redis")]
         let terms = self.coherence.as_ref().map(|(_, config)| config.terms()).transpose()?;
         #[cfg(not(feature = "redis"))]
         let terms = None;
         let drops: Arc<dyn Drops> = Arc::clone(&memories) as Arc<dyn Drops>;
+        if terms.is_some() {
+            // Until a connection is there that tells.
+            drops.tell(Outdated::Unheard);
+        }
         let near = Arc::new(Near::new(Arc::downgrade(&drops), clock, terms));
         #[cfg(feature = "redis")]
         let link = match &self.coherence {

@@ -22,6 +22,9 @@ pub(super) enum Lead<V, S: Store> {
     /// This process, for all.
     #[cfg(feature = "tokio")]
     Fleet(Held<S>),
+    #[cfg(not(feature = "tokio"))]
+    #[expect(dead_code, reason = "leases need a timer")]
+    Fleet(std::marker::PhantomData<S>),
     /// This process, for itself.
     Alone,
 }

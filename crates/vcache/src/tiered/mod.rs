@@ -22,6 +22,7 @@ mod below;
 mod breaker;
 mod builder;
 mod chain;
+mod chained;
 pub(crate) mod error;
 #[cfg(feature = "tokio")]
 mod fleet;
@@ -32,6 +33,7 @@ pub(crate) mod near;
 mod parts;
 mod tags;
 mod tier;
+mod voids;
 mod write;
 mod writing;
 

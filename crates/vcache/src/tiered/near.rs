@@ -14,6 +14,7 @@ use crate::coarse;
 use crate::coherence::Invalidation;
 use crate::load::flight::Flight;
 use crate::load::loaded::Loaded;
+use crate::store::Outdated;
 
 const ALWAYS: u64 = u64::MAX;
 /// By how much the coarse clock may be late, in nanoseconds. It is advanced every 1 to 10 ms.
@@ -25,27 +26,28 @@ pub(super) type Reads<V> = Flight<Arc<str>, Option<Found<V>>>;
 /// Takes outdated values out of a process's memory.
 pub(crate) trait Drops: Send + Sync + 'static {
     /// What is known of a key, and what is being read of it, is outdated.
-    #[cfg(feature = "redis")]
     fn drop_key(&self, key: &str);
     /// The same for all keys that begin so.
     fn drop_prefix(&self, prefix: &str);
     /// The same for all keys with a tag.
     fn drop_tag(&self, tag: &str);
     /// The same for all keys that have any tag.
-    #[cfg(feature = "redis")]
     fn drop_tagged(&self);
     /// The same for all keys.
     fn drop_all(&self);
+    /// Tells the store behind of what others have changed.
+    fn tell(&self, what: Outdated<'_>);
 }
 
 /// The memory and the loads of one tiered cache.
 pub(super) struct Memories<V> {
     pub(super) first: Cache<Arc<str>, V>,
     pub(super) reads: Reads<V>,
+    /// The store behind, to be told.
+    pub(super) store: Box<dyn Fn(Outdated<'_>) + Send + Sync>,
 }
 
 impl<V: Clone + Send + Sync + 'static> Drops for Memories<V> {
-    #[cfg(feature = "redis")]
     fn drop_key(&self, key: &str) {
         self.reads.forget(key);
         drop(self.first.remove(key));
@@ -62,7 +64,6 @@ impl<V: Clone + Send + Sync + 'static> Drops for Memories<V> {
         self.first.invalidate_tag(tag);
     }
 
-    #[cfg(feature = "redis")]
     fn drop_tagged(&self) {
         self.reads.forget_all();
         self.first.invalidate_tagged();
@@ -71,6 +72,10 @@ impl<V: Clone + Send + Sync + 'static> Drops for Memories<V> {
     fn drop_all(&self) {
         self.reads.forget_all();
         self.first.clear();
+    }
+
+    fn tell(&self, what: Outdated<'_>) {
+        (self.store)(what);
     }
 }
 
@@ -228,10 +233,13 @@ impl Near {
     /// it has been lost meanwhile.
     #[cfg(feature = "redis")]
     pub(crate) fn begin(&self, number: u64, sent: Duration, cap: Option<Duration>) -> bool {
-        // What came before nobody has watched.
-        self.empty();
+        // What came before nobody has watched. Stores nearer than the shared one are of use only
+        // where no message can be missed.
+        self.empty(if cap.is_none() { Outdated::Everything } else { Outdated::Unheard });
         let mut session = self.session();
         if session.number != number || !session.alive {
+            drop(session);
+            self.empty(Outdated::Unheard);
             return false;
         }
         session.connected = true;
@@ -273,7 +281,7 @@ impl Near {
         self.until.store(0, Ordering::SeqCst);
         self.cap.store(0, Ordering::SeqCst);
         drop(session);
-        self.empty();
+        self.empty(Outdated::Unheard);
         let session = self.session();
         if !session.connected {
             self.offline(terms);
@@ -297,10 +305,11 @@ impl Near {
         }
     }
 
-    fn empty(&self) {
+    fn empty(&self, why: Outdated<'_>) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
         // Under no lock of ours: values have destructors.
         if let Some(drops) = self.drops.upgrade() {
+            drops.tell(why);
             drops.drop_all();
         }
     }

@@ -12,7 +12,7 @@ use super::breaker::{Breaker, BreakerConfig, BreakerState};
 use super::lifetime::shorter;
 use crate::clock::{Clock, SystemClock, nanos};
 use crate::metrics::{Asked, StoreMeters};
-use crate::store::{Keeping, Moment, ScanStore, Store, StoreError, Stored, TagStore};
+use crate::store::{Keeping, Moment, Outdated, ScanStore, Store, StoreError, Stored, TagStore};
 
 /// Settings of a [`Tier`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -324,6 +324,10 @@ impl<S: Store> Store for Tier<S> {
     /// No time limit: it may have much to do.
     async fn clear(&self) -> Result<(), StoreError> {
         self.counted(self.inner.store.clear().await)
+    }
+
+    fn outdated(&self, what: Outdated<'_>) {
+        self.inner.store.outdated(what);
     }
 
     fn is_guarded(&self) -> bool {

@@ -21,11 +21,13 @@ use crate::admin::page::text;
 use crate::admin::purge::purge;
 use crate::admin::status::status;
 use crate::state::State;
+use crate::warm::warming::Warming;
 
 /// The pages, over everything that they show.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
     state: Arc<State>,
+    warming: Arc<Warming>,
     prometheus: ExposeService,
     json: ExposeService,
     health: HealthService,
@@ -48,6 +50,7 @@ const INDEX: &str = "vgate admin\n\n\
 impl View {
     pub(crate) fn new(
         state: &Arc<State>,
+        warming: &Arc<Warming>,
         metrics: &Handle,
         health: &Health,
         monitor: Monitor,
@@ -55,6 +58,7 @@ impl View {
     ) -> Self {
         Self {
             state: Arc::clone(state),
+            warming: Arc::clone(warming),
             json: ExposeService::json(metrics),
             prometheus: ExposeService::prometheus(metrics),
             health: HealthService::new(health.clone()),
@@ -86,7 +90,8 @@ impl View {
             "/api/explain" => page(explain(&self.state, &request)),
             "/api/status" => {
                 let file = self.file.as_deref().map(PathBuf::as_path);
-                page(text("application/json", status(&self.state, &self.monitor, file)))
+                let status = status(&self.state, &self.warming, &self.monitor, file);
+                page(text("application/json", status))
             }
             _ => page(Reject::new(StatusCode::NOT_FOUND, "no-page").into_response()),
         }

@@ -1,3 +1,5 @@
+//! Records are what was written, or refused.
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::http::generation::Ticket;
 use crate::http::key::Key;
 use crate::http::policy::Early;
+#[cfg(feature = "redis")]
 use crate::http::purge::{Fate, Pattern};
 use crate::http::tags::Tag;
 
@@ -15,6 +16,7 @@ use crate::http::tags::Tag;
 )]
 pub(crate) trait Near: Send + Sync {
     /// The cache's name.
+    #[cfg(feature = "redis")]
     fn name(&self) -> &str;
 
     fn now(&self) -> SystemTime;
@@ -32,5 +34,6 @@ pub(crate) trait Near: Send + Sync {
     fn has(&self, key: &Key) -> bool;
 
     /// Purges what the pattern means.
+    #[cfg(feature = "redis")]
     fn apply(&self, pattern: &Pattern, fate: Fate);
 }

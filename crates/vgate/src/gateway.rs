@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use verve::metrics::Recorder;
 use verve::metrics::health::{Check, Health};
-use verve::server::{Running, Server};
+use verve::server::{Monitor, Running, Server};
 use verve::task::signal::{Hangups, stop_on_signal};
-use verve::task::{Shutdown, Task};
+use verve::task::{InFlight, Shutdown, Task, Watcher};
 
 use crate::access_log::AccessLog;
 use crate::admin::listener::AdminListener;
@@ -84,6 +84,8 @@ impl Gateway {
             listeners: server.local_addrs().to_vec(),
             admin: admin.as_ref().map(AdminListener::address),
         };
+        // Held until the work is done that goes on without a connection.
+        let alone = shutdown.watch().guard();
         let running = start(server, &state, &shutdown)?;
         let (health, monitor) = (health(&state)?, running.monitor().clone());
         let view =
@@ -98,7 +100,7 @@ impl Gateway {
         drop(getting_ready);
         warming.stop();
         health.set_draining();
-        drain(running, &shutdown).await;
+        drain(running, &shutdown, (&state, alone)).await;
         state.graph().close(CLOSING).await;
         if let Some(admin) = admin {
             admin.stop().await;
@@ -215,12 +217,40 @@ async fn get_ready(config: Warm, warming: Arc<Warming>, health: Health) {
     tracing::info!(pid = std::process::id(), "ready");
 }
 
+/// How often it is looked whether everything has ended.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Waits until no connection is open and no idempotent request goes on, up to the deadline; how
+/// many of these are left then. Their clients may have left and are to get the answer elsewhere.
+async fn left_alone(state: &State, monitor: &Monitor, watcher: &Watcher) -> usize {
+    loop {
+        let left = state.graph().shared().running();
+        if left == 0 && monitor.stats().open == 0 {
+            return 0;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = watcher.deadline_passed() => return left,
+        }
+    }
+}
+
 /// Lets requests under way finish, up to the deadline.
-async fn drain(mut running: Running, shutdown: &Shutdown) {
-    let open = running.monitor().stats().open;
+async fn drain(mut running: Running, shutdown: &Shutdown, (state, guard): (&State, InFlight)) {
+    let monitor = running.monitor().clone();
+    let open = monitor.stats().open;
     tracing::info!(open, "draining");
     let began = tokio::time::Instant::now();
-    let drained = running.join().await;
+    let alone = async {
+        let left = left_alone(state, &monitor, &shutdown.watch()).await;
+        // The workers end with it.
+        drop(guard);
+        left
+    };
+    let (drained, left) = tokio::join!(running.join(), alone);
+    if left > 0 {
+        tracing::warn!(left, "idempotent requests without a client were cut at the deadline");
+    }
     shutdown.finish().await;
     let took = format!("{:.1?}", began.elapsed());
     if drained.aborted == 0 {

@@ -154,6 +154,34 @@ pub(crate) fn plain_path(path: &str) -> Result<(), Option<String>> {
     }
 }
 
+/// An absolute URL in the form in which requests for it are stored; as it is, when no request can
+/// have it.
+pub(crate) fn canonical_url(url: &str) -> String {
+    let canonical = || {
+        let uri: Uri = url.parse().ok()?;
+        let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+        let target = canonical(&uri).ok()??;
+        Some(format!("{scheme}://{authority}{target}"))
+    };
+    canonical().unwrap_or_else(|| url.to_owned())
+}
+
+/// The beginning of URLs in that form. Dot segments stay: the end of a beginning is not the end of
+/// a segment.
+pub(crate) fn canonical_prefix(prefix: &str) -> String {
+    let path = prefix.find("://").and_then(|at| {
+        let authority = at + "://".len();
+        Some(authority + prefix.get(authority..)?.find('/')?)
+    });
+    let Some((origin, rest)) = path.and_then(|path| prefix.split_at_checked(path)) else {
+        return prefix.to_owned();
+    };
+    let (path, query) =
+        rest.split_at_checked(rest.find('?').unwrap_or(rest.len())).unwrap_or((rest, ""));
+    let path = decode_unreserved(path).unwrap_or_else(|_| path.to_owned());
+    format!("{origin}{path}{query}")
+}
+
 /// The canonical path and query; `None` when the target is canonical already.
 fn canonical(uri: &Uri) -> Result<Option<PathAndQuery>, Reject> {
     let path = uri.path();

@@ -237,22 +237,24 @@ impl Loading {
         }
     }
 
-    /// As a flight does: admitted and entered under the map's lock, loaded under none, kept under
-    /// the memory's if nobody forgot it.
-    fn load(&self) {
+    /// As a flight does: admitted and entered under the map's lock.
+    fn begin(&self) -> Arc<AtomicBool> {
         let ticket = Arc::new(AtomicBool::new(true));
-        {
-            let mut running = self.running.lock().unwrap();
-            assert!(self.gate.enter());
-            *running = Some(Arc::clone(&ticket));
-        }
+        let mut running = self.running.lock().unwrap();
+        assert!(self.gate.enter());
+        *running = Some(Arc::clone(&ticket));
+        ticket
+    }
+
+    /// Loaded under no lock, kept under the memory's if nobody forgot it.
+    fn load(&self) {
+        let ticket = self.begin();
         let found = self.source.load(Ordering::Relaxed);
-        {
-            let mut stored = self.stored.lock().unwrap();
-            if ticket.load(Ordering::Acquire) {
-                *stored = Some(found);
-            }
+        let mut stored = self.stored.lock().unwrap();
+        if ticket.load(Ordering::Acquire) {
+            *stored = Some(found);
         }
+        drop(stored);
         let mut running = self.running.lock().unwrap();
         if running.as_ref().is_some_and(|own| Arc::ptr_eq(own, &ticket)) {
             *running = None;
@@ -288,51 +290,62 @@ fn a_forgotten_load_does_not_stay() {
     });
 }
 
+fn pass(gate: &Gate, inside: &Mutex<u32>) {
+    if gate.enter() {
+        *inside.lock().unwrap() += 1;
+        assert!(*inside.lock().unwrap() <= 1 && gate.inside() <= gate.max());
+        *inside.lock().unwrap() -= 1;
+        gate.leave();
+    }
+}
+
 fn the_gate_keeps_its_bound() {
     model(|| {
-        let gate = Arc::new(Gate::new(1));
-        let other = Arc::clone(&gate);
-        let inside = Arc::new(Mutex::new(0_u32));
-        let seen = Arc::clone(&inside);
-        let pass = |gate: &Gate, inside: &Mutex<u32>| {
-            if gate.enter() {
-                *inside.lock().unwrap() += 1;
-                assert!(*inside.lock().unwrap() <= 1 && gate.inside() <= gate.max());
-                *inside.lock().unwrap() -= 1;
-                gate.leave();
-            }
-        };
-        let passing = thread::spawn(move || pass(&other, &seen));
-        pass(&gate, &inside);
+        let both = Arc::new((Gate::new(1), Mutex::new(0)));
+        let other = Arc::clone(&both);
+        let passing = thread::spawn(move || pass(&other.0, &other.1));
+        pass(&both.0, &both.1);
         passing.join().unwrap();
-        assert!(gate.is_quiet());
+        assert!(both.0.is_quiet());
     });
+}
+
+/// A value with a tag, and the source that it is made of.
+struct Tagged {
+    tags: Tags,
+    source: AtomicU64,
+    /// What was found, and the tick before.
+    stored: Mutex<Option<(u64, u64)>>,
+}
+
+impl Tagged {
+    /// As a load does: the tick first, and kept if its tags hold.
+    fn keep(&self) {
+        let born = self.tags.epoch();
+        let found = self.source.load(Ordering::Relaxed);
+        if self.tags.hold(born, &["a".into()]) {
+            *self.stored.lock().unwrap() = Some((found, born));
+        }
+    }
+
+    fn served(&self) -> Option<u64> {
+        let stored = *self.stored.lock().unwrap();
+        stored.filter(|(_, born)| self.tags.hold(*born, &["a".into()])).map(|(found, _)| found)
+    }
 }
 
 fn what_was_invalidated_is_not_served() {
     model(|| {
-        let tags = Arc::new(Tags::new(1));
-        let source = Arc::new(AtomicU64::new(0));
-        let stored = Arc::new(Mutex::new(None));
-        let (own, from, to) = (Arc::clone(&tags), Arc::clone(&source), Arc::clone(&stored));
-        let mine: [std::sync::Arc<str>; 1] = ["a".into()];
-        let asked = mine.clone();
-        let keeping = thread::spawn(move || {
-            let born = own.epoch();
-            let found = from.load(Ordering::Relaxed);
-            if own.hold(born, &mine) {
-                *to.lock().unwrap() = Some((found, born));
-            }
-        });
-        source.store(1, Ordering::Relaxed);
-        tags.invalidate(["a"]);
-        let served = |stored: Option<(u64, u64)>| {
-            stored.filter(|(_, born)| tags.hold(*born, &asked)).map(|(found, _)| found)
-        };
-        assert_ne!(served(*stored.lock().unwrap()), Some(0));
+        let (tags, source, stored) = (Tags::new(1), AtomicU64::new(0), Mutex::new(None));
+        let cache = Arc::new(Tagged { tags, source, stored });
+        let other = Arc::clone(&cache);
+        let keeping = thread::spawn(move || other.keep());
+        cache.source.store(1, Ordering::Relaxed);
+        cache.tags.invalidate(["a"]);
+        assert_ne!(cache.served(), Some(0));
         // Another tag pushes the first one out of the table, which must not bring anything back.
-        tags.invalidate(["b"]);
+        cache.tags.invalidate(["b"]);
         keeping.join().unwrap();
-        assert_ne!(served(*stored.lock().unwrap()), Some(0));
+        assert_ne!(cache.served(), Some(0));
     });
 }

@@ -1,7 +1,7 @@
 //! The engine that every handle, service and fill of one cache shares: looking up and storing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -39,6 +39,8 @@ pub(crate) struct Engine {
     pub(crate) tags: TagRules,
     pub(crate) tagged: TagIndex,
     pub(crate) generations: Generations,
+    /// Whether any key has claims beside its URL.
+    pub(crate) claimed: AtomicBool,
     /// What is below memory.
     pub(crate) tiers: Option<Tiers>,
     pub(crate) refusals: Refusals,
@@ -90,6 +92,7 @@ impl Engine {
             tagged: TagIndex::new(),
             store,
             generations: Generations::new(),
+            claimed: AtomicBool::new(false),
             tiers: Tiers::new(&config)?,
             refusals: Refusals::new(),
             clock,
@@ -258,6 +261,13 @@ impl Engine {
         let place = VERDICTS.iter().position(|v| *v == verdict);
         let counter = place.and_then(|at| self.verdicts.get(at));
         counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// To be told of a key before anything is asked under it.
+    pub(crate) fn note_claims(&self, key: &Key) {
+        if key.has_claims() && !self.claimed.load(Ordering::Relaxed) {
+            self.claimed.store(true, Ordering::SeqCst);
+        }
     }
 
     /// To be taken before the origin is asked; what is stored with it is not older than a purge.

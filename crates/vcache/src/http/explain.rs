@@ -21,13 +21,13 @@ use http::header::{
     CONTENT_LENGTH, ETAG, IF_MATCH, IF_UNMODIFIED_SINCE, LAST_MODIFIED, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderName, HeaderValue, Request, StatusCode, request};
-use vhttp::Body;
+use vhttp::{Body, hop};
 
 use crate::http::cache::HttpCache;
 use crate::http::engine::{Engine, Lookup};
 use crate::http::key::Key;
 use crate::http::policy::{Decision, Form, Wish, form};
-use crate::http::service::classify;
+use crate::http::service::{classify, remove_hops};
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Stored;
 use crate::http::tags::Tag;
@@ -133,6 +133,9 @@ impl HttpCache {
     /// good as the time at which it was.
     #[must_use]
     pub fn explain_at(&self, request: &request::Parts, now: SystemTime) -> Explanation {
+        let mut request = request.clone();
+        remove_hops(&mut request.headers);
+        let request = &request;
         let mut told = Telling { engine: &self.engine, request, now, steps: Vec::new() };
         told.tell()
     }
@@ -235,10 +238,12 @@ impl Telling<'_> {
                 self.say("RFC 9111 §4.4", "method", finding);
             }
             Some(_) => {
-                let fields = [IF_MATCH, IF_UNMODIFIED_SINCE, UPGRADE];
-                let fields = [fields, OVERRIDES].concat();
+                let fields = [&[IF_MATCH, IF_UNMODIFIED_SINCE][..], &OVERRIDES].concat();
                 let there = fields.iter().filter(|name| headers.contains_key(*name));
                 let mut there: Vec<&str> = there.map(HeaderName::as_str).collect();
+                if hop::upgrade(headers).is_some() {
+                    there.push(UPGRADE.as_str());
+                }
                 if content {
                     there.push("content");
                 }
@@ -257,10 +262,21 @@ impl Telling<'_> {
             decision: Decision::Miss,
             why,
         });
+        let directives = self.engine.config.request_directives;
+        let wish = Wish::new(&self.request.headers, directives);
+        let is_refused = why == Forward::Bypass && wish.only_if_cached;
+        let (decision, status) = match is_refused {
+            true => (Decision::GatewayTimeout, Status::Detail("only-if-cached")),
+            false => (Decision::Miss, Status::forwarded(why, None)),
+        };
+        if is_refused {
+            let finding = "answer 504: the origin is not to be asked";
+            self.say("RFC 9111 §5.2.1.7", "decision", finding);
+        }
         Explanation {
             key: key.map(|key| key.as_str().to_owned()),
-            decision: "bypass",
-            cache_status: self.value(Status::forwarded(why, None)),
+            decision: if is_refused { name(decision) } else { "bypass" },
+            cache_status: self.value(status),
             variants: lookup.map(|lookup| self.variants(&lookup)).unwrap_or_default(),
             not_stored: key.and_then(|key| self.not_stored(key)),
             steps: std::mem::take(&mut self.steps),

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tower_service::Service;
-use vhttp::{Body, BoxError, CacheVerdict, Reject, Timeline};
+use vhttp::{Body, BoxError, CacheVerdict, Interim, Reason, Reject, Timeline};
 
 use crate::http::background::Background;
 use crate::http::below::{Below, below, recalled};
@@ -239,6 +239,7 @@ pub(crate) async fn refresh<S, ReqB, ResB>(
     // The record is of a request that has its answer already, and so are its wishes.
     inquiry.timeline = None;
     inquiry.parts.extensions.remove::<Timeline>();
+    inquiry.parts.extensions.remove::<Interim>();
     inquiry.parts.method = Method::GET;
     for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE, CACHE_CONTROL, PRAGMA] {
         inquiry.parts.headers.remove(name);
@@ -304,7 +305,7 @@ where
         let result = ask(&mut service.clone(), Request::from_parts(parts, ReqB::default())).await;
         let received = engine.now();
         let response = match result {
-            Ok(response) => response.map(Body::new),
+            Ok(response) => sound(inquiry, validated, response.map(Body::new)),
             Err(error) => {
                 hold_off((inquiry, lookup), Failure::NO_ANSWER);
                 fail(lead, Failure::NO_ANSWER);
@@ -319,6 +320,7 @@ where
             let status = Some(response.status());
             return Ok(inquiry.answer_stale(stored, lookup.why, status).into());
         }
+        let response = disconnected(lookup, received, response);
         let asked = Asked { ticket, exchange: Exchange { requested, received } };
         if response.status() == StatusCode::NOT_MODIFIED
             && let Some(stored) = validated.take()
@@ -334,6 +336,37 @@ where
             continue;
         };
         return Ok(keep(inquiry, lookup, response, asked, lead));
+    }
+}
+
+/// The response, unless it is a 304 though nobody asked about anything: that has no meaning
+/// (RFC 9110 §15.4.5), and a client without a copy could do nothing with it.
+fn sound(
+    inquiry: &Inquiry,
+    validated: Option<&Arc<Stored>>,
+    response: Response<Body>,
+) -> Response<Body> {
+    let is_asked = validated.is_some() || inquiry.has_condition();
+    if response.status() != StatusCode::NOT_MODIFIED || is_asked {
+        return response;
+    }
+    let reject = Reject::new(StatusCode::BAD_GATEWAY, "upstream-bad-answer");
+    reject.detail("304 to a request without a precondition").into_response()
+}
+
+/// The response, but 504 when our own side says that the origin gave none, and what is stored must
+/// not stand in for it (RFC 9111 §5.2.2.2).
+fn disconnected(lookup: &Lookup, now: SystemTime, response: Response<Body>) -> Response<Body> {
+    let is_held_back =
+        |stored: &Arc<Stored>| stored.terms.forbids_stale() && !stored.terms.is_fresh(now);
+    let reason = response.extensions().get::<Reason>().copied();
+    match reason.filter(|_| response.status() == StatusCode::BAD_GATEWAY) {
+        Some(Reason(reason)) if lookup.stored.as_ref().is_some_and(is_held_back) => {
+            Reject::new(StatusCode::GATEWAY_TIMEOUT, reason)
+                .detail("the origin gave no answer, and forbids to use the stored one stale")
+                .into_response()
+        }
+        _ => response,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use http::header::{AGE, DATE, SET_COOKIE};
+use http::header::{AGE, CONTENT_LENGTH, DATE, SET_COOKIE, TRANSFER_ENCODING};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Response, StatusCode, response};
 use http_body::Body as HttpBody;
 use vhttp::{Body, BoxError, CacheVerdict, Reason};
@@ -57,6 +57,10 @@ where
 {
     let engine = &inquiry.engine;
     let (mut parts, body) = response.into_parts();
+    // The coding counts, and the length is a lie (RFC 9112 §6.3).
+    if parts.headers.contains_key(TRANSFER_ENCODING) {
+        parts.headers.remove(CONTENT_LENGTH);
+    }
     let answered = parts.status;
     let mut begun = Begun { body: Body::new(body), stored: false, pump: None };
     engine.count(CacheVerdict::Miss, inquiry.timeline.as_ref());
@@ -152,7 +156,11 @@ pub(crate) fn note_refused(inquiry: &Inquiry, why: Why, response: (StatusCode, &
 /// What a response is tagged with; `None` when that is more than is kept.
 pub(crate) fn tags(inquiry: &Inquiry, headers: &HeaderMap) -> Option<Arc<[Tag]>> {
     let (origin, _) = inquiry.key.split_origin();
-    inquiry.engine.tags.read(headers, origin).ok().map(Into::into)
+    let tags = inquiry.engine.tags.read(headers, origin).ok()?;
+    if !inquiry.key.has_claims() {
+        return Some(tags.into());
+    }
+    Some(tags.into_iter().chain([Tag::url(inquiry.key.url())]).collect())
 }
 
 /// The head as it is stored.

@@ -161,6 +161,7 @@ mod tags;
 mod terms;
 mod tiers;
 mod unkeyed;
+mod variant_index;
 mod variants;
 mod vary;
 mod wait;

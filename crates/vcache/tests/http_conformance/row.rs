@@ -101,6 +101,16 @@ pub(crate) enum Gate {
     Hops,
     /// 102 and 103 before the answer.
     Interim,
+    /// The same, as they go on to the client.
+    InterimPassed,
+    /// An answer with two lengths.
+    Lengths,
+    /// What may not be used stale while nobody answers.
+    Disconnected,
+    /// `Vary` on fields that the gateway writes.
+    Written,
+    /// What a trusted proxy says of scheme and host.
+    Trusted,
     /// Many requests at once for what is not stored.
     Collapse,
     /// The same for a part of it.

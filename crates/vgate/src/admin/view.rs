@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::HOST;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tower_service::Service;
 use verve::http::{Body, Reject};
 use verve::metrics::health::{Health, HealthService};
@@ -67,7 +67,8 @@ impl View {
         }
     }
 
-    fn answer(&mut self, request: Request<Body>) -> Page {
+    fn answer(&mut self, mut request: Request<Body>) -> Page {
+        name_host(&mut request);
         if !is_from_here(request.headers()) {
             let reject = Reject::new(StatusCode::FORBIDDEN, "foreign-host")
                 .detail("ask by an address or as localhost");
@@ -102,6 +103,20 @@ fn is_read(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
 }
 
+/// HTTP/2 names the host in the target. Where both do, and differ, it is nobody's: none is left.
+fn name_host(request: &mut Request<Body>) {
+    let Some(target) = request.uri().authority() else {
+        return;
+    };
+    let target = HeaderValue::try_from(target.as_str()).ok();
+    let headers = request.headers_mut();
+    match (headers.get(HOST), target) {
+        (None, Some(target)) => drop(headers.insert(HOST, target)),
+        (Some(host), Some(target)) if host == target => {}
+        _ => drop(headers.remove(HOST)),
+    }
+}
+
 /// A page of another site can make a browser ask here, under that site's name (DNS rebinding).
 fn is_from_here(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|value| value.to_str().ok());
@@ -132,8 +147,6 @@ impl Service<Request<Body>> for View {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -151,5 +164,26 @@ mod tests {
             assert_eq!(is_from_here(&headers), expected, "{host}");
         }
         assert!(!is_from_here(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn the_host_of_the_target_counts_unless_the_field_says_otherwise() {
+        for (target, host, expected) in [
+            ("http://localhost:1/", None, true),
+            ("http://evil.example/", None, false),
+            ("http://localhost:1/", Some("localhost:1"), true),
+            ("http://localhost:1/", Some("evil.example"), false),
+            ("http://evil.example/", Some("localhost:1"), false),
+            ("/", Some("localhost:1"), true),
+            ("/", None, false),
+        ] {
+            let mut request = Request::get(target);
+            if let Some(host) = host {
+                request = request.header(HOST, host);
+            }
+            let mut request = request.body(Body::empty()).unwrap();
+            name_host(&mut request);
+            assert_eq!(is_from_here(request.headers()), expected, "{target} {host:?}");
+        }
     }
 }

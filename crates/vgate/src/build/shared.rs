@@ -107,6 +107,11 @@ impl Shared {
         self.tunnels.get(&tunnels_key(route))
     }
 
+    /// How many idempotent requests are under way, whether their clients are there or not.
+    pub(crate) fn running(&self) -> usize {
+        self.idempotency.values().map(|route| route.made().stats().running).sum()
+    }
+
     /// How many tunnels are open.
     pub(crate) fn open_tunnels(&self) -> usize {
         self.tunnels.values().map(Tunnels::open).sum()

@@ -1,7 +1,8 @@
 //! One route's layers, around one worker's proxy.
 
+use tower_layer::Layer;
 use verve::Stack;
-use verve::balance::{self, Proxy, Tunnels, Upstream};
+use verve::balance::{self, Proxy, Tunnels, Upstream, VouchLayer};
 use verve::cache::http::CacheLayer;
 use verve::cache::http::idempotency::{Idempotency, IdempotencyLayer};
 use verve::compress::CompressLayer;
@@ -66,7 +67,8 @@ pub(crate) fn build(
     if let Some(idempotency) = named(&shared.idempotency, Some(route.name())) {
         stack = stack.idempotency(IdempotencyLayer::new(idempotency.clone()));
     }
-    Ok(Handler::new(cached(stack, route, shared).service(proxy)))
+    let stack = cached(stack, route, shared).service(proxy);
+    Ok(Handler::new(vouch(config, route)?.layer(stack)))
 }
 
 /// The same for the gateway's own requests: what is stored is stored as for clients, and neither
@@ -83,7 +85,8 @@ pub(crate) fn inner(
 ) -> Result<Handler, String> {
     let stack = compressed(Stack::new(), route)?;
     let proxy = proxy(config, route, shared, client)?;
-    Ok(Handler::new(cached(stack, route, shared).service(proxy)))
+    let stack = cached(stack, route, shared).service(proxy);
+    Ok(Handler::new(vouch(config, route)?.layer(stack)))
 }
 
 fn proxy(
@@ -115,6 +118,16 @@ fn cached(stack: Stack, route: &Route, shared: &Shared) -> Stack {
         Some(cache) => stack.cache(CacheLayer::new(cache.clone())),
         None => stack,
     }
+}
+
+/// What makes requests of a route be as its origin will see them, before the cache looks.
+///
+/// # Errors
+///
+/// Fails with a sentence for people; what `check` passes does not fail.
+pub(crate) fn vouch(config: &Config, route: &Route) -> Result<VouchLayer, String> {
+    let trusted = config.server.trusted_proxies.clone();
+    VouchLayer::new(&route.proxy, trusted).map_err(|error| chain(&error))
 }
 
 fn named<'a, C, T>(parts: &'a Parts<C, T>, name: Option<&str>) -> Option<&'a T> {

@@ -66,8 +66,10 @@ pub fn admit(
     }
     match status.as_u16() {
         206 | 304 | ..200 | 600.. => return Err(Refusal::Status),
-        // Whoever is asked for a part may send the whole; anything else may be about the part.
-        status if status != 200 && request.1.contains_key(RANGE) => return Err(Refusal::Range),
+        // Whoever is asked for a part may send the whole, or say that there is none, or that it is
+        // elsewhere for good; anything else may be about the part.
+        200 | 301 | 308 | 404 | 410 => {}
+        _ if request.1.contains_key(RANGE) => return Err(Refusal::Range),
         _ => {}
     }
     terms(request.1, response, rules, exchange)

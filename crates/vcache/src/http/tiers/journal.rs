@@ -210,7 +210,7 @@ impl State {
             return all;
         }
         let host = Pattern::host_of(key);
-        let names = [Pattern::Key(key.clone()), Pattern::Everything].into_iter().chain(host);
+        let names = [Pattern::Key(key.plain()), Pattern::Everything].into_iter().chain(host);
         let tags = tags.iter().cloned().map(Pattern::Tag);
         let prefixes = self.prefixes.iter().filter(|p| key.as_str().starts_with(p.as_str()));
         for pattern in names.chain(tags).chain(prefixes.cloned().map(Pattern::Prefix)) {

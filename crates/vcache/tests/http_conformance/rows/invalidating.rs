@@ -72,6 +72,10 @@ pub(crate) const ROWS: &[Row] = &[
         Invalidates("POST", 201, "location: /x\ncontent-location: http://A.test:80/y", &[TARGET, "http://a.test/x", "http://a.test/y"]),
         Invalidates("POST", 201, "location: http://a.test/b/c?d", &[TARGET]),
     ])),
+    row("RFC 9111 §4.4", May, "They do as they are spelled, and in the normal form of RFC 3986 §6.2.2.", All(&[
+        Invalidates("POST", 201, "location: /%7ex/%c3%a9", &[TARGET, "http://a.test/~x/%C3%A9", "http://a.test/%7ex/%c3%a9"]),
+        Invalidates("POST", 303, "location: http://a.test/y/../x?%7e", &[TARGET, "http://a.test/x?%7e", "http://a.test/y/../x?%7e"]),
+    ])),
     row("RFC 9111 §4.4", Must, "Never those of another origin.", All(&[
         Invalidates("POST", 201, "location: http://b.test/x", &[TARGET]),
         Invalidates("POST", 201, "location: https://a.test/x", &[TARGET]),

@@ -97,6 +97,9 @@ pub(crate) const ROWS: &[Row] = &[
         Decides("cache-control: only-if-cached, max-stale", SHORT, 10, STALE),
         Decides("cache-control: only-if-cached, no-cache", SHORT, 0, Decision::GatewayTimeout),
     ])),
+    row("RFC 9111 §5.2.1.7", Should, "So it is where nothing of the store would do, as with If-Match.", Serves(Config::default, &[
+        get("cache-control: only-if-cached\nif-match: \"1\"").gives(&[Status(504)]),
+    ])),
     row("RFC 9111 §5.2.1.7", Should, "only-if-cached with nothing stored is 504, and the origin is not asked.", Serves(Config::default, &[
         get("cache-control: only-if-cached").gives(&[Status(504)]),
     ])),

@@ -90,9 +90,14 @@ pub(crate) const ROWS: &[Row] = &[
         StoresPart("cache-control: max-age=60\ncontent-range: bytes 0-4/10\ncontent-range: bytes 0-4/10", false),
         StoresPart("cache-control: max-age=60\ncontent-type: multipart/byteranges; boundary=x", false),
     ])),
-    row("RFC 9111 §3.3", Choice, "The answer to a request with Range is stored as the whole when it is a 200, and else only as a part.", All(&[
+    row("RFC 9111 §3.3", Choice, "The answer to a request with Range is stored as the whole when it is a 200, or says that there is none or that it is elsewhere for good, and else only as a part.", All(&[
         Stores("range: bytes=0-1", 200, FRESH),
-        Refuses("range: bytes=0-1", 404, FRESH, Refusal::Range),
+        Stores("range: bytes=0-1", 301, FRESH),
+        Stores("range: bytes=0-1", 308, FRESH),
+        Stores("range: bytes=0-1", 404, FRESH),
+        Stores("range: bytes=0-1", 410, FRESH),
+        Refuses("range: bytes=0-1", 404, "cache-control: max-age=60\ncontent-range: bytes */10", Refusal::Range),
+        Refuses("range: bytes=0-1", 400, FRESH, Refusal::Range),
         Refuses("range: bytes=0-1", 416, FRESH, Refusal::Range),
         Refuses("", 200, "cache-control: max-age=60\ncontent-range: bytes 0-4/10", Refusal::Range),
     ])),

@@ -106,6 +106,9 @@ pub(crate) const ROWS: &[Row] = &[
         get("").origin(200, "cache-control: max-age=10\netag: \"1\"\ncontent-location: /x\ndate: @0\nexpires: @5\nvary: foo\nx-other: 1", "a"),
         get("if-none-match: \"1\"").gives(&[Status(304), Has("cache-control: max-age=10"), Has("content-location: /x"), Has("date: @0"), Has("etag: \"1\""), Has("expires: @5"), Has("vary: foo"), Has("age: 0")]),
     ])),
+    row("RFC 9110 §15.4.5", Choice, "A 304 to a request without a precondition means nothing: 502.", Serves(Config::default, &[
+        get("").origin(304, "etag: \"1\"", "").gives(&[Status(502)]),
+    ])),
     row("RFC 9110 §15.4.5", Should, "A 304 has no other representation metadata, but Last-Modified where there is no ETag.", All(&[
         Serves(Config::default, &[
             get("").origin(200, "cache-control: max-age=10\netag: \"1\"\nlast-modified: @-60\ncontent-type: text/a\ncontent-language: en", "a"),

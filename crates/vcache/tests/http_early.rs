@@ -89,7 +89,8 @@ async fn what_is_asked_for_often_is_refreshed_about_as_early_as_it_takes_to_get(
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_refreshed_early_where_nobody_wants_it() {
-    let rows: [(Config, &[(&str, &str)], &str); 6] = [
+    type Row = (Config, &'static [(&'static str, &'static str)], &'static str);
+    let rows: [Row; 6] = [
         (ahead(0), &[], "max-age=60"),
         (ahead(100), &[], "max-age=60"),
         (ahead(50), &[("cache-control", "only-if-cached")], "max-age=60"),

@@ -23,13 +23,21 @@ pub(crate) fn normalise(request: &mut Request<Body>) -> Result<(), Reject> {
     if let Some(target) = target {
         *request.uri_mut() = Uri::from(target);
     } else if request.uri().scheme().is_some() || request.uri().authority().is_some() {
-        let path = request.uri().path_and_query().cloned();
-        *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+        *request.uri_mut() = Uri::from(rooted(request.uri()));
     }
     if let Some(authority) = authority {
         request.headers_mut().insert(HOST, authority);
     }
     Ok(())
+}
+
+/// Path and query of a target in absolute form, whose path may be empty (RFC 9112 §3.2.1): also
+/// where only a query or a fragment stands behind the host.
+fn rooted(uri: &Uri) -> PathAndQuery {
+    let text = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let root = if text.starts_with('/') { "" } else { "/" };
+    let rooted = PathAndQuery::try_from(format!("{root}{text}"));
+    rooted.unwrap_or_else(|_| PathAndQuery::from_static("/"))
 }
 
 /// The host of a normalised request, lower case, without its port.

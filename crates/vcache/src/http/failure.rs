@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use http::{Extensions, Response, StatusCode};
-use vhttp::{Body, CacheVerdict, Reason, Reject};
+use http::{Extensions, StatusCode};
+use vhttp::{Reason, Reject};
 
-use crate::http::inquiry::Inquiry;
-use crate::http::status::{Forward, Status};
+use crate::http::hold_off::Cause;
 
 /// When to come back; the origin may be well again by then.
 const SOON: Duration = Duration::from_secs(1);
@@ -38,21 +37,24 @@ impl Failure {
         self.is_silence
     }
 
-    /// The answer to one who waited for the fetch.
-    pub(crate) fn answer(self, inquiry: &Inquiry, why: Forward) -> Response<Body> {
-        let engine = &inquiry.engine;
-        let reject = Reject::new(self.status, self.reason).retry_after(SOON);
-        let mut response = reject.into_response();
-        engine.mark(response.headers_mut(), Status::collapsed(why));
-        engine.count(CacheVerdict::Collapsed, inquiry.timeline.as_ref());
-        if let Some(timeline) = &inquiry.timeline {
-            timeline.update(|record| record.reason = Some(self.reason));
-        }
-        response
+    /// The answer of our own to one who waited for the fetch.
+    pub(crate) fn reject(self) -> Reject {
+        Reject::new(self.status, self.reason).retry_after(SOON)
+    }
+
+    /// The word for it.
+    pub(crate) const fn reason(self) -> &'static str {
+        self.reason
     }
 }
 
 /// The errors that `stale-if-error` is about (RFC 5861 §4).
 fn is_outage(status: StatusCode) -> bool {
     matches!(status.as_u16(), 500 | 502 | 503 | 504)
+}
+
+impl From<Failure> for Cause {
+    fn from(failure: Failure) -> Self {
+        Self::Failed { is_silence: failure.is_silence() }
+    }
 }

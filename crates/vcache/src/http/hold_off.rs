@@ -1,17 +1,7 @@
 //! After a fetch that brought nothing, the next one for the same response waits a while.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use vhttp::CacheVerdict;
-
-use crate::http::engine::Lookup;
-use crate::http::failure::Failure;
-use crate::http::inquiry::in_place_of;
-use crate::http::policy::{Decision, Wish};
-use crate::http::status::Status;
-use crate::http::stored::Stored;
 
 /// Until when the origin is not asked about a stored response again, and what it did last time:
 /// microseconds since 1970, and two bits.
@@ -41,12 +31,6 @@ pub(crate) enum Outcome {
     Failed,
 }
 
-impl From<Failure> for Cause {
-    fn from(failure: Failure) -> Self {
-        Self::Failed { is_silence: failure.is_silence() }
-    }
-}
-
 impl HoldOff {
     /// Holds off for a time from `now` on. What an outage has begun, an answer does not change.
     pub(crate) fn begin(&self, now: SystemTime, time: Duration, cause: Cause) {
@@ -72,25 +56,6 @@ impl HoldOff {
             0 => Cause::Refused,
             bits => Cause::Failed { is_silence: bits == 2 },
         })
-    }
-}
-
-impl Lookup {
-    /// What answers in place of a validation, because the last one has met an outage just now.
-    pub(crate) fn held(
-        &self,
-        wish: &Wish,
-        now: SystemTime,
-    ) -> Option<(Arc<Stored>, Status, CacheVerdict)> {
-        if self.decision != (Decision::Validate { asked: false }) {
-            return None;
-        }
-        let Cause::Failed { is_silence } = self.stored.as_ref()?.hold_off.cause(now)? else {
-            return None;
-        };
-        let stored = Arc::clone(in_place_of(is_silence, wish, self, now)?);
-        let ttl = stored.terms.freshness().ttl(now);
-        Some((stored, Status::Hit { ttl }, CacheVerdict::Stale))
     }
 }
 

@@ -11,9 +11,10 @@ use crate::http::answer::Asker;
 use crate::http::background::Background;
 use crate::http::encodings::Encode;
 use crate::http::engine::{Engine, Lookup};
+use crate::http::failure::Failure;
 use crate::http::hold_off::Cause;
 use crate::http::key::Key;
-use crate::http::policy::{Wish, condition};
+use crate::http::policy::{Decision, Wish, condition};
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Stored;
 
@@ -107,6 +108,17 @@ impl Inquiry {
         self.answer_stale(stored, why, None)
     }
 
+    /// The answer to one who waited for a fetch that failed.
+    pub(crate) fn answer_failure(&self, failure: Failure, why: Forward) -> Response<Body> {
+        let mut response = failure.reject().into_response();
+        self.engine.mark(response.headers_mut(), Status::collapsed(why));
+        self.engine.count(CacheVerdict::Collapsed, self.timeline.as_ref());
+        if let Some(timeline) = &self.timeline {
+            timeline.update(|record| record.reason = Some(failure.reason()));
+        }
+        response
+    }
+
     /// Has nobody ask for `stored` for a while.
     pub(crate) fn hold_off(&self, stored: &Stored, cause: Cause) {
         stored.hold_off.begin(self.engine.now(), self.engine.config.hold_off, cause);
@@ -143,5 +155,24 @@ pub(crate) fn in_place_of<'a>(
     match is_silence {
         true => refuge(wish, lookup, now),
         false => lookup.stored.as_ref().filter(|stored| wish.may_replace_error(&stored.terms, now)),
+    }
+}
+
+impl Lookup {
+    /// What answers in place of a validation, because the last one has met an outage just now.
+    pub(crate) fn held(
+        &self,
+        wish: &Wish,
+        now: SystemTime,
+    ) -> Option<(Arc<Stored>, Status, CacheVerdict)> {
+        if self.decision != (Decision::Validate { asked: false }) {
+            return None;
+        }
+        let Cause::Failed { is_silence } = self.stored.as_ref()?.hold_off.cause(now)? else {
+            return None;
+        };
+        let stored = Arc::clone(in_place_of(is_silence, wish, self, now)?);
+        let ttl = stored.terms.freshness().ttl(now);
+        Some((stored, Status::Hit { ttl }, CacheVerdict::Stale))
     }
 }

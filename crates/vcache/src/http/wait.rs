@@ -83,7 +83,7 @@ pub(crate) async fn wait(inquiry: &Inquiry, mut lookup: Lookup) -> Waited {
             return Waited::Answer(response);
         }
         if let Some(failure) = failure.filter(|_| patience.is_over(0)) {
-            return Waited::Answer(failure.answer(inquiry, why));
+            return Waited::Answer(inquiry.answer_failure(failure, why));
         }
         // Stored, and not for this request: of another variant, which has a fetch of its own.
         let is_other = end == End::Stored && lookup.decision == Decision::Miss;

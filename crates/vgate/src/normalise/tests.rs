@@ -41,6 +41,25 @@ fn paths_become_canonical() {
 }
 
 #[test]
+fn a_target_in_absolute_form_has_a_path_when_it_is_plain() {
+    for (target, expected) in [
+        ("http://a", "/"),
+        ("http://a/", "/"),
+        ("http://a?x=1", "/?x=1"),
+        ("http://a#x", "/"),
+        ("http://a?x#y", "/?x"),
+        ("http://a/b?c#d", "/b?c"),
+    ] {
+        let mut request = request(target, &["a"]);
+        assert!(normalise(&mut request).is_ok(), "{target}");
+        assert_eq!(
+            (request.uri().to_string(), request.uri().path().is_empty()),
+            (expected.to_owned(), false)
+        );
+    }
+}
+
+#[test]
 fn ambiguous_paths_are_refused() {
     for path in ["/a%2fb", "/a%5Cb", "/a%00", "/a%zz", "/a%2", "/..;/admin", "/%2e%2e;x/admin"] {
         assert_eq!(status(request(path, &["a"])), Some(StatusCode::BAD_REQUEST), "{path}");

@@ -15,8 +15,8 @@
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -469,7 +469,14 @@ async fn nothing_replaced_is_served_after_the_bound() {
         .iter_mut()
         .map(|reader| {
             let lines = BufReader::new(reader.0.stdout.take().unwrap()).lines();
-            std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<String>>())
+            let all = Arc::new(Mutex::new(Vec::new()));
+            let heard = Arc::clone(&all);
+            let end = std::thread::spawn(move || {
+                for line in lines.map_while(Result::ok) {
+                    heard.lock().unwrap().push(line);
+                }
+            });
+            (all, end)
         })
         .collect();
     let writer = cache(&redis);
@@ -488,11 +495,21 @@ async fn nothing_replaced_is_served_after_the_bound() {
         }
     }
     tokio::time::sleep(2 * quick().bound()).await;
+    // However slow the machine is, the readers have to have read.
+    let near = |line: &String| line.rsplit(' ').next().and_then(|near| near.parse::<u64>().ok());
+    until("the readers have read enough, also near", || {
+        said.iter().all(|(all, _)| {
+            let all = all.lock().unwrap();
+            all.len() > 150 && all.iter().rev().take(3).filter_map(near).any(|near| near > 50)
+        })
+    })
+    .await;
     drop(readers);
     let bound = quick().bound().as_nanos();
-    for said in said {
+    for (said, end) in said {
+        end.join().unwrap();
         let (mut reads, mut near) = (0_u64, 0);
-        for line in said.join().unwrap() {
+        for line in said.lock().unwrap().iter() {
             let mut words = line.split(' ');
             if words.next() != Some("saw") {
                 continue;

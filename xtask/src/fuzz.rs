@@ -13,7 +13,7 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-pc-table";
 
 /// The targets, each a program of the package in `crates/vcache/fuzz`.
-const TARGETS: [&str; 3] = ["exchange", "fields", "record"];
+const TARGETS: [&str; 5] = ["exchange", "fields", "names", "record", "targets"];
 
 /// Feed the parsers with any bytes, as long as you like
 ///
@@ -21,8 +21,9 @@ const TARGETS: [&str; 3] = ["exchange", "fields", "record"];
 /// `target/fuzz/corpus` and used the next time; what fails is written to the current folder.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Fuzz {
-    /// Only this target: `exchange` (the rules of the HTTP cache), `fields` (header grammars) or
-    /// `record` (what stands on disk and in Redis)
+    /// Only this target: `exchange` (the rules of the HTTP cache), `fields` (header grammars),
+    /// `names` (tags, groups, idempotency keys), `record` (what stands on disk and in Redis) or
+    /// `targets` (hosts and paths, as the gateway makes them plain)
     target: Option<String>,
     /// Seconds for each target
     #[arg(long, default_value_t = 60)]

@@ -3,7 +3,7 @@
 use crate::failure::Outcome;
 use crate::run::cargo;
 
-/// Run vcache's lock and its account of weight in every order that threads may
+/// Run vcache's lock, account of weight, loads and tags in every order that threads may
 ///
 /// Loom's models, in a package of their own (crates/vcache/loom). A fault ends the run with the
 /// name of the model and the order that led to it.

@@ -44,6 +44,8 @@ pub use proxy::service::Proxy;
 #[cfg(feature = "proxy")]
 pub use proxy::upgrade::Tunnels;
 #[cfg(feature = "proxy")]
+pub use proxy::vouch::{Vouch, VouchLayer};
+#[cfg(feature = "proxy")]
 pub use retry::policy::Failure;
 pub use statuses::{StatusRange, StatusRangeError};
 pub use table::Table;

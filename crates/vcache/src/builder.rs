@@ -4,6 +4,7 @@ use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cache::Cache;
 use crate::cause::Cause;
@@ -58,6 +59,30 @@ where
     /// Takes every plain setting from `config`.
     pub const fn config(mut self, config: Config) -> Self {
         self.config = config;
+        self
+    }
+
+    /// Most bytes that all entries together may weigh: [`Config::max_size`].
+    pub const fn max_size(mut self, bytes: u64) -> Self {
+        self.config.max_size = bytes;
+        self
+    }
+
+    /// How long a value lives if nobody says otherwise: [`Config::ttl`].
+    pub const fn ttl(mut self, ttl: Duration) -> Self {
+        self.config.ttl = Some(ttl);
+        self
+    }
+
+    /// How long a value stays since it was last returned: [`Config::tti`].
+    pub const fn tti(mut self, tti: Duration) -> Self {
+        self.config.tti = Some(tti);
+        self
+    }
+
+    /// Into how many parts the cache is divided; see [`MemoryBuilder::shards`].
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.memory = self.memory.shards(shards);
         self
     }
 

@@ -25,7 +25,8 @@ pub enum LoadError {
     /// The load of many keys that this one was part of brought no value for it.
     #[error("the source has no value for this key")]
     Absent,
-    /// A sync loader asked, on its own thread, for a key that this thread is loading already.
+    /// A loader asked for a key whose load waits for it: its own, or one that asks, over whatever
+    /// others, for its own.
     #[error("the load waits for itself")]
     Recursive,
     /// As many loads as may exist at once existed already.

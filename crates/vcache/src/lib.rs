@@ -8,6 +8,8 @@ mod clock;
 mod coarse;
 mod coherence;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 #[cfg(feature = "http")]
 pub mod http;
@@ -25,6 +27,7 @@ mod snapshot;
 #[cfg(feature = "disk")]
 mod sqlite;
 mod store;
+mod sync;
 mod tags;
 mod terms;
 mod tiered;
@@ -79,6 +82,8 @@ pub use tiered::Fleet;
 pub use tiered::{BreakerConfig, BreakerState, Chain, Tier, TierConfig, TierStats};
 pub use tiered::{Tiered, TieredBuildError, TieredBuilder, WritePolicy};
 #[cfg(feature = "write-behind")]
+pub use write::back::WriteBack;
+#[cfg(feature = "write-behind")]
 pub use write::behind::{WriteBehind, WriteReport};
 #[cfg(feature = "write-behind")]
 pub use write::buffer::Change;
@@ -92,4 +97,4 @@ pub use write::config::{WhenFull, WriteBehindConfig};
 pub use write::error::{WriteBehindBuildError, WriteError};
 pub use write::through::WriteThrough;
 #[cfg(feature = "write-behind")]
-pub use write::worker::WriteBehindStats;
+pub use write::worker::{DeadLetter, WriteBehindStats};

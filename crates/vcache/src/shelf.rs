@@ -54,6 +54,13 @@ pub(crate) enum Look<V> {
     Miss,
 }
 
+/// A value that has terms, and the time that the memory leaves it, if that was asked for.
+pub(crate) struct Termed<V> {
+    pub(crate) value: V,
+    pub(crate) terms: Arc<Terms>,
+    pub(crate) left: Option<Duration>,
+}
+
 /// The right and the duty to refresh a value; dropped, it passes on after a pause.
 pub(crate) struct Claim {
     pub(crate) terms: Arc<Terms>,
@@ -178,17 +185,44 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone> Shelf<K, V> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        if self.timed.load(Ordering::Relaxed) {
-            return match self.memory.get_with_ttl(key) {
-                None => Look::Miss,
-                Some((Held { value, terms: None }, _)) => Look::Hit(value),
-                Some((Held { value, terms: Some(terms) }, left)) => self.judge(value, terms, left),
-            };
+        let mut termed = None;
+        let mut found = self.seen(key, &mut termed, Look::Hit, || Look::Miss);
+        if termed.is_some() {
+            found = self.judged(termed);
         }
-        match self.memory.get(key) {
-            None => Look::Miss,
-            Some(Held { value, terms: None }) => Look::Hit(value),
-            Some(Held { value, terms: Some(terms) }) => self.judge(value, terms, None),
+        found
+    }
+
+    /// What to do with a value that was put apart; a miss if there is none.
+    pub(crate) fn judged(&self, termed: Option<Termed<V>>) -> Look<V> {
+        let judge = |found: Termed<V>| self.judge(found.value, found.terms, found.left);
+        termed.map_or(Look::Miss, judge)
+    }
+
+    /// Looks for a value: what `plain` makes of one without terms, right where the caller wants it,
+    /// as most are such. One with terms is put apart, to be judged after the lock.
+    #[inline]
+    pub(crate) fn seen<Q, T>(
+        &self,
+        key: &Q,
+        termed: &mut Option<Termed<V>>,
+        plain: impl FnOnce(V) -> T,
+        none: impl Fn() -> T,
+    ) -> T
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let read = |held: &Held<V>, left| {
+            let Some(terms) = &held.terms else {
+                return plain(held.value.clone());
+            };
+            *termed = Some(Termed { value: held.value.clone(), terms: Arc::clone(terms), left });
+            none()
+        };
+        if self.timed.load(Ordering::Relaxed) {
+            self.memory.read_timed(key, read, &none)
+        } else {
+            self.memory.read(key, |held| read(held, None), &none)
         }
     }
 
@@ -197,17 +231,23 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone> Shelf<K, V> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        if self.timed.load(Ordering::Relaxed) {
-            return self.get_with_ttl(key).map(|(value, _)| value);
+        let mut termed = None;
+        let mut found = self.seen(key, &mut termed, Some, || None);
+        if let Some(termed) = termed {
+            found = self.fresh(termed);
         }
-        let Held { value, terms } = self.memory.get(key)?;
-        match terms {
-            Some(terms) if !self.is_fresh(&terms) => {
-                self.account.outdated();
-                None
-            }
-            _ => Some(value),
+        found
+    }
+
+    /// A value, if its terms say that it is fresh.
+    fn fresh(&self, found: Termed<V>) -> Option<V> {
+        let Termed { value, terms, left } = found;
+        let fresh = terms.fresh_until > self.now_of(&terms, left);
+        if !fresh || !self.holds(&terms) {
+            self.account.outdated();
+            return None;
         }
+        Some(value)
     }
 
     /// A fresh value and the time it has left, `None` being for ever.
@@ -239,7 +279,10 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone> Shelf<K, V> {
     }
 
     /// What may be returned after a failed load. Neither a use nor counted as a hit.
-    pub(crate) fn consolation(&self, key: &K) -> Option<V> {
+    pub(crate) fn consolation<Q>(&self, key: &Q) -> Option<V>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
         let held = self.memory.peek(key)?;
         let terms = held.terms?;
         if !self.holds(&terms) || !terms.consoles(self.now()) {
@@ -250,7 +293,10 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone> Shelf<K, V> {
     }
 
     /// The failure that is kept for a key.
-    pub(crate) fn failure(&self, key: &K) -> Option<LoadError> {
+    pub(crate) fn failure<Q>(&self, key: &Q) -> Option<LoadError>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
         self.failures.get()?.as_ref()?.get(key)
     }
 
@@ -334,7 +380,7 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone> Shelf<K, V> {
         };
         index.storing(&key);
         let result = store(key.clone());
-        index.stored(&key, self.memory.len(), &|key| self.memory.contains(key));
+        index.stored(&key, &|| self.memory.len(), &|key| self.memory.contains(key));
         result
     }
 
@@ -344,7 +390,12 @@ impl<K: Hash + Eq + Clone + 'static, V: Clone> Shelf<K, V> {
     }
 
     /// The terms, if any are needed, and how the memory is to keep the value.
-    fn under_terms(&self, loaded: Loaded<V>, loading: &Loading, birth: Birth) -> (Held<V>, Keep) {
+    pub(crate) fn under_terms(
+        &self,
+        loaded: Loaded<V>,
+        loading: &Loading,
+        birth: Birth,
+    ) -> (Held<V>, Keep) {
         let keep = Keep { ttl: Some(Duration::MAX), tti: loaded.tti, pinned: loaded.pinned };
         let (held, ttl) = self.terms_of(loaded, loading, birth);
         (held, Keep { ttl: ttl.or(keep.ttl), ..keep })

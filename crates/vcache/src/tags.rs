@@ -1,10 +1,11 @@
 //! Tags by generation numbers: one step invalidates any number of entries.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
+
+use crate::sync::{AtomicU64, Ordering, PoisonError, RwLock};
 
 /// When which tag was last invalidated, on a clock that ticks with each invalidation.
 ///
@@ -29,7 +30,7 @@ pub(crate) struct Table {
 
 impl Tags {
     pub(crate) fn new(max: usize) -> Self {
-        Self { epoch: AtomicU64::new(0), table: RwLock::default(), max }
+        Self { epoch: AtomicU64::new(0), table: RwLock::new(Table::default()), max }
     }
 
     /// The present tick.

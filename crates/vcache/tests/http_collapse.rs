@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use http::Request;
 use http_origin::{
-    Down, Origin, Reply, after, chunks, down, fetch, get, now, ok, pass, send, stack,
+    Down, Origin, Reply, after, chunks, down, fetch, get, now, ok, pass, response, send, stack,
 };
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -191,6 +191,145 @@ async fn a_leader_that_fails_fails_alone() {
         }
     }
     assert_eq!((failed, log.count()), (1, 2));
+}
+
+/// What a gateway says when the origin closed the connection.
+fn closed() -> http::Response<Body> {
+    vhttp::Reject::new(http::StatusCode::BAD_GATEWAY, "upstream-closed").into_response()
+}
+
+/// What an origin says in an outage.
+fn unwell() -> http::Response<Body> {
+    response(503, &[], "later")
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_tells_of_an_outage_promotes_one() {
+    for outage in [closed, unwell] {
+        let (cache, log, _) = stack(Config::default(), move |_, n| match n {
+            1 => after(SECOND, outage()),
+            n => after(SECOND, ok(&[FRESH], n.to_string())),
+        });
+        let replies = many(&cache, 5, "/").await;
+        let failed = |reply: &&Reply| reply.status.is_server_error();
+        assert_eq!((replies.iter().filter(failed).count(), log.count()), (1, 2));
+        assert!(replies.iter().filter(|reply| !failed(reply)).all(|reply| reply.body() == "2"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_that_goes_on_is_met_by_one_after_the_other_until_all_know() {
+    for (outage, status) in [(closed as fn() -> _, 502), (unwell, 503)] {
+        let (cache, log, handle) =
+            stack(Config::default(), move |_, _| after(SECOND * 3 / 10, outage()));
+        let begun = Instant::now();
+        let replies = many(&cache, 100, "/").await;
+        assert!(replies.iter().all(|reply| reply.status == status));
+        // The 17th asks within five seconds, and is the last.
+        assert_eq!((log.count(), begun.elapsed()), (17, SECOND * 51 / 10));
+        let told = |reply: &&Reply| reply.cache_status() == "Verve; fwd=uri-miss; collapsed";
+        assert_eq!(replies.iter().filter(told).count(), 83);
+        assert_eq!(handle.stats().collapsed, 83);
+        // It says nothing of the next time.
+        many(&cache, 1, "/").await;
+        assert_eq!(log.count(), 18);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_origin_is_asked_once_more_each_time_the_bound_passes() {
+    let slow = SECOND * 13 / 2;
+    let (cache, log, _) =
+        stack(Config::default(), move |_, n| after(slow, ok(&[FRESH], n.to_string())));
+    let begun = Instant::now();
+    let asked: Vec<_> = (0..30).map(|_| start(&cache, get("/", &[]))).collect();
+    sleep(slow + SECOND / 10).await;
+    // The first answer is for all but the one who asks by itself.
+    assert_eq!((log.count(), asked.iter().filter(|asked| asked.is_finished()).count()), (2, 29));
+    for asked in asked {
+        assert_eq!(asked.await.unwrap().unwrap().status, 200);
+    }
+    assert_eq!(begun.elapsed(), slow + 5 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_behind_one_that_hangs_gets_the_answer_of_the_next() {
+    let (cache, log, _) = stack(Config::default(), |_, n| match n {
+        1 => Box::pin(std::future::pending()),
+        n => after(SECOND, ok(&[FRESH], n.to_string())),
+    });
+    let begun = Instant::now();
+    let hangs = start(&cache, get("/", &[]));
+    tokio::task::yield_now().await;
+    let replies = many(&cache, 30, "/").await;
+    assert!(replies.iter().all(|reply| reply.body() == "2"));
+    assert_eq!((log.count(), begun.elapsed()), (2, 6 * SECOND));
+    hangs.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_origin_that_hangs_for_all_is_not_asked_by_all() {
+    let (cache, log, _) = stack(Config::default(), |_, _| after(30 * SECOND, closed()));
+    let replies = many(&cache, 100, "/").await;
+    assert!(replies.iter().all(|reply| reply.status == 502));
+    // One each five seconds, until the second of them has failed.
+    assert!(log.count() <= 8, "{}", log.count());
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_with_preconditions_share_a_fetch_of_the_whole() {
+    // Cold; and stale with nothing to validate by.
+    for control in ["max-age=60", "max-age=1, stale-if-error=60"] {
+        let (cache, log, _) = stack(Config::default(), move |_, n| {
+            let control = if n == 1 { control } else { "max-age=60" };
+            after(
+                SECOND,
+                ok(
+                    &[("cache-control", control), ("etag", "\"1\"")][..if n == 1 { 1 } else { 2 }],
+                    "x",
+                ),
+            )
+        });
+        if control != "max-age=60" {
+            fetch(&cache, "/").await;
+        } else {
+            many(&cache, 1, "/other").await;
+        }
+        let before = log.count();
+        let fields = [("if-none-match", "\"1\"")];
+        let asked: Vec<_> = (0..20).map(|_| start(&cache, get("/", &fields))).collect();
+        for asked in asked {
+            let reply = asked.await.unwrap().unwrap();
+            assert_eq!((reply.status.as_u16(), reply.body()), (304, ""));
+            assert_eq!(reply.field("etag"), Some("\"1\""));
+        }
+        assert_eq!(log.count(), before + 1, "{control}");
+        assert!(!log.last().headers.contains_key("if-none-match"));
+        assert_eq!(fetch(&cache, "/").await.body(), "x");
+        let reply = send(&cache, get("/", &[("if-none-match", "\"2\"")])).await.unwrap();
+        assert_eq!((reply.status.as_u16(), log.count()), (200, before + 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_precondition_is_the_origins_where_the_answer_is_hardly_for_others() {
+    // The second time nobody hopes for an answer that can be shared.
+    let (cache, log, _) = stack(Config::default(), |request, _| {
+        let fields = [("cache-control", "private"), ("etag", "\"1\"")];
+        now(match request.headers.contains_key("if-none-match") {
+            true => response(304, &fields, ""),
+            false => ok(&fields, "x"),
+        })
+    });
+    let fields = [("if-none-match", "\"1\"")];
+    for (status, is_told) in [(200, false), (304, true), (304, true)] {
+        let reply = send(&cache, get("/", &fields)).await.unwrap();
+        assert_eq!(reply.status.as_u16(), status);
+        assert_eq!(log.last().headers.contains_key("if-none-match"), is_told);
+    }
+    let own = [("if-none-match", "\"1\""), ("authorization", "x")];
+    let reply = send(&cache, get("/own", &own)).await.unwrap();
+    assert_eq!(reply.status.as_u16(), 304);
 }
 
 #[tokio::test(start_paused = true)]

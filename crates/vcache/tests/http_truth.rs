@@ -152,8 +152,8 @@ async fn stored_is_said_only_of_what_is_kept_when_all_has_come() {
         // Nobody knows yet whether it will end as it should.
         (&[FRESH], || chunks(&[Ok("he"), Ok("llo")]), false, 1),
         (&[FRESH], || chunks(&[Ok("he"), Err("broken")]), false, 2),
-        (&[FRESH], with_trailers, false, 2),
-        (&[FRESH, ("trailer", "x-end")], with_trailers, false, 2),
+        (&[FRESH], with_trailers, false, 1),
+        (&[FRESH, ("trailer", "x-end")], with_trailers, false, 1),
         // The whole is here, and is not the whole.
         (&[FRESH, ("content-length", "9")], || Body::full("hello"), false, 2),
         (&[("cache-control", "no-store")], || Body::full("hello"), false, 2),

@@ -161,7 +161,7 @@ async fn a_write_around_the_cache_removes_also_when_it_is_dropped() {
     let cache = pages();
     for dropped in [false, true] {
         cache.insert("a".to_owned(), 1);
-        let mut write = Box::pin(cache.write_around("a", async {
+        let mut write = Box::pin(cache.write_around(&["a"], async {
             yield_now().await;
             // A reader comes while the source is being changed.
             cache.insert("a".to_owned(), 2);

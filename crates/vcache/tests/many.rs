@@ -280,3 +280,99 @@ async fn a_failure_of_many_is_kept_for_each_and_for_nobody_else() {
     assert_eq!(other.unwrap(), 36);
     assert_eq!(source.asked(), [[6]]);
 }
+
+/// A load of key 2 that is under way while `tag` is invalidated, and brings 1000 with the tag `t`;
+/// then one of 2 and 4, and what that gave and asked for.
+async fn across_an_invalidation(tag: &str) -> (HashMap<u32, u32>, Vec<Vec<u32>>) {
+    let (cache, source, gate) = (cache(), Source::default(), Arc::new(Notify::new()));
+    let (own, opened) = (cache.clone(), Arc::clone(&gate));
+    let before = tokio::spawn(async move {
+        let load = || async move {
+            opened.notified().await;
+            Ok::<_, Infallible>(Loaded::new(1000).tags(["t"]))
+        };
+        own.get_or_load_with(2, &Loading::default(), load).await
+    });
+    while cache.loads() == 0 {
+        yield_now().await;
+    }
+    cache.invalidate_tag(tag);
+    let own = source.clone();
+    let many = cache.get_many_or_load([2, 4], move |keys| own.load(keys));
+    let (many, ()) = tokio::join!(many, async {
+        yield_now().await;
+        gate.notify_one();
+    });
+    assert_eq!(before.await.unwrap().unwrap(), 1000);
+    (many.unwrap(), source.asked())
+}
+
+#[tokio::test]
+async fn nobody_gets_what_began_before_an_invalidation_that_came_before_the_question() {
+    let (found, asked) = across_an_invalidation("t").await;
+    assert_eq!((found, asked), (HashMap::from([(2, 4), (4, 16)]), vec![vec![2, 4]]));
+    // Of another tag: the load is shared.
+    let (found, asked) = across_an_invalidation("other").await;
+    assert_eq!((found, asked), (HashMap::from([(2, 1000), (4, 16)]), vec![vec![4]]));
+}
+
+fn aging(loading: Loading) -> (Squares, ManualClock) {
+    let clock = ManualClock::new();
+    let config = Config { ttl: Some(Duration::from_secs(10)), loading, ..Config::default() };
+    (Cache::builder().config(config).clock(clock.clone()).build().unwrap(), clock)
+}
+
+#[tokio::test]
+async fn what_is_due_is_returned_at_once_and_refreshed_in_one_call() {
+    let stale_while_revalidate = Duration::from_secs(5);
+    let (cache, clock) = aging(Loading { stale_while_revalidate, ..Loading::default() });
+    cache.insert(2, 1);
+    cache.insert(4, 1);
+    clock.advance(Duration::from_secs(12));
+    let (source, gate) = (Source::default(), Arc::new(Notify::new()));
+    let (own, opened) = (source.clone(), Arc::clone(&gate));
+    let load = move |keys| async move {
+        opened.notified().await;
+        own.load(keys).await
+    };
+    let found = cache.get_many_or_load([2, 4], load).await.unwrap();
+    assert_eq!(found, HashMap::from([(2, 1), (4, 1)]));
+    gate.notify_one();
+    while cache.get_many([2, 4]) != HashMap::from([(2, 4), (4, 16)]) {
+        yield_now().await;
+    }
+    assert_eq!(source.asked(), [[2, 4]]);
+    assert_eq!(cache.load_stats().refreshes, 1);
+}
+
+#[tokio::test]
+async fn what_is_due_is_loaded_with_what_is_missing() {
+    let stale_while_revalidate = Duration::from_secs(5);
+    let (cache, clock) = aging(Loading { stale_while_revalidate, ..Loading::default() });
+    cache.insert(2, 1);
+    cache.insert(3, 1);
+    clock.advance(Duration::from_secs(12));
+    cache.insert(6, 1);
+    let source = Source::default();
+    let own = source.clone();
+    let found = cache.get_many_or_load([2, 3, 4, 6], move |keys| own.load(keys)).await.unwrap();
+    // The source has nothing for 3 any more, but what it had may still be returned.
+    assert_eq!(found, HashMap::from([(2, 4), (3, 1), (4, 16), (6, 1)]));
+    assert_eq!(source.asked(), [[2, 3, 4]]);
+}
+
+#[tokio::test]
+async fn stale_values_stand_in_for_a_bulk_load_that_fails() {
+    let stale_if_error = Duration::from_secs(60);
+    let (cache, clock) = aging(Loading { stale_if_error, ..Loading::default() });
+    cache.insert(2, 1);
+    cache.insert(4, 1);
+    clock.advance(Duration::from_secs(12));
+    let fail = |_| async { Err(io::Error::other("no")) };
+    let found = cache.get_many_or_load([2, 4], fail).await.unwrap();
+    assert_eq!(found, HashMap::from([(2, 1), (4, 1)]));
+    assert_eq!(cache.load_stats().stale_if_error, 2);
+    assert!(cache.get_many_or_load([2, 6], fail).await.is_err());
+    clock.advance(Duration::from_secs(60));
+    assert!(cache.get_many_or_load([2, 4], fail).await.is_err());
+}

@@ -158,3 +158,36 @@ fn reads_of_the_store_are_counted() {
     assert_eq!(seen.get("vcache_store_requests_total{tiered,hit}"), None);
     assert_eq!(seen.get("vcache_requests_total{tiered,hit}"), Some(&1.0));
 }
+
+#[cfg(feature = "tokio")]
+#[tokio::test(start_paused = true)]
+async fn a_warmer_counts_its_keys_by_pattern() {
+    use vcache::warm::{Pattern, Warmer};
+
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let cache = Cache::<u32, u32>::builder().name("prices").build().unwrap();
+    cache.insert(1, 1);
+    let some = Pattern::keys("some", [1, 2, 3]).fill(&cache, |key| async move {
+        if key == 3 { Err(io::Error::other("away")) } else { Ok(key) }
+    });
+    let none = Pattern::generated("none", || async { Err(io::Error::other("away")) });
+    let none = none.fill(&cache, |key: u32| async move { Ok::<_, io::Error>(key) });
+    let warmer = Warmer::builder().name("shop").pattern(some).pattern(none).start();
+    warmer.warmed().await;
+    warmer.stop().await;
+    let mut warming = read(&snapshotter);
+    warming.retain(|name, _| name.starts_with("vcache_warm_"));
+    assert!(warming.remove("vcache_warm_round_seconds{shop}").is_some_and(f64::is_nan));
+    assert_eq!(
+        warming,
+        series([
+            ("vcache_warm_keys_total{shop,some,loaded}", 1.0),
+            ("vcache_warm_keys_total{shop,some,skipped}", 1.0),
+            ("vcache_warm_keys_total{shop,some,failed}", 1.0),
+            ("vcache_warm_pattern_failures_total{shop,none}", 1.0),
+            ("vcache_warm_rounds_total{shop}", 1.0),
+        ])
+    );
+}

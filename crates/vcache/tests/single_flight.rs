@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, yield_now};
 use vcache::{Cache, Config, Flight, LoadError, Loading};
@@ -324,10 +325,32 @@ async fn a_flight_can_be_used_alone() {
 async fn a_ttl_may_come_with_the_load() {
     let cache = cache();
     let load = || async { Ok::<_, Infallible>("brief".to_owned()) };
-    let wrapped = cache.wrap(7, Some(Duration::from_secs(60)), load).await;
+    let wrapped = cache.wrap(7, Duration::from_secs(60), load).await;
     assert_eq!(wrapped.unwrap(), "brief");
     let (_, left) = cache.get_with_ttl(&7).unwrap();
     assert!(left.unwrap() <= Duration::from_secs(60));
-    cache.wrap(8, Some(Duration::ZERO), load).await.unwrap();
+    cache.wrap(8, Duration::ZERO, load).await.unwrap();
     assert_eq!(cache.get(&8), None);
+}
+
+#[tokio::test]
+async fn a_borrowed_key_is_made_an_owned_one_for_a_load_only() {
+    let cache = Cache::<String, u32>::builder().build().unwrap();
+    let load = || async { Ok::<_, Infallible>(1) };
+    assert_eq!(cache.get_or_load_ref("a", load).await.unwrap(), 1);
+    assert_eq!(cache.wrap_ref("b", None, load).await.unwrap(), 1);
+    let sync = || Ok::<_, Infallible>(1);
+    assert_eq!(cache.get_or_load_sync("c", sync).unwrap(), 1);
+    assert_eq!(cache.get_or_insert_with("d", || 1), 1);
+    let mut keys: Vec<_> = cache.iter().map(|(key, _)| key).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["a", "b", "c", "d"]);
+    let ask = || {
+        for key in ["a", "b", "c", "d"] {
+            assert_eq!(cache.get_or_load_ref(key, load).now_or_never().unwrap().unwrap(), 1);
+            assert_eq!(cache.get_or_load_sync(key, sync).unwrap(), 1);
+        }
+    };
+    ask();
+    assert_eq!(allocation_counter::measure(ask).count_total, 0);
 }

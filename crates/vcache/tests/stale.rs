@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{advance, sleep};
-use vcache::{Cache, Config, LoadError, Loaded, Loading, TokioClock};
+use vcache::{Cache, Config, Keep, LoadError, Loaded, Loading, ManualClock, Op, TokioClock};
 
 type Numbers = Cache<u8, u32>;
 
@@ -404,4 +404,52 @@ async fn failures_are_kept_as_long_as_their_keys_and_texts_fit_a_mebibyte() {
     let wordy = kept_failures(10, 100 << 10).await;
     assert!(wordy <= 10, "{wordy}");
     assert_eq!(kept_failures(2 << 20, 10).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_step_has_stored_ages_as_what_was_inserted() {
+    let steps: [fn(&Numbers); 4] = [
+        |cache| assert_eq!(cache.upsert(7, |_| 100), 100),
+        |cache| assert_eq!(cache.update(7, |_| Some(100)), Some(100)),
+        |cache| assert_eq!(cache.compute(7, |_| Op::Put(100)).into_old(), Some(1)),
+        |cache| assert_eq!(cache.replace_if(7, 100, |_| true), Ok(1)),
+    ];
+    for step in steps {
+        let cache = cache(Loading {
+            stale_while_revalidate: 5 * SECOND,
+            stale_if_error: 60 * SECOND,
+            ..Loading::default()
+        });
+        let source = Source::default();
+        cache.insert_loaded(7, Loaded::new(1).tags(["tag"]).pinned());
+        step(&cache);
+        advance(12 * SECOND).await;
+        assert_eq!(cache.get(&7), None);
+        assert_eq!(source.get(&cache).await.unwrap(), 100);
+        settle().await;
+        source.fail(true);
+        advance(20 * SECOND).await;
+        settle().await;
+        assert_eq!(source.get(&cache).await.unwrap(), 100);
+        // It has its tags.
+        cache.invalidate_tag("tag");
+        assert!(source.get(&cache).await.is_err());
+    }
+}
+
+#[test]
+fn what_a_step_has_stored_stays_pinned_and_has_times_of_its_own() {
+    let config = Config { ttl: Some(10 * SECOND), max_size: 4096, ..Config::default() };
+    let clock = ManualClock::new();
+    let cache = Cache::builder().config(config).clock(clock.clone()).build().unwrap();
+    cache.insert_loaded(7, Loaded::new(1).pinned());
+    cache.upsert(7, |_| 2);
+    cache.compute(8, |_| Op::PutWith(3, Keep::new().ttl(100 * SECOND)));
+    for other in 100..1000 {
+        cache.insert(other, 0);
+    }
+    assert_eq!(cache.get(&7), Some(2));
+    cache.compute(8, |_| Op::PutWith(3, Keep::new().ttl(100 * SECOND)));
+    clock.advance(11 * SECOND);
+    assert_eq!((cache.get(&7), cache.get(&8)), (None, Some(3)));
 }

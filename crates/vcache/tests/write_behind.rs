@@ -18,7 +18,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tokio::time::{Instant, sleep, timeout};
-use vcache::{Change, WhenFull, WriteBehind, WriteBehindConfig, WriteError};
+use vcache::{
+    Change, DeadLetter, WhenFull, WriteBehind, WriteBehindBuildError, WriteBehindConfig, WriteError,
+};
 
 type Batch = Vec<(u32, Change<u32>)>;
 
@@ -291,6 +293,198 @@ async fn a_flush_tries_at_once_whatever_has_failed_before() {
     sleep(Duration::from_secs(2)).await;
     source.away(false);
     timeout(Duration::from_secs(1), writer.flush()).await.unwrap();
+}
+
+/// A writer to a source that never takes the keys from 100 on, in whatever company, and what was
+/// given up.
+fn picky(source: &Source, config: WriteBehindConfig) -> (WriteBehind<u32, u32>, Given) {
+    let (source, given) = (source.clone(), Given::default());
+    let into = Arc::clone(&given);
+    let write = move |batch: Batch| {
+        let (bad, source) = (batch.iter().any(|(key, _)| *key >= 100), source.clone());
+        async move {
+            let taken = source.take(batch).await;
+            if bad { Err(io::Error::other("bad")) } else { taken }
+        }
+    };
+    let writer = WriteBehind::builder(write)
+        .config(config)
+        .dead_letters(move |letter| {
+            into.lock().unwrap().push(letter);
+            std::future::ready(())
+        })
+        .build()
+        .unwrap();
+    (writer, given)
+}
+
+type Given = Arc<Mutex<Vec<DeadLetter<u32, u32>>>>;
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_is_never_taken_does_not_stand_in_the_way_of_others() {
+    let source = Source::default();
+    let (writer, given) = picky(&source, WriteBehindConfig { batch: 64, ..config() });
+    for key in 0..32 {
+        writer.put(key, 1).await.unwrap();
+        writer.put(100 + key, 1).await.unwrap();
+    }
+    sleep(Duration::from_secs(60)).await;
+    let stats = writer.stats();
+    assert_eq!((stats.pending, stats.written), (32, 32));
+    // Nor of later ones; a flush waits for it.
+    writer.put(1, 2).await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(writer.pending(&1), None);
+    assert!(timeout(LONG, writer.flush()).await.is_err());
+    assert_eq!(given.lock().unwrap().len(), 0);
+    assert_eq!(writer.close(Duration::from_secs(1)).await.left, 32);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_is_given_up_when_it_was_tried_often_enough() {
+    let source = Source::default();
+    let config = WriteBehindConfig { max_attempts: Some(3), max_pending: 4, ..config() };
+    let (writer, given) = picky(&source, config);
+    for key in [1, 100, 2, 101] {
+        writer.put(key, 7).await.unwrap();
+    }
+    writer.flush().await;
+    let stats = writer.stats();
+    assert_eq!((stats.pending, stats.pending_size, stats.written, stats.dead), (0, 0, 2, 2));
+    let letters = std::mem::take(&mut *given.lock().unwrap());
+    let mut keys: Vec<_> = letters.iter().map(|letter| letter.key).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, [100, 101]);
+    assert!(letters.iter().all(|it| it.attempts == 3 && it.change == Change::Put(7)));
+    assert!(letters.iter().all(|it| it.error == "bad"));
+    // Their room is there again.
+    source.away(true);
+    for key in 10..14 {
+        assert!(!waits(writer.put(key, 0)).await, "{key}");
+    }
+    assert!(waits(writer.put(14, 0)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_that_nobody_took_is_tried_again() {
+    let turns = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&turns);
+    let write = |_| std::future::ready(Err(io::Error::other("bad")));
+    let writer = WriteBehind::<u32, u32>::builder(write)
+        .config(WriteBehindConfig { max_attempts: Some(1), ..config() })
+        .dead_letters(move |_| {
+            let turn = counted.fetch_add(1, Ordering::Relaxed);
+            async move {
+                match turn {
+                    0 => panic!("on purpose"),
+                    1 => std::future::pending().await,
+                    _ => {}
+                }
+            }
+        })
+        .build()
+        .unwrap();
+    writer.put(1, 1).await.unwrap();
+    writer.flush().await;
+    let stats = writer.stats();
+    assert_eq!((turns.load(Ordering::Relaxed), stats.failures, stats.dead), (3, 3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_given_up_without_somebody_to_take_it() {
+    let write = |_: Batch| std::future::ready(Ok::<_, io::Error>(()));
+    let config = WriteBehindConfig { max_attempts: Some(1), ..config() };
+    let built = WriteBehind::builder(write).config(config).build();
+    assert!(matches!(built, Err(WriteBehindBuildError::NoDeadLetters)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_takes_small_batches_only_gets_small_ones() {
+    let source = Source::default();
+    let own = source.clone();
+    let write = move |batch: Batch| {
+        let (large, source) = (batch.len() > 10, own.clone());
+        async move { if large { Err(io::Error::other("large")) } else { source.take(batch).await } }
+    };
+    let config = WriteBehindConfig { batch: 64, ..config() };
+    let writer = WriteBehind::builder(write).config(config).build().unwrap();
+    for key in 0..64 {
+        writer.put(key, 1).await.unwrap();
+    }
+    writer.flush().await;
+    assert_eq!(source.state().len(), 64);
+    // 64, 32, 16, and once more each time that it tries twice as many.
+    assert!(writer.stats().failures < 16, "{:?}", writer.stats());
+}
+
+/// A writer whose writes weigh as much as their values say, and what all weigh beside.
+fn weighed(source: &Source, config: WriteBehindConfig) -> WriteBehind<u32, u32> {
+    let own = source.clone();
+    WriteBehind::builder(move |batch| own.clone().take(batch))
+        .config(config)
+        .weigher(|_, value| value.copied().unwrap_or(0).into())
+        .build()
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_are_bounded_as_keys_are() {
+    let source = Source::default();
+    let writer = weighed(&source, WriteBehindConfig { max_pending_size: 10_000, ..config() });
+    source.away(true);
+    writer.put(1, 6000).await.unwrap();
+    assert!(waits(writer.put(2, 6000)).await);
+    writer.put(2, 1000).await.unwrap();
+    // In place of a heavier one there is room, and what is saved is room for others.
+    writer.put(1, 5000).await.unwrap();
+    writer.put(1, 5500).await.unwrap();
+    assert!(waits(writer.put(1, 9500)).await);
+    let stats = writer.stats();
+    assert!((6500..7000).contains(&stats.pending_size), "{stats:?}");
+    writer.put(3, 2000).await.unwrap();
+    let late = writer.clone();
+    let late = tokio::spawn(async move { late.put(4, 1_000_000).await });
+    source.away(false);
+    // Heavier than all the room: it takes all of it.
+    late.await.unwrap().unwrap();
+    assert_eq!(writer.stats().pending, 1);
+    writer.flush().await;
+    assert_eq!(writer.stats().pending_size, 0);
+    source.away(true);
+    assert!(!waits(writer.put(5, 9000)).await);
+    assert!(waits(writer.put(6, 9000)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_too_many_are_refused_if_that_is_wanted() {
+    let when_full = WhenFull::Reject;
+    let config = WriteBehindConfig { max_pending_size: 1000, when_full, ..config() };
+    let source = Source::default();
+    let writer = weighed(&source, config);
+    source.away(true);
+    writer.put(1, 500).await.unwrap();
+    assert!(matches!(writer.put(2, 500).await, Err(WriteError::FullSize { max: 1000 })));
+    // What is heavier than all the room takes all of it.
+    writer.put(1, 5000).await.unwrap();
+    assert!(matches!(writer.remove(2).await, Err(WriteError::FullSize { max: 1000 })));
+    writer.put(1, 400).await.unwrap();
+    writer.remove(2).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_bounded_in_bytes_and_begun_by_them() {
+    let source = Source::default();
+    let interval = LONG;
+    let writer =
+        weighed(&source, WriteBehindConfig { batch: 100, batch_size: 4000, interval, ..config() });
+    writer.put(1, 3000).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    assert!(source.batches().is_empty());
+    writer.put(2, 3000).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(source.batches(), [[(1, Change::Put(3000))]]);
+    writer.flush().await;
+    assert_eq!(source.batches()[1], [(2, Change::Put(3000))]);
 }
 
 #[derive(Debug, Clone)]

@@ -34,6 +34,9 @@ use crate::plain::Plain;
 ///    more.
 /// 8. **cache**: last, so that only what it cannot answer reaches the service.
 ///
+/// Before a reverse proxy put `balance::VouchLayer` around the stack, so that the cache sees
+/// requests as the origin will.
+///
 /// All but the first and third are there when they were asked for. The answer's body is
 /// [`vhttp::Body`], whatever the service's is; its error is the service's own, so that an
 /// infallible service (axum's) stays infallible.

@@ -8,21 +8,23 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use verve::metrics::Recorder;
 use verve::metrics::health::{Check, Health};
-use verve::server::{Running, Server};
+use verve::server::{Monitor, Running, Server};
 use verve::task::signal::{Hangups, stop_on_signal};
-use verve::task::{Shutdown, Task};
+use verve::task::{InFlight, Shutdown, Task, Watcher};
 
 use crate::access_log::AccessLog;
 use crate::admin::listener::AdminListener;
 use crate::admin::view::View;
 use crate::build::graph::Graph;
 use crate::config::Config;
+use crate::config::warm::{Barrier, Warm};
 use crate::exit::Failure;
 use crate::front::Front;
 use crate::logging;
 use crate::reload::Reload;
 use crate::say::{chain, complain, failed};
 use crate::state::State;
+use crate::warm::warming::Warming;
 
 /// How long caches may take at the end to write what they have stored to their lower tiers.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -69,24 +71,36 @@ impl Gateway {
         let _signals = take_signals(&shutdown)?;
         let hangups = Hangups::new().map_err(|e| failed(&format!("error: {e}")))?;
         let metrics = Recorder::new().install().map_err(|e| failed(&format!("error: {e}")))?;
-        let state = self.state(&metrics)?;
+        let (state, warming) = (self.state(&metrics)?, Arc::new(Warming::default()));
+        state.graph().activate();
+        warming.start(&state);
+        if !may_listen(&self.config.warm, &warming, &shutdown).await {
+            warming.stop();
+            state.graph().close(CLOSING).await;
+            return Ok(());
+        }
         let (server, admin) = (self.bind()?, AdminListener::bind(&self.config.admin)?);
         let addresses = Addresses {
             listeners: server.local_addrs().to_vec(),
             admin: admin.as_ref().map(AdminListener::address),
         };
-        state.graph().activate();
+        // Held until the work is done that goes on without a connection.
+        let alone = shutdown.watch().guard();
         let running = start(server, &state, &shutdown)?;
         let (health, monitor) = (health(&state)?, running.monitor().clone());
-        let view = View::new(&state, &metrics, &health, monitor.clone(), self.file.clone());
+        let view =
+            View::new(&state, &warming, &metrics, &health, monitor.clone(), self.file.clone());
         let admin = admin.map(|admin| admin.serve(view));
         announce(&addresses);
-        health.set_ready(true);
+        let getting_ready =
+            Task::spawn(get_ready(self.config.warm.clone(), Arc::clone(&warming), health.clone()));
         ready(&addresses);
-        let reload = Reload::new(self.config, self.file, metrics, &state, monitor);
+        let reload = Reload::new(self.config, self.file, metrics, &state, &warming, monitor);
         reload_until_drained(hangups, &reload, &shutdown).await;
+        drop(getting_ready);
+        warming.stop();
         health.set_draining();
-        drain(running, &shutdown).await;
+        drain(running, &shutdown, (&state, alone)).await;
         state.graph().close(CLOSING).await;
         if let Some(admin) = admin {
             admin.stop().await;
@@ -179,15 +193,64 @@ fn announce(addresses: &Addresses) {
     for address in &addresses.listeners {
         tracing::info!("gateway listens on {address}");
     }
+}
+
+/// Waits for the caches, if the listeners are to; whether they may open, since a signal may have
+/// come meanwhile.
+async fn may_listen(config: &Warm, warming: &Warming, shutdown: &Shutdown) -> bool {
+    if config.barrier != Barrier::Listening {
+        return true;
+    }
+    let watcher = shutdown.watch();
+    tokio::select! {
+        () = watcher.draining() => false,
+        () = warming.warmed(config) => true,
+    }
+}
+
+/// Says that it is ready, once it is.
+async fn get_ready(config: Warm, warming: Arc<Warming>, health: Health) {
+    if config.barrier == Barrier::Ready {
+        warming.warmed(&config).await;
+    }
+    health.set_ready(true);
     tracing::info!(pid = std::process::id(), "ready");
 }
 
+/// How often it is looked whether everything has ended.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Waits until no connection is open and no idempotent request goes on, up to the deadline; how
+/// many of these are left then. Their clients may have left and are to get the answer elsewhere.
+async fn left_alone(state: &State, monitor: &Monitor, watcher: &Watcher) -> usize {
+    loop {
+        let left = state.graph().shared().running();
+        if left == 0 && monitor.stats().open == 0 {
+            return 0;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = watcher.deadline_passed() => return left,
+        }
+    }
+}
+
 /// Lets requests under way finish, up to the deadline.
-async fn drain(mut running: Running, shutdown: &Shutdown) {
-    let open = running.monitor().stats().open;
+async fn drain(mut running: Running, shutdown: &Shutdown, (state, guard): (&State, InFlight)) {
+    let monitor = running.monitor().clone();
+    let open = monitor.stats().open;
     tracing::info!(open, "draining");
     let began = tokio::time::Instant::now();
-    let drained = running.join().await;
+    let alone = async {
+        let left = left_alone(state, &monitor, &shutdown.watch()).await;
+        // The workers end with it.
+        drop(guard);
+        left
+    };
+    let (drained, left) = tokio::join!(running.join(), alone);
+    if left > 0 {
+        tracing::warn!(left, "idempotent requests without a client were cut at the deadline");
+    }
     shutdown.finish().await;
     let took = format!("{:.1?}", began.elapsed());
     if drained.aborted == 0 {

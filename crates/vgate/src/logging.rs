@@ -1,6 +1,6 @@
 //! Logs to standard error: for people on a terminal, JSON otherwise.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write};
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
@@ -62,10 +62,10 @@ pub(crate) fn start(config: &LogConfig) {
         }
     });
     let filter = EnvFilter::new(wanted.as_deref().unwrap_or(level));
-    let terminal = std::io::stderr().is_terminal();
+    let terminal = io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(move || OwnLine { clear: terminal })
         // It would say so on standard error, and panic there.
         .log_internal_errors(false)
         .with_target(false);
@@ -75,6 +75,25 @@ pub(crate) fn start(config: &LogConfig) {
         Format::Auto if !terminal => builder.json().flatten_event(true).try_init(),
         Format::Auto | Format::Human => builder.with_ansi(coloured(terminal)).try_init(),
     };
+}
+
+/// Standard error, where a line on a terminal takes the place of a progress bar.
+struct OwnLine {
+    clear: bool,
+}
+
+impl Write for OwnLine {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // A line comes in one piece.
+        if std::mem::take(&mut self.clear) {
+            io::stderr().write_all(b"\r\x1b[2K")?;
+        }
+        io::stderr().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// Whether standard error takes colours (the NO_COLOR convention).

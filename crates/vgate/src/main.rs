@@ -20,6 +20,7 @@ mod reload;
 mod route;
 mod say;
 mod state;
+mod warm;
 
 use std::process::ExitCode;
 

@@ -23,13 +23,21 @@ pub(crate) fn normalise(request: &mut Request<Body>) -> Result<(), Reject> {
     if let Some(target) = target {
         *request.uri_mut() = Uri::from(target);
     } else if request.uri().scheme().is_some() || request.uri().authority().is_some() {
-        let path = request.uri().path_and_query().cloned();
-        *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+        *request.uri_mut() = Uri::from(rooted(request.uri()));
     }
     if let Some(authority) = authority {
         request.headers_mut().insert(HOST, authority);
     }
     Ok(())
+}
+
+/// Path and query of a target in absolute form, whose path may be empty (RFC 9112 §3.2.1): also
+/// where only a query or a fragment stands behind the host.
+fn rooted(uri: &Uri) -> PathAndQuery {
+    let text = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let root = if text.starts_with('/') { "" } else { "/" };
+    let rooted = PathAndQuery::try_from(format!("{root}{text}"));
+    rooted.unwrap_or_else(|_| PathAndQuery::from_static("/"))
 }
 
 /// The host of a normalised request, lower case, without its port.
@@ -152,6 +160,34 @@ pub(crate) fn plain_path(path: &str) -> Result<(), Option<String>> {
         Ok(None) => Err(Some(uri.path().to_owned())),
         Err(_) => Err(None),
     }
+}
+
+/// An absolute URL in the form in which requests for it are stored; as it is, when no request can
+/// have it.
+pub(crate) fn canonical_url(url: &str) -> String {
+    let canonical = || {
+        let uri: Uri = url.parse().ok()?;
+        let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+        let target = canonical(&uri).ok()??;
+        Some(format!("{scheme}://{authority}{target}"))
+    };
+    canonical().unwrap_or_else(|| url.to_owned())
+}
+
+/// The beginning of URLs in that form. Dot segments stay: the end of a beginning is not the end of
+/// a segment.
+pub(crate) fn canonical_prefix(prefix: &str) -> String {
+    let path = prefix.find("://").and_then(|at| {
+        let authority = at + "://".len();
+        Some(authority + prefix.get(authority..)?.find('/')?)
+    });
+    let Some((origin, rest)) = path.and_then(|path| prefix.split_at_checked(path)) else {
+        return prefix.to_owned();
+    };
+    let (path, query) =
+        rest.split_at_checked(rest.find('?').unwrap_or(rest.len())).unwrap_or((rest, ""));
+    let path = decode_unreserved(path).unwrap_or_else(|_| path.to_owned());
+    format!("{origin}{path}{query}")
 }
 
 /// The canonical path and query; `None` when the target is canonical already.

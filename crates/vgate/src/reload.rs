@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::load::load;
 use crate::say::chain;
 use crate::state::State;
+use crate::warm::warming::Warming;
 
 /// What it takes to reload.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub(crate) struct Reload {
     file: Option<PathBuf>,
     metrics: Handle,
     state: Arc<State>,
+    warming: Arc<Warming>,
     monitor: Monitor,
 }
 
@@ -29,9 +31,11 @@ impl Reload {
         file: Option<PathBuf>,
         metrics: Handle,
         state: &Arc<State>,
+        warming: &Arc<Warming>,
         monitor: Monitor,
     ) -> Self {
-        Self { began_with, file, metrics, state: Arc::clone(state), monitor }
+        let (state, warming) = (Arc::clone(state), Arc::clone(warming));
+        Self { began_with, file, metrics, state, warming, monitor }
     }
 
     /// Reads the file and swaps the new graph in; a bad file changes nothing.
@@ -63,6 +67,8 @@ impl Reload {
         let hash = graph.hash().to_owned();
         graph.activate();
         self.state.swap(graph);
+        // A cache whose settings changed is empty now; what others hold fresh is left alone.
+        self.warming.start(&self.state);
         Ok(hash)
     }
 

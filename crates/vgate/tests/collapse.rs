@@ -13,9 +13,9 @@ mod fixture;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::sync::Mutex;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -214,6 +214,30 @@ async fn what_may_not_be_shared_goes_to_the_origin_for_each() {
         let text = reading.rest().await;
         assert!(text.contains("second") && !text.contains("collapsed"), "{text}");
     }
+}
+
+#[tokio::test]
+async fn an_origin_that_closes_without_an_answer_meets_one_request_after_the_other() {
+    let (at_once, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let most_seen = Arc::clone(&most);
+    let origin = Origin::start(move |_, stream| {
+        let now = at_once.fetch_add(1, Ordering::SeqCst) + 1;
+        most_seen.fetch_max(now, Ordering::SeqCst);
+        // Long enough for a herd to meet, were there one.
+        std::thread::park_timeout(Duration::from_millis(50));
+        at_once.fetch_sub(1, Ordering::SeqCst);
+        let _ = stream.shutdown(std::net::Shutdown::Both);
+    });
+    let gateway = gateway(&origin);
+    let mut readings = Vec::new();
+    for _ in 0..30 {
+        readings.push(Reading::start(gateway.address).await);
+    }
+    for reading in readings {
+        let text = reading.rest().await;
+        assert!(text.starts_with("HTTP/1.1 502"), "{text}");
+    }
+    assert_eq!(most.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

@@ -109,3 +109,104 @@ fn query_parameters_that_do_not_count_are_said_in_the_file() {
     let head = origin.heads.lock().unwrap()[0].clone();
     assert!(head.starts_with("GET /x?b=2&utm_id=1&a=1 "), "{head}");
 }
+
+#[test]
+fn the_address_of_one_client_does_not_answer_another() {
+    let origin = Origin::start(|head, stream| {
+        use std::io::Write;
+        let address = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("x-forwarded-for").then(|| value.to_owned())
+        });
+        let body = address.unwrap_or_default();
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\n{CACHEABLE}Vary: X-Forwarded-For\r\nContent-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    });
+    let gateway = Gateway::start(&format!("{}[caches.main]\n", origin.config("cache = \"main\"")));
+    let get = |from: &str| {
+        let request = "GET /x HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+        fixture::ask_from(from.parse().unwrap(), gateway.address, request)
+    };
+    for _ in 0..2 {
+        for client in ["127.0.0.1", "127.0.0.3"] {
+            assert_eq!(get(client).text(), client);
+        }
+    }
+    assert_eq!(origin.count.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_url_is_purged_in_any_spelling_of_it() {
+    let origin = Origin::fixed(CACHEABLE, "x");
+    let gateway = Gateway::start(&format!("{}[caches.main]\n", origin.config("cache = \"main\"")));
+    for (asked, order) in [
+        ("/in/~z", r#"{"url": "http://test/in/%7Ez"}"#),
+        ("/in/%7Ez", r#"{"url": "http://test/in/./%7ez"}"#),
+        ("/a/./z?q=%7E", r#"{"url": "http://test/a/z?q=%7E"}"#),
+        ("/a/%7Ez", r#"{"prefix": "http://test/a/%7E"}"#),
+        ("/p/.well", r#"{"prefix": "http://test/p/."}"#),
+    ] {
+        gateway.get(asked);
+        let done = gateway.purge(order, "").text();
+        assert!(done.contains("\"responses\": 1,"), "{asked} {order}: {done}");
+    }
+}
+
+#[test]
+fn a_status_without_a_name_has_a_phrase() {
+    use std::io::{Read, Write};
+
+    let origin = Origin::start(|_, stream| {
+        let head = format!("HTTP/1.1 299 Odd\r\nContent-Length: 0\r\n{CACHEABLE}\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+    });
+    let gateway = Gateway::start(&format!("{}[caches.main]\n", origin.config("cache = \"main\"")));
+    for line in ["HTTP/1.1 299 Odd\r\n", "HTTP/1.1 299 Unknown\r\n"] {
+        let mut stream = std::net::TcpStream::connect(gateway.address).unwrap();
+        let request = "GET /x HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(line), "{answer}");
+    }
+    assert_eq!(origin.count.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn early_hints_go_out_before_the_answer_is_there() {
+    use std::io::{Read, Write};
+    use std::sync::{Mutex, mpsc};
+
+    let (release, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let origin = Origin::start(move |_, stream| {
+        stream.write_all(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n").unwrap();
+        held.lock().unwrap().recv().unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx").unwrap();
+    });
+    let gateway = Gateway::start(&format!("{}[caches.main]\n", origin.config("cache = \"main\"")));
+    let mut stream = std::net::TcpStream::connect(gateway.address).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+    // Twice on one connection, and a client that does not know of them.
+    for _ in 0..2 {
+        stream.write_all(b"GET /x HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+        let hints = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+        let mut head = vec![0; hints.len()];
+        stream.read_exact(&mut head).unwrap();
+        assert_eq!(String::from_utf8_lossy(&head), String::from_utf8_lossy(hints));
+        release.send(()).unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\nx") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    }
+    release.send(()).unwrap();
+    let old = ask(gateway.address, "GET /x HTTP/1.0\r\nHost: test\r\n\r\n");
+    assert_eq!((old.status, old.text()), (200, "x".to_owned()));
+}

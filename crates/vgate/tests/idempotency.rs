@@ -148,6 +148,50 @@ fn two_gateways_on_one_redis_carry_it_out_once() {
 }
 
 #[test]
+fn a_drain_waits_for_a_request_whose_client_has_left() {
+    let (redis, go) = (Redis::start(), Arc::new(AtomicUsize::new(0)));
+    let hold = Arc::clone(&go);
+    let origin = Origin::start(move |_, stream| {
+        let mut content = [0; 3];
+        stream.read_exact(&mut content).unwrap();
+        while hold.load(Ordering::SeqCst) == 0 {
+            thread::park_timeout(Duration::from_millis(1));
+        }
+        let _ = stream.write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 1\r\n\r\n1");
+    });
+    let url = format!("redis://127.0.0.1:{}", redis.1);
+    let route = format!(
+        "name = \"orders\"\nidempotency = {{ redis = {{ url = \"{url}\", timeout = \"5s\" }} }}"
+    );
+    let mut gateway = Gateway::start(&origin.config(&route));
+    let mut first = TcpStream::connect(gateway.address).unwrap();
+    first.write_all(request("Idempotency-Key: k\r\n", "tea").as_bytes()).unwrap();
+    let status = |gateway: &Gateway, what: &str| -> serde_json::Value {
+        let status = gateway.admin("/api/status").text();
+        let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+        status.pointer(what).cloned().unwrap()
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while origin.count.load(Ordering::SeqCst) == 0 {
+        assert!(Instant::now() < deadline, "the origin was not asked");
+    }
+    drop(first);
+    gateway.signal("TERM");
+    gateway.wait_for("draining");
+    while status(&gateway, "/connections/open") != 0 {
+        assert!(Instant::now() < deadline, "the client has not left");
+    }
+    // Nobody is connected any more, and it is still there for this one.
+    assert_eq!(status(&gateway, "/idempotency/orders/running"), 1);
+    go.store(1, Ordering::SeqCst);
+    assert_eq!(gateway.wait().code(), Some(0));
+    let other = Gateway::start(&origin.config(&route));
+    let again = post(other.address, "k", "tea");
+    assert_eq!((again.text().as_str(), again.header("idempotency-replayed")), ("1", "true"));
+    assert_eq!(origin.count.load(Ordering::SeqCst), 1);
+}
+
+#[test]
 fn a_mistake_in_the_settings_is_found_at_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("vgate.toml");

@@ -82,6 +82,29 @@ fn a_reload_keeps_what_did_not_change() {
 }
 
 #[test]
+fn a_cache_of_another_size_keeps_what_it_holds() {
+    let origin = Origin::fixed("Cache-Control: max-age=60\r\n", "x");
+    let config = format!("{}[caches.main]\n", origin.config("cache = \"main\""));
+    let mut gateway = Gateway::start(&config);
+    gateway.get("/");
+    let hit = |gateway: &Gateway| gateway.get("/").header("cache-status").contains("hit");
+    // The last one holds less than the largest answer.
+    for (size, said) in [("512MiB", "reloaded"), ("64MiB", "reloaded"), ("1KiB", "reload refused")]
+    {
+        gateway.reload(&format!("{config}max_size = \"{size}\"\n"));
+        gateway.wait_for(said);
+        assert!(hit(&gateway), "{size}");
+    }
+    let status: serde_json::Value =
+        serde_json::from_str(&gateway.admin("/api/status").text()).unwrap();
+    assert_eq!(status["caches"]["main"]["max_bytes"], 64 << 20);
+    // Any other setting makes another cache.
+    gateway.reload(&format!("{config}default_ttl = \"5s\"\n"));
+    gateway.wait_for("reloaded");
+    assert!(!hit(&gateway));
+}
+
+#[test]
 fn load_with_reloads_and_a_drain_at_the_end_fails_no_request() {
     let origin = Origin::fixed("", "steady");
     let config = origin.config("");

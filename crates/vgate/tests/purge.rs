@@ -247,3 +247,61 @@ fn the_command_line_purges_what_it_is_told_to() {
     let nobody = vgate().args(["purge", "--all", "--admin", "127.0.0.1:1"]).output().unwrap();
     assert_eq!(nobody.status.code(), Some(3));
 }
+
+/// Sends an order over HTTP/2; the status, and the answer's text.
+async fn order_over_http2(
+    gateway: &Gateway,
+    host: &str,
+    fields: &[(&str, &str)],
+    order: &str,
+) -> (u16, String) {
+    let stream = tokio::net::TcpStream::connect(gateway.admin).await.unwrap();
+    let (send, connection) = h2::client::handshake(stream).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let mut request = http::Request::post(format!("http://{host}/api/purge"));
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
+    let mut send = send.ready().await.unwrap();
+    let (response, mut content) = send.send_request(request.body(()).unwrap(), false).unwrap();
+    // A refusal may come before the order is read.
+    let _ = content.send_data(bytes::Bytes::copy_from_slice(order.as_bytes()), true);
+    let (parts, mut body) = response.await.unwrap().into_parts();
+    let mut text = Vec::new();
+    while let Some(Ok(data)) = body.data().await {
+        let _ = body.flow_control().release_capacity(data.len());
+        text.extend_from_slice(&data);
+    }
+    driver.abort();
+    (parts.status.as_u16(), String::from_utf8(text).unwrap())
+}
+
+#[tokio::test]
+async fn an_order_over_http2_is_taken_and_refused_as_over_http1() {
+    let (origin, _) = site();
+    let gateway = start(&origin, "token = \"s3cret\"\n");
+    let kind = ("content-type", "application/json");
+    let token = ("authorization", "Bearer s3cret");
+    let host = format!("localhost:{}", gateway.admin.port());
+    let all = r#"{"everything": true, "hard": true}"#;
+    fill(&gateway);
+    let long = format!(r#"{{"tag": "{}"}}"#, "x".repeat(70_000));
+    for (host, fields, order, status) in [
+        (&*host, &[kind][..], all, 401),
+        (&host, &[kind, ("authorization", "Bearer wrong")], all, 401),
+        (&host, &[token, ("content-type", "text/plain")], all, 415),
+        (&host, &[kind, token, ("origin", "https://evil.example")], all, 403),
+        ("evil.example", &[kind, token], all, 403),
+        (&host, &[kind, token], "{}", 400),
+        (&host, &[kind, token], &long, 400),
+        (&host, &[kind, token], r#"{"tag": "a", "cache": "other"}"#, 404),
+    ] {
+        let (found, text) = order_over_http2(&gateway, host, fields, order).await;
+        assert_eq!(found, status, "{host} {fields:?}: {text}");
+        assert!(gateway.get(PAGES[0]).header("cache-status").contains("; hit"), "{fields:?}");
+    }
+    let (status, text) = order_over_http2(&gateway, &host, &[kind, token], all).await;
+    let done: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, &done["responses"]), (200, &json!(3)));
+    assert!(gateway.get(PAGES[0]).header("cache-status").contains("fwd=uri-miss"));
+}

@@ -20,7 +20,8 @@ const MAX_FIELDS: usize = 64;
 ///
 /// Doubt makes every directive as restrictive as it can be: a number that is missing or not one is
 /// 0 (RFC 9111 §4.2.1: the response is then stale), and of two numbers the smaller counts. For
-/// `min-fresh` it is the other way round.
+/// `min-fresh` it is the other way round. `private` and `no-cache` are about the whole response
+/// unless field names stand behind them in quotes: `private=1` is `private`.
 ///
 /// ```
 /// use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
@@ -196,8 +197,12 @@ impl<'a> Directive<'a> {
     }
 
     /// The argument as field names; all when there is none, or one that cannot be read.
+    ///
+    /// The grammar has them quoted (RFC 9111 §5.2.2.4). What is not, such as `private=1`, was
+    /// hardly meant for a field of that name.
     fn fields(&self) -> Fields {
-        self.argument.and_then(list::unquote).map_or(Fields::All, |names| Fields::listed(&names))
+        let quoted = self.argument.filter(|argument| argument.starts_with('"'));
+        quoted.and_then(list::unquote).map_or(Fields::All, |names| Fields::listed(&names))
     }
 }
 

@@ -1,7 +1,9 @@
 //! Telling the origin who asked: `X-Forwarded-*`, `X-Real-IP`, `Forwarded`.
 
+pub mod claims;
 mod fields;
 mod translate;
+pub(crate) mod vouched;
 
 use std::io::Write as _;
 use std::net::IpAddr;

@@ -90,10 +90,13 @@ impl<M: Manager> Manager for Keeper<M> {
     async fn create(&self) -> Result<Self::Type, Self::Error> {
         let value = match self.take_ready() {
             Some(value) => value,
-            None => match limited(self.config.create_timeout, self.manager.create()).await {
-                Ok(created) => created.map_err(Unopened::Failed)?,
-                Err(_) => return Err(Unopened::TooSlow),
-            },
+            // In a box, so that a get of what is idle need not carry the room for it.
+            None => {
+                match limited(self.config.create_timeout, Box::pin(self.manager.create())).await {
+                    Ok(created) => created.map_err(Unopened::Failed)?,
+                    Err(_) => return Err(Unopened::TooSlow),
+                }
+            }
         };
         Ok(self.stamp(value))
     }

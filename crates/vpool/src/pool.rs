@@ -76,7 +76,7 @@ impl<M: Manager + 'static> Pool<M> {
             Err(PoolError::Timeout(TimeoutType::Wait)) => {
                 let wait = Some(self.config().wait_timeout);
                 let timeouts = Timeouts { wait, ..upkeep::AT_ONCE };
-                self.inner.pool.timeout_get(&timeouts).await
+                Box::pin(self.inner.pool.timeout_get(&timeouts)).await
             }
             got => got,
         }

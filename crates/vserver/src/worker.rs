@@ -84,6 +84,14 @@ impl Worker {
             while let Some(ended) = loops.join_next().await {
                 cut += ended.unwrap_or_default();
             }
+            // Work that goes on without a connection runs here too; whoever has a guard for it
+            // is waited for.
+            if ends.watcher.is_draining() {
+                tokio::select! {
+                    () = ends.watcher.finished() => {}
+                    () = ends.kill.cancelled() => {}
+                }
+            }
             Ok(cut)
         });
         // Ends what upgraded connections left behind, and waits for no blocking call.

@@ -147,6 +147,17 @@ impl Watcher {
         self.state.unless_expired(never).await;
     }
 
+    /// Resolves when the drain has begun and nothing is in flight any more, or it has lasted as long
+    /// as it may; at once if that is so. For who has to stay for others' work, such as the thread on
+    /// whose runtime it goes on.
+    ///
+    /// Cancel safety: nothing is lost when it is dropped.
+    pub async fn finished(&self) {
+        self.draining().await;
+        self.state.in_flight.close();
+        self.state.unless_expired(self.state.in_flight.wait()).await;
+    }
+
     /// Counts one thing in flight until the guard is dropped; also after the drain began.
     pub fn guard(&self) -> InFlight {
         InFlight { _token: self.state.in_flight.token() }
@@ -218,6 +229,25 @@ mod tests {
         let report = shutdown.finish().await;
         assert_eq!((report.drained, report.left), (false, 2));
         assert_eq!(report.took, DEADLINE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watcher_sees_the_end_too() {
+        let shutdown = Shutdown::new(DEADLINE);
+        let (watcher, guard) = (shutdown.watch(), shutdown.watch().guard());
+        let early = tokio::time::timeout(DEADLINE * 9, watcher.finished()).await;
+        assert!(early.is_err(), "it has not begun");
+        shutdown.begin();
+        let before = Instant::now();
+        let ends = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            drop(guard);
+        };
+        tokio::join!(watcher.finished(), ends);
+        assert_eq!(before.elapsed(), Duration::from_secs(2));
+        let _late = watcher.guard();
+        watcher.finished().await;
+        assert_eq!(before.elapsed(), DEADLINE);
     }
 
     #[tokio::test(start_paused = true)]

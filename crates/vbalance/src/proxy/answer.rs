@@ -1,10 +1,13 @@
 //! The origin's answer, made fit for the client.
 
+use std::fmt;
+
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::response::Parts;
-use http::{Response, StatusCode, Version};
+use http::{HeaderMap, Response, StatusCode, Version};
 use http_body::Body as HttpBody;
-use vhttp::{Body, BoxError, Reject, hop};
+use vhttp::{Body, BoxError, Interim, Reject, hop};
 
 use crate::balance::Lease;
 use crate::health::outlier::Outcome;
@@ -15,7 +18,8 @@ use crate::proxy::upgrade::{self, Wish};
 
 /// Passes an answer on; the lease stays with its body.
 ///
-/// Fails when the origin changed the protocol though nobody asked, or in another way than asked.
+/// Fails when the origin changed the protocol though nobody asked, or in another way than asked;
+/// and when the answer says in two ways where it ends.
 pub(crate) fn pass<B>(
     rules: &Rules,
     response: Response<B>,
@@ -34,8 +38,11 @@ where
                 lease.report(Outcome::Success);
                 Ok(wish.grant(response, lease, rules.tunnel_idle))
             }
-            None => Err(unasked(&mut lease, status)),
+            None => Err(bad(&mut lease, &format_args!("unasked status {}", status.as_u16()))),
         };
+    }
+    if has_two_lengths(&response) {
+        return Err(bad(&mut lease, &"Content-Length beside Transfer-Encoding"));
     }
     let outcome = lease.upstream().judge(status);
     let good = outcome == Outcome::Reached;
@@ -56,10 +63,23 @@ where
     Ok(Response::from_parts(parts, Body::new(body)))
 }
 
-fn unasked(lease: &mut Lease, status: StatusCode) -> Reject {
-    let code = status.as_u16();
-    lease.report_error(Outcome::BadAnswer, &format_args!("unasked status {code}"));
+fn bad(lease: &mut Lease, why: &dyn fmt::Display) -> Reject {
+    lease.report_error(Outcome::BadAnswer, why);
     Reject::new(StatusCode::BAD_GATEWAY, "upstream-bad-answer")
+}
+
+/// Whether a message has both a coding that ends it and a length: an attempt at response
+/// splitting, to be handled as an error (RFC 9112 §6.3).
+fn has_two_lengths<B>(response: &Response<B>) -> bool {
+    let headers = response.headers();
+    headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH)
+}
+
+/// Passes an interim response on to the client (RFC 9110 §15.2).
+pub(crate) fn pass_interim(interim: &Interim, status: StatusCode, headers: &HeaderMap) {
+    let mut headers = headers.clone();
+    hop::remove(&mut headers);
+    interim.send(status, &headers);
 }
 
 /// Removes what belongs to the origin's connection (RFC 9110 §7.6.1).

@@ -78,12 +78,7 @@ impl<C> ProxyBuilder<C> {
         config.check()?;
         let tunnels = self.tunnels;
         let rules = Rules {
-            forward: Forward {
-                via: config.via()?,
-                host: config.host,
-                forwarding: config.forwarding,
-                trusted: self.trusted,
-            },
+            forward: Forward::new(&config, self.trusted)?,
             upstream: self.upstream,
             classify: self.classify,
             tunnels: tunnels.unwrap_or_else(|| Tunnels::new(config.max_tunnels)),

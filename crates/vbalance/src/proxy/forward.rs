@@ -10,10 +10,11 @@ use http::request::Parts;
 use http::uri::{self, PathAndQuery};
 use http::{Method, StatusCode, Uri, Version};
 use http_body::Body as HttpBody;
-use vhttp::{Body, Connection, Forwarding, Reject, TrustedProxies, hop};
+use vhttp::{Body, Connection, Forwarding, Reject, TrustedProxies, Vouched, hop};
 
 use crate::address::Address;
-use crate::proxy::config::HostPolicy;
+use crate::error::BuildError;
+use crate::proxy::config::{HostPolicy, ProxyConfig};
 use crate::proxy::via::Via;
 
 /// How heads are rewritten.
@@ -34,10 +35,13 @@ pub(crate) struct Target {
 }
 
 impl Forward {
-    /// Makes the head fit to be passed on; `upgrade` keeps the offer of a WebSocket.
-    ///
-    /// Removes what belongs to the client's connection first and writes our own fields then
-    /// (CVE-2022-31813 is the reverse order).
+    pub(crate) fn new(config: &ProxyConfig, trusted: TrustedProxies) -> Result<Self, BuildError> {
+        let forwarding = config.forwarding.clone();
+        Ok(Self { via: config.via()?, host: config.host, forwarding, trusted })
+    }
+
+    /// Makes the head fit to be passed on, as far as that was not done before the cache; `upgrade`
+    /// keeps the offer of a WebSocket.
     pub(crate) fn prepare(
         &self,
         parts: &mut Parts,
@@ -47,20 +51,37 @@ impl Forward {
         screen(parts)?;
         let path = path(&parts.uri)?;
         let host = requested_host(parts)?;
-        hop::remove_from_request(&mut parts.headers);
-        // The expectation is ours to meet (RFC 9110 §10.1.1): the server under us sends
-        // `100 Continue` as soon as the body is read, and no origin gets to see a malformed one.
-        parts.headers.remove(EXPECT);
-        self.tell_the_way(parts, host.as_ref());
-        join_cookies(parts);
-        frame(parts, body);
-        if upgrade {
-            offer_websocket(&mut parts.headers);
+        if parts.extensions.remove::<Vouched>().is_none() {
+            self.rewrite(parts, host.as_ref(), upgrade);
         }
+        frame(parts, body);
         parts.version = Version::HTTP_11;
         parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
         let host = host.filter(|_| self.host == HostPolicy::Preserve);
         Ok(Target { path, host })
+    }
+
+    /// Makes the fields what the origin will see, ahead of [`prepare`](Self::prepare), and says
+    /// so. What that would refuse stays as it is.
+    pub(crate) fn vouch(&self, parts: &mut Parts, upgrade: bool) {
+        if let (Ok(()), Ok(host)) = (screen(parts), requested_host(parts)) {
+            self.rewrite(parts, host.as_ref(), upgrade);
+            parts.extensions.insert(Vouched::new());
+        }
+    }
+
+    /// Removes what belongs to the client's connection first and writes our own fields then
+    /// (CVE-2022-31813 is the reverse order).
+    fn rewrite(&self, parts: &mut Parts, host: Option<&HeaderValue>, upgrade: bool) {
+        hop::remove_from_request(&mut parts.headers);
+        // The expectation is ours to meet (RFC 9110 §10.1.1): the server under us sends
+        // `100 Continue` as soon as the body is read, and no origin gets to see a malformed one.
+        parts.headers.remove(EXPECT);
+        self.tell_the_way(parts, host);
+        join_cookies(parts);
+        if upgrade {
+            offer_websocket(&mut parts.headers);
+        }
     }
 
     /// Who asked (`X-Forwarded-*`, `Forwarded`) and by which way (`Via`, RFC 9110 §7.6.3).

@@ -12,10 +12,11 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
+use hyper::ext::on_informational;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 use tower_service::Service;
-use vhttp::{Body, BoxError, Phase, Reason, Reject, Timeline};
+use vhttp::{Body, BoxError, Interim, Phase, Reason, Reject, Timeline};
 
 use crate::address::Address;
 use crate::balance::Lease;
@@ -229,7 +230,13 @@ impl Tries {
         let mut head = self.head();
         self.target.aim(&mut head, address).map_err(|_| bad())?;
         let body = self.lender.lend().ok_or_else(bad)?;
-        Ok(Request::from_parts(head, body))
+        let mut request = Request::from_parts(head, body);
+        if let Some(interim) = request.extensions().get::<Interim>().cloned() {
+            on_informational(&mut request, move |head| {
+                answer::pass_interim(&interim, head.status(), head.headers());
+            });
+        }
+        Ok(request)
     }
 
     /// The head for one try. Its fields are copied for the next one; its extensions, which cost

@@ -13,3 +13,4 @@ mod rules;
 pub(crate) mod service;
 pub(crate) mod upgrade;
 mod via;
+pub(crate) mod vouch;

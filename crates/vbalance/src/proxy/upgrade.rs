@@ -157,9 +157,8 @@ fn is_websocket(headers: &HeaderMap) -> bool {
 }
 
 /// A GET over HTTP/1.1 without a body that asks for WebSocket and nothing else (RFC 6455 §4.1).
-fn is_websocket_request(request: &Request<Body>) -> bool {
-    let empty = http_body::Body::is_end_stream(request.body())
-        && !request.headers().contains_key(CONTENT_LENGTH);
+pub(crate) fn is_websocket_request<B: http_body::Body>(request: &Request<B>) -> bool {
+    let empty = request.body().is_end_stream() && !request.headers().contains_key(CONTENT_LENGTH);
     request.method() == Method::GET
         && request.version() == Version::HTTP_11
         && empty

@@ -6,6 +6,8 @@
 #[path = "../../src/memory/account.rs"]
 mod account;
 mod barrier;
+#[path = "../../src/load/gate.rs"]
+mod gate;
 #[path = "../../src/memory/lock.rs"]
 mod lock;
 mod models;
@@ -13,6 +15,9 @@ mod models;
 #[path = "../../src/memory/stripes.rs"]
 mod stripes;
 mod sync;
+#[expect(unexpected_cfgs, reason = "vcache's features")]
+#[path = "../../src/tags.rs"]
+mod tags;
 mod threads;
 
 fn main() {

@@ -1,8 +1,8 @@
-//! Loom's for what `vcache`'s file of the same name takes from the standard library.
+//! Loom's for what `vcache`'s files of the same name take from the standard library.
 
 pub(super) use loom::hint::spin_loop;
 pub(super) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
+pub(super) use loom::sync::{Condvar, Mutex, MutexGuard, RwLock};
 pub(super) use loom::thread::yield_now;
 pub(super) use std::sync::PoisonError;
 

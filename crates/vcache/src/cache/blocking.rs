@@ -4,6 +4,8 @@ use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
+use hashbrown::Equivalent;
+
 use super::Cache;
 use crate::error::{BoxError, LoadError};
 use crate::load::fill::Why;
@@ -16,8 +18,8 @@ where
     V: Clone + Send + Sync + 'static,
 {
     /// The value of `key`; if it is not there, the one that `load` gives on this thread. Of all
-    /// threads and tasks that ask meanwhile, one loads. Needs no runtime. The key is cloned only
-    /// for a load.
+    /// threads and tasks that ask meanwhile, one loads. Needs no runtime. An owned key is made only
+    /// for a load: a `&str` will do where keys are `String`s.
     ///
     /// A value that is due for a refresh is loaded anew by the one caller that finds it so first,
     /// here; the others get the present one meanwhile. Timeouts and turns do not apply.
@@ -28,7 +30,7 @@ where
     /// # Errors
     ///
     /// The loader's error or panic, too many loads, or [`LoadError::Recursive`] when `load` asks
-    /// for its own key; see [`LoadError`].
+    /// for its own key, or for one whose load waits for it; see [`LoadError`].
     ///
     /// ```
     /// # let cache = vcache::Cache::<&str, usize>::builder().build()?;
@@ -38,12 +40,13 @@ where
     /// assert_eq!(cache.get(&"Cargo.toml"), Some(length));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn get_or_load_sync<E>(
+    pub fn get_or_load_sync<Q, E>(
         &self,
-        key: &K,
+        key: &Q,
         load: impl FnOnce() -> Result<V, E>,
     ) -> Result<V, LoadError>
     where
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
         E: Into<BoxError>,
     {
         let load = || load().map(Loaded::new).map_err(LoadError::failed);
@@ -52,10 +55,10 @@ where
             Look::Refresh(value, claim) => {
                 self.inner.shelf.account.refresh(true);
                 let why = Why::Due(Arc::clone(&claim.terms));
-                Ok(self.load_sync(key, why, load).unwrap_or(value))
+                Ok(self.load_sync(&key.to_owned(), why, load).unwrap_or(value))
             }
             Look::Miss => self
-                .load_sync(key, Why::Missing, load)
+                .load_sync(&key.to_owned(), Why::Missing, load)
                 .or_else(|error| self.inner.shelf.consolation(key).ok_or(error)),
         }
     }
@@ -69,7 +72,10 @@ where
     /// # Panics
     ///
     /// Only if `make` does; nothing is stored then.
-    pub fn get_or_insert_with(&self, key: &K, make: impl FnOnce() -> V) -> V {
+    pub fn get_or_insert_with<Q>(&self, key: &Q, make: impl FnOnce() -> V) -> V
+    where
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+    {
         let (mut make, mut panic) = (Some(make), None);
         loop {
             let attempt = || {
@@ -90,7 +96,7 @@ where
             match make.take() {
                 Some(make) if alone || self.inner.shelf.failure(key).is_some() => {
                     let value = make();
-                    self.insert(key.clone(), value.clone());
+                    self.insert(key.to_owned(), value.clone());
                     return value;
                 }
                 unmade => make = unmade,

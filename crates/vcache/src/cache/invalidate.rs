@@ -39,9 +39,8 @@ where
 
     /// Invalidates every entry with `tag`, in one step, however many there are. What a load that
     /// began before brings with this tag is outdated when it comes, and who asks from now on does
-    /// not get it (but in [`get_many_or_load`](Self::get_many_or_load)). What was invalidated is
-    /// no longer returned, but holds its weight until it is replaced, evicted or
-    /// [swept](Self::sweep).
+    /// not get it. What was invalidated is no longer returned, but holds its weight until it is
+    /// replaced, evicted or [swept](Self::sweep).
     pub fn invalidate_tag(&self, tag: &str) {
         self.invalidate_tags([tag]);
     }
@@ -104,32 +103,32 @@ where
         self.inner.shelf.memory.clear();
     }
 
-    /// Cache-aside: runs `write`, which changes the source, and removes `key` when it has ended,
+    /// Cache-aside: runs `write`, which changes the source, and removes `keys` when it has ended,
     /// whatever came of it. What was loaded while the source was changing does not stay.
     ///
-    /// Cancel safety: a dropped `write` may have changed the source, so the key is removed then
-    /// too.
+    /// Cancel safety: a dropped `write` may have changed the source, so the keys are removed
+    /// then too.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// # let users = vcache::Cache::<u32, &str>::builder().build()?;
     /// users.insert(7, "Ada");
-    /// let changed = users.write_around(&7, async { Ok::<_, std::io::Error>(1) }).await?;
+    /// let changed = users.write_around(&[&7], async { Ok::<_, std::io::Error>(1) }).await?;
     /// assert_eq!((changed, users.get(&7)), (1, None));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// ```
-    pub async fn write_around<Q, W>(&self, key: &Q, write: W) -> W::Output
+    pub async fn write_around<Q, W>(&self, keys: &[&Q], write: W) -> W::Output
     where
         Q: Hash + Equivalent<K> + ?Sized,
         W: Future,
     {
-        let _removing = Removing { cache: self, key };
+        let _removing = Removing { cache: self, keys };
         write.await
     }
 }
 
-/// Removes a key when dropped.
+/// Removes keys when dropped.
 struct Removing<'a, K, V, Q>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
@@ -137,7 +136,7 @@ where
     Q: Hash + Equivalent<K> + ?Sized,
 {
     cache: &'a Cache<K, V>,
-    key: &'a Q,
+    keys: &'a [&'a Q],
 }
 
 impl<K, V, Q> Drop for Removing<'_, K, V, Q>
@@ -147,6 +146,6 @@ where
     Q: Hash + Equivalent<K> + ?Sized,
 {
     fn drop(&mut self) {
-        drop(self.cache.remove(self.key));
+        self.cache.remove_many(self.keys.iter().copied());
     }
 }

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use hashbrown::Equivalent;
 
 use super::Cache;
+use super::asking::Asking;
 use crate::config::Loading;
 use crate::error::{BoxError, LoadError};
 use crate::load::fill::{Fill, Why};
@@ -37,33 +38,68 @@ where
     /// # Errors
     ///
     /// The loader's error or panic, a timeout, or too many loads; see [`LoadError`]. All who
-    /// waited get it, and it is kept only for [`Loading::negative_ttl`].
-    pub async fn get_or_load<F, Fut, E>(&self, key: K, load: F) -> Result<V, LoadError>
+    /// waited get it, and it is kept only for [`Loading::negative_ttl`]. A loader that asks for
+    /// what waits for it, its own key above all, gets [`LoadError::Recursive`] there; one that
+    /// does so in a task of its own, or in another process, is not noticed.
+    pub fn get_or_load<F, Fut, E>(
+        &self,
+        key: K,
+        load: F,
+    ) -> impl Future<Output = Result<V, LoadError>>
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        match self.inner.shelf.look(&key) {
+        Asking::new(self, key, |found, key| {
+            let load = move |_| async { load().await.map(Loaded::new).map_err(LoadError::failed) };
+            self.follow(found, key, self.inner.loading, load).boxed()
+        })
+    }
+
+    /// The same with a borrowed key, such as a `&str` where keys are `String`s: an owned one is
+    /// made only for a load.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let cache = vcache::Cache::<String, u32>::builder().build()?;
+    /// let price = cache.get_or_load_ref("tea", || async { Ok::<_, std::io::Error>(199) }).await?;
+    /// assert_eq!(price, 199);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// Cancel safety: as for [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Errors
+    ///
+    /// As for [`get_or_load`](Self::get_or_load).
+    pub async fn get_or_load_ref<Q, F, Fut, E>(&self, key: &Q, load: F) -> Result<V, LoadError>
+    where
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        match self.inner.shelf.look(key) {
             Look::Hit(value) => Ok(value),
             found => {
                 let load =
                     move |_| async { load().await.map(Loaded::new).map_err(LoadError::failed) };
-                // In a box, so that a hit need not carry the room for a load.
-                self.follow(found, key, self.inner.loading, load).boxed().await
+                self.follow(found, key.to_owned(), self.inner.loading, load).boxed().await
             }
         }
     }
 
-    /// The same with a TTL of its own: what is loaded is kept for `ttl`, `None` being until it
-    /// is evicted.
+    /// [`get_or_load`](Self::get_or_load) with a TTL of its own: what is loaded is kept for `ttl`.
+    /// Zero keeps nothing, centuries are for ever.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// # let cache = vcache::Cache::<&str, u32>::builder().build()?;
     /// use std::time::Duration;
     ///
-    /// let minute = Some(Duration::from_secs(60));
+    /// let minute = Duration::from_secs(60);
     /// let price = cache.wrap("tea", minute, || async { Ok::<_, std::io::Error>(199) }).await?;
     /// assert_eq!(price, 199);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -75,29 +111,24 @@ where
     /// # Errors
     ///
     /// As for [`get_or_load`](Self::get_or_load).
-    pub async fn wrap<F, Fut, E>(
+    pub fn wrap<F, Fut, E>(
         &self,
         key: K,
-        ttl: Option<Duration>,
+        ttl: Duration,
         load: F,
-    ) -> Result<V, LoadError>
+    ) -> impl Future<Output = Result<V, LoadError>>
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        match self.inner.shelf.look(&key) {
-            Look::Hit(value) => Ok(value),
-            found => {
-                let ttl = ttl.unwrap_or(Duration::MAX);
-                let load = move |_| async move {
-                    let value = load().await.map_err(LoadError::failed)?;
-                    Ok(Loaded::new(value).ttl(ttl))
-                };
-                // In a box, so that a hit need not carry the room for a load.
-                self.follow(found, key, self.inner.loading, load).boxed().await
-            }
-        }
+        Asking::new(self, key, move |found, key| {
+            let load = move |_| async move {
+                let value = load().await.map_err(LoadError::failed)?;
+                Ok(Loaded::new(value).ttl(ttl))
+            };
+            self.follow(found, key, self.inner.loading, load).boxed()
+        })
     }
 
     /// The same with settings of its own, and a loader that says how long its value is good for
@@ -161,9 +192,17 @@ where
         Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
         E: Into<BoxError>,
     {
+        self.load_anew(key, move |_| async { load().await.map_err(LoadError::failed) }).await
+    }
+
+    /// The same for a load that wants its ticket.
+    pub(crate) async fn load_anew<F, Fut>(&self, key: K, load: F) -> Result<V, LoadError>
+    where
+        F: FnOnce(Ticket) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded<V>, LoadError>> + Send + 'static,
+    {
         let fill = self.fill(self.inner.loading, Why::Anew);
         let own = key.clone();
-        let load = move |_| async { load().await.map_err(LoadError::failed) };
         let load = move |ticket| fill.run(own, ticket, load);
         self.inner.flight.run(key, load).await.map(|held| held.value)
     }
@@ -255,6 +294,38 @@ where
             refresh.await;
         }
         value
+    }
+
+    /// Like [`wrap`](Self::wrap), with a borrowed key.
+    ///
+    /// Cancel safety: as for [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Errors
+    ///
+    /// As for [`get_or_load`](Self::get_or_load).
+    pub async fn wrap_ref<Q, F, Fut, E>(
+        &self,
+        key: &Q,
+        ttl: Option<Duration>,
+        load: F,
+    ) -> Result<V, LoadError>
+    where
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        match self.inner.shelf.look(key) {
+            Look::Hit(value) => Ok(value),
+            found => {
+                let ttl = ttl.unwrap_or(Duration::MAX);
+                let load = move |_| async move {
+                    let value = load().await.map_err(LoadError::failed)?;
+                    Ok(Loaded::new(value).ttl(ttl))
+                };
+                self.follow(found, key.to_owned(), self.inner.loading, load).boxed().await
+            }
+        }
     }
 
     pub(super) fn fill(&self, loading: Loading, why: Why) -> Fill<K, V> {

@@ -7,6 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 
 use super::Cache;
 use crate::config::Loading;
@@ -16,8 +17,9 @@ use crate::load::flight::Ticket;
 use crate::load::leader::Behind;
 use crate::load::loaded::Loaded;
 use crate::load::many::{Each, Wanted};
-use crate::shelf::Birth;
-use crate::terms::Held;
+use crate::load::refresh::Refreshes;
+use crate::shelf::{Birth, Claim, Look};
+use crate::terms::{Held, Terms};
 
 impl<K, V> Cache<K, V>
 where
@@ -36,14 +38,19 @@ where
     ///
     /// Each key counts as a load of its own, in [`loads`](Self::loads) and for
     /// [`Config::max_loads`](crate::Config::max_loads); who asks for one of them meanwhile waits
-    /// for this load, and gets [`LoadError::Absent`] if it brings nothing for it. Values that are
-    /// due for a refresh count as missing, and stale ones are not returned.
+    /// for this load, and gets [`LoadError::Absent`] if it brings nothing for it.
+    ///
+    /// Values that are due for a refresh, fresh or stale as [`Loading`] allows, are loaded with those
+    /// that are missing, in the same call; where nothing is missing they are returned at once, and
+    /// refreshed in the background with one call. When loading fails, keys have what they had as
+    /// long as [`Loading::stale_if_error`] says.
     ///
     /// Cancel safety: as for [`get_or_load`](Self::get_or_load).
     ///
     /// # Errors
     ///
-    /// When the load of any key fails; what others have brought is kept. A failure that is kept for
+    /// When the load of any key fails for which nothing may stand in; what others have brought is
+    /// kept. A failure that is kept for
     /// a key ([`Loading::negative_ttl`]) is one; the others are loaded all the same.
     ///
     /// ```
@@ -97,17 +104,23 @@ where
     {
         let keys: HashSet<K> = keys.into_iter().collect();
         let (mut found, mut missing) = (HashMap::with_capacity(keys.len()), Vec::new());
+        let mut due = Vec::new();
         for key in keys {
-            match self.get(&key) {
-                Some(value) => drop(found.insert(key, value)),
-                None => missing.push(key),
+            match self.inner.shelf.look(&key) {
+                Look::Hit(value) => drop(found.insert(key, value)),
+                Look::Refresh(value, claim) => {
+                    found.insert(key.clone(), value);
+                    due.push((key, claim));
+                }
+                Look::Miss => missing.push(key),
             }
         }
-        if missing.is_empty() {
-            return Ok(found);
-        }
         let load = |keys| async { load(keys).await.map_err(LoadError::failed) };
-        found.extend(self.load_many(missing, loading, load).await?);
+        if !missing.is_empty() {
+            found.extend(self.load_due(missing, due, loading, load).await?);
+        } else if !due.is_empty() {
+            self.refresh_many(due, loading, load).await;
+        }
         Ok(found)
     }
 
@@ -122,25 +135,106 @@ where
         F: FnOnce(Vec<K>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<HashMap<K, Loaded<V>>, LoadError>> + Send + 'static,
     {
-        let fill = self.fill(*loading, Why::Missing);
-        let load = move |wanted| fill_many(fill, wanted, load);
+        self.load_due(missing, Vec::new(), loading, load).await
+    }
+
+    /// Loads what is missing, and with it what is due; the latter may fail.
+    async fn load_due<F, Fut>(
+        &self,
+        missing: Vec<K>,
+        due: Vec<(K, Claim)>,
+        loading: &Loading,
+        load: F,
+    ) -> Result<HashMap<K, V>, LoadError>
+    where
+        F: FnOnce(Vec<K>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<HashMap<K, Loaded<V>>, LoadError>> + Send + 'static,
+    {
+        let shelf = &self.inner.shelf;
+        let mut found = HashMap::with_capacity(missing.len() + due.len());
+        let mut wanted = self.await_earlier(missing, &mut found).await;
+        if wanted.is_empty() {
+            // What is due remains so.
+            return Ok(found);
+        }
+        wanted.extend(due.iter().map(|(key, _)| key.clone()));
+        let consoled: HashSet<&K> = due.iter().map(|(key, _)| key).collect();
+        let (fill, terms) = (self.fill(*loading, Why::Missing), terms(&due));
+        let load = move |wanted| fill_many(fill, wanted, terms, load);
         let behind = Behind { refreshes: &self.inner.refreshes, loading };
-        let (mut found, mut failed) = (HashMap::with_capacity(missing.len()), None);
-        for (key, ended) in self.inner.flight.run_each(missing, load, Some(behind)).await? {
+        let mut failed = None;
+        for (key, ended) in self.inner.flight.run_each(wanted, load, Some(behind)).await? {
             match ended {
                 Ok(held) => drop(found.insert(key, held.value)),
                 Err(LoadError::Absent) => {}
-                Err(error) => failed = Some(error),
+                Err(_) if consoled.contains(&key) => {}
+                Err(error) => match shelf.consolation(&key) {
+                    Some(value) => drop(found.insert(key, value)),
+                    None => failed = Some(error),
+                },
             }
         }
         failed.map_or(Ok(found), Err)
     }
+
+    /// Waits for loads of `missing` that may have begun before an invalidation that the caller has
+    /// seen, and takes what holds all the same; what is still missing.
+    async fn await_earlier(&self, missing: Vec<K>, found: &mut HashMap<K, V>) -> Vec<K> {
+        let (shelf, flight) = (&self.inner.shelf, &self.inner.flight);
+        let asked = shelf.tags.epoch();
+        let earlier = |key: &K| Some((key.clone(), flight.earlier(key, asked)?));
+        let earlier: Vec<_> = missing.iter().filter_map(earlier).collect();
+        if earlier.is_empty() {
+            return missing;
+        }
+        let ended = join_all(earlier.iter().map(|(_, joined)| joined.waiting.load.clone())).await;
+        for ((key, _), ended) in earlier.into_iter().zip(ended) {
+            // A failure is not this caller's, who has a load to try.
+            if let Ok(held) = ended
+                && shelf.serves(&held, asked)
+            {
+                found.insert(key, held.value);
+            }
+        }
+        missing.into_iter().filter(|key| !found.contains_key(key)).collect()
+    }
+
+    /// Refreshes what was claimed, in the background if that is possible.
+    async fn refresh_many<F, Fut>(&self, due: Vec<(K, Claim)>, loading: &Loading, load: F)
+    where
+        F: FnOnce(Vec<K>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<HashMap<K, Loaded<V>>, LoadError>> + Send + 'static,
+    {
+        let account = &self.inner.shelf.account;
+        let fill = self.fill(Refreshes::loading(loading), Why::Missing);
+        let flight = self.inner.flight.clone();
+        let refresh = async move {
+            let keys = due.iter().map(|(key, _)| key.clone()).collect();
+            let terms = terms(&due);
+            let load = move |wanted| fill_many(fill, wanted, terms, load);
+            // Failures are counted, and the claims pause.
+            drop(flight.run_each(keys, load, None).await);
+            drop(due);
+        };
+        if let Some(refresh) = self.inner.refreshes.begin(account, refresh) {
+            refresh.await;
+        }
+    }
 }
+
+/// The terms of what is due.
+fn terms<K: Hash + Eq + Clone>(due: &[(K, Claim)]) -> Due<K> {
+    due.iter().map(|(key, claim)| (key.clone(), Arc::clone(&claim.terms))).collect()
+}
+
+/// What is due, and the terms of the value that is there.
+type Due<K> = HashMap<K, Arc<Terms>>;
 
 /// The load of many keys, inside of the flight.
 async fn fill_many<K, V, F, Fut>(
     fill: Fill<K, V>,
     wanted: Wanted<K>,
+    due: Due<K>,
     load: F,
 ) -> Result<Each<K, Held<V>>, LoadError>
 where
@@ -152,7 +246,11 @@ where
     let shelf = Arc::clone(&fill.shelf);
     let (mut known, mut tickets) = (HashMap::new(), Vec::with_capacity(wanted.len()));
     for (key, ticket) in wanted {
-        match fill.known(&key) {
+        let known_by_now = match due.get(&key) {
+            Some(terms) => shelf.newer(&key, Some(terms)).map(Ok),
+            None => fill.known(&key),
+        };
+        match known_by_now {
             Some(ended) => drop(known.insert(key, ended)),
             None => tickets.push((key, ticket)),
         }
@@ -161,6 +259,9 @@ where
         return Ok(known);
     }
     let missing: Vec<K> = tickets.iter().map(|(key, _)| key.clone()).collect();
+    for (_, ticket) in &tickets {
+        ticket.begin(shelf.tags.epoch());
+    }
     let measured = async {
         let (epoch, began) = (shelf.tags.epoch(), shelf.clock.now());
         let load = AssertUnwindSafe(async move { load(missing).await }).catch_unwind();

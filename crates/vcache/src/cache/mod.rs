@@ -18,6 +18,7 @@ use crate::memory::{Curve, Stats};
 use crate::shelf::{Birth, Shelf};
 use crate::terms::Held;
 
+mod asking;
 mod blocking;
 mod invalidate;
 mod load;
@@ -105,15 +106,25 @@ where
         self.inner.shelf.get_with_ttl(key)
     }
 
+    /// The value of `key` if it is there and its time is not over. Neither a use nor counted as a
+    /// hit or a miss.
+    #[must_use]
+    pub fn peek<Q>(&self, key: &Q) -> Option<V>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let shelf = &self.inner.shelf;
+        let held = shelf.memory.peek(key)?;
+        held.terms.is_none_or(|terms| shelf.is_fresh(&terms)).then_some(held.value)
+    }
+
     /// Whether a live value is there. Neither a use nor counted as a hit or a miss.
     #[must_use]
     pub fn contains<Q>(&self, key: &Q) -> bool
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        let shelf = &self.inner.shelf;
-        let held = shelf.memory.peek(key);
-        held.is_some_and(|held| held.terms.is_none_or(|terms| shelf.is_fresh(&terms)))
+        self.peek(key).is_some()
     }
 
     /// Stores a value for the default TTL. Returns whether it was stored: false if it is heavier

@@ -2,12 +2,15 @@
 
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::Equivalent;
 
 use super::Cache;
-use crate::memory::{Done, Entry, Op, Outcome};
-use crate::terms::{Held, Terms};
+use crate::load::loaded::Loaded;
+use crate::memory::{Done, Entry, Keep, Op, Outcome};
+use crate::shelf::Birth;
+use crate::terms::Held;
 
 impl<K, V> Cache<K, V>
 where
@@ -15,7 +18,8 @@ where
     V: Clone + Send + Sync + 'static,
 {
     /// Decides on the next value from the present one, in one step; see
-    /// [`Memory::update`](crate::Memory::update). The entry keeps its tags.
+    /// [`Memory::update`](crate::Memory::update). The entry keeps its tags; in all else it is as if
+    /// [inserted](Self::insert), stale windows, refreshes and jitter included.
     pub fn update(&self, key: K, make: impl FnOnce(Option<&V>) -> Option<V>) -> Option<V> {
         let decide = |value: Option<&V>| {
             let made = make(value);
@@ -116,22 +120,25 @@ where
 
     fn step<T>(&self, key: K, decide: impl FnOnce(Option<&V>) -> (Op<V>, T)) -> (Done, T) {
         self.forget(&key);
-        let shelf = &self.inner.shelf;
-        let epoch = shelf.tags.epoch();
-        let decide = |held: Option<&Held<V>>| {
+        let (shelf, loading) = (&self.inner.shelf, &self.inner.loading);
+        let birth = Birth { epoch: shelf.tags.epoch(), load_time: Duration::ZERO };
+        let decide = |held: Option<&Held<V>>, pinned: bool| {
             let terms = held.and_then(|held| held.terms.as_ref());
             let live = held.filter(|_| terms.is_none_or(|terms| shelf.is_fresh(terms)));
-            let tags = terms.filter(|terms| !terms.tags.is_empty()).map(|terms| &terms.tags);
-            let hold = |value| {
-                let terms = tags.map(|tags| Arc::new(Terms::tagged(tags.clone(), epoch)));
-                Held { value, terms }
+            let tags = terms.map(|terms| terms.tags.to_vec());
+            let hold = |value, keep: Keep| {
+                let Keep { ttl, tti, pinned } = keep;
+                let tags = tags.unwrap_or_default();
+                let loaded = Loaded { ttl, tti, pinned, tags, ..Loaded::new(value) };
+                let (held, keep) = shelf.under_terms(loaded, loading, birth);
+                Op::PutWith(held, keep)
             };
             let (op, told) = decide(live.map(|held| &held.value));
             let op = match op {
                 Op::Nop => Op::Nop,
                 Op::Remove => Op::Remove,
-                Op::Put(value) => Op::Put(hold(value)),
-                Op::PutWith(value, keep) => Op::PutWith(hold(value), keep),
+                Op::Put(value) => hold(value, Keep { pinned, ..Keep::new() }),
+                Op::PutWith(value, keep) => hold(value, keep),
             };
             (op, told)
         };

@@ -29,11 +29,15 @@ pub(crate) async fn below(inquiry: &Inquiry, lookup: Lookup, lead: Lead) -> Belo
     let lookup = recall(inquiry, lookup).await;
     #[cfg(feature = "redis")]
     let (lookup, lead) = turn(inquiry, lookup, lead).boxed().await;
-    let Some((stored, status, verdict)) = lookup.hit(inquiry.engine.now()) else {
+    let (engine, now) = (&inquiry.engine, inquiry.engine.now());
+    let Some((stored, status, verdict)) = lookup.hit(now) else {
         return Below::Ask(lookup, lead);
     };
     let response = inquiry.answer(&stored, status, verdict);
-    if lookup.decision == (Decision::Stale { refresh: true }) {
+    if engine.refreshes(&lookup, &inquiry.wish, now) {
+        if lookup.decision == Decision::Hit {
+            engine.count_early();
+        }
         return Below::Answer(response, Some((lookup, lead)));
     }
     lead.end(End::Stored);

@@ -39,6 +39,8 @@ pub struct HttpStats {
     pub misses: u64,
     /// Requests that are not for a cache.
     pub bypassed: u64,
+    /// Refreshes begun before the end of a lifetime.
+    pub early: u64,
     /// Keys present, those included whose time is over and that were not met yet.
     pub keys: usize,
     /// Bytes that all stored responses take.
@@ -67,10 +69,16 @@ impl HttpCache {
         Ok(Self { engine, background })
     }
 
-    /// The settings.
+    /// The settings that it was made with.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.engine.config
+    }
+
+    /// Sets another bound than [`Config::max_size`] while the cache is in use, and returns when what
+    /// is there fits it: how many keys left for that. A cache made much smaller gives memory back.
+    pub fn resize(&self, max_size: u64) -> usize {
+        self.engine.memory().resize(max_size)
     }
 
     /// Purges what `purge` names, and says how much that was.
@@ -168,6 +176,7 @@ impl HttpCache {
             collapsed: counted(CacheVerdict::Collapsed),
             misses: counted(CacheVerdict::Miss),
             bypassed: counted(CacheVerdict::Bypass),
+            early: self.engine.counted_early(),
             keys: memory.len(),
             bytes: memory.weight(),
             fetches: self.background.under_way(),

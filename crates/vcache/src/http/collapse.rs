@@ -1,13 +1,16 @@
 //! One fetch for concurrent misses: a leader asks the origin, followers join its stream.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use http::HeaderValue;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::http::audience::{Audience, Seat};
+use crate::http::failure::Failure;
 use crate::http::filling::Filling;
 use crate::http::generation::Ticket;
 use crate::http::key::Key;
@@ -62,11 +65,38 @@ pub(crate) struct Flight {
     news: watch::Sender<News>,
     audience: Audience,
     ticket: Ticket,
+    begun: Instant,
+    asking: Mutex<Asking>,
+}
+
+/// Who asks the origin for those who wait.
+#[derive(Debug)]
+struct Asking {
+    /// How many do.
+    count: u32,
+    /// How many of them have met an outage, and the last one.
+    failed: u32,
+    failure: Option<Failure>,
+    /// When one more was sent, because those before take so long.
+    relieved: Instant,
 }
 
 impl Flight {
     fn new(ticket: Ticket) -> Self {
-        Self { news: watch::Sender::new(News::Waiting), audience: Audience::new(), ticket }
+        let begun = Instant::now();
+        let asking = Asking { count: 1, failed: 0, failure: None, relieved: begun };
+        Self {
+            news: watch::Sender::new(News::Waiting),
+            audience: Audience::new(),
+            ticket,
+            begun,
+            asking: Mutex::new(asking),
+        }
+    }
+
+    fn asking(&self) -> MutexGuard<'_, Asking> {
+        // Nothing in here panics half way.
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When it began.
@@ -132,9 +162,22 @@ impl Flights {
             keys: vec![key],
             flight,
             how: End::Failed,
+            failure: None,
             #[cfg(feature = "redis")]
             held: None,
         }
+    }
+
+    /// One more asks for those on `follower`'s flight; `None` when that is over.
+    pub(crate) fn assist(self: &Arc<Self>, follower: &Follower, key: FlightKey) -> Option<Lead> {
+        let flight = &follower.flight;
+        let mut asking = flight.asking();
+        if asking.count == 0 {
+            return None;
+        }
+        asking.count = asking.count.saturating_add(1);
+        drop(asking);
+        Some(self.lead(key, Arc::clone(flight)))
     }
 }
 
@@ -145,6 +188,7 @@ pub(crate) struct Lead {
     keys: Vec<FlightKey>,
     flight: Arc<Flight>,
     how: End,
+    failure: Option<Failure>,
     /// What is held for all as long as this leads.
     #[cfg(feature = "redis")]
     held: Option<Held>,
@@ -163,6 +207,10 @@ impl Lead {
 
     /// Lets followers, those to come included, read the answer while it arrives.
     pub(crate) fn share(&mut self, filling: Arc<Filling>) {
+        if !matches!(self.flight.news(), News::Waiting) {
+            // Another one was faster.
+            return;
+        }
         let is_other = |first: &&FlightKey| first.vary != *filling.vary() || first.part.is_some();
         if let Some(first) = self.keys.first().filter(is_other) {
             // Whoever knows already what the answer depends on looks for it under that.
@@ -180,6 +228,11 @@ impl Lead {
         self.how = how;
     }
 
+    /// Ends it without an answer that others could have: the next one leads.
+    pub(crate) fn fail(mut self, failure: Option<Failure>) {
+        self.failure = failure;
+    }
+
     /// Whether anyone follows.
     pub(crate) fn has_followers(&self) -> bool {
         self.flight.news.receiver_count() > 0
@@ -192,6 +245,17 @@ impl Lead {
 
 impl Drop for Lead {
     fn drop(&mut self) {
+        let mut asking = self.flight.asking();
+        asking.count = asking.count.saturating_sub(1);
+        asking.failed = asking.failed.saturating_add(u32::from(self.failure.is_some()));
+        asking.failure = self.failure.or(asking.failure);
+        let others_ask = asking.count > 0;
+        drop(asking);
+        if self.how == End::Failed && others_ask {
+            // Who waits may have heard enough.
+            self.flight.news.send_modify(|_| ());
+            return;
+        }
         // First out of the map, so that whoever is released and finds nothing can lead.
         for key in &self.keys {
             let is_ours = |_: &FlightKey, flight: &Arc<Flight>| Arc::ptr_eq(flight, &self.flight);
@@ -204,21 +268,32 @@ impl Drop for Lead {
 /// Waits for a leader.
 #[derive(Debug)]
 pub(crate) struct Follower {
+    flight: Arc<Flight>,
     news: watch::Receiver<News>,
     _seat: Seat,
 }
 
 impl Follower {
-    fn new(flight: &Flight) -> Self {
-        Self { news: flight.news.subscribe(), _seat: flight.audience.seat() }
+    fn new(flight: &Arc<Flight>) -> Self {
+        Self {
+            flight: Arc::clone(flight),
+            news: flight.news.subscribe(),
+            _seat: flight.audience.seat(),
+        }
     }
 
-    /// The first news of the fetch; of its end only, if the stream is of no use.
+    /// The first news of the fetch; of its end only, if the stream is of no use. `Waiting` when
+    /// after so many outages, and others still asking, it `has_heard_enough`.
     ///
     /// Cancel safe: a follower that is dropped has waited for nothing.
-    pub(crate) async fn wait(&mut self, only_end: bool) -> News {
+    pub(crate) async fn wait(
+        &mut self,
+        only_end: bool,
+        has_heard_enough: impl Fn(u32) -> bool,
+    ) -> News {
+        let flight = Arc::clone(&self.flight);
         let is_news = |news: &News| match news {
-            News::Waiting => false,
+            News::Waiting => has_heard_enough(flight.asking().failed),
             News::Shared(_) => !only_end,
             News::Over(_) => true,
         };
@@ -226,5 +301,36 @@ impl Follower {
             Ok(news) => news.clone(),
             Err(_) => News::Over(End::Failed),
         }
+    }
+
+    /// Whether the head has come.
+    pub(crate) fn has_head(&self) -> bool {
+        matches!(*self.news.borrow(), News::Shared(_))
+    }
+
+    /// How many who asked met an outage, and the last one.
+    pub(crate) fn failures(&self) -> (u32, Option<Failure>) {
+        let asking = self.flight.asking();
+        (asking.failed, asking.failure)
+    }
+
+    /// When one more may ask, after `limit` without an answer to the last one.
+    pub(crate) fn relief(&self, limit: Duration) -> Option<Instant> {
+        self.flight.asking().relieved.checked_add(limit)
+    }
+
+    /// Whether it is this one's turn to ask as well. Then the next turn is `limit` later.
+    pub(crate) fn takes_relief(&self, limit: Duration) -> bool {
+        let (mut asking, now) = (self.flight.asking(), Instant::now());
+        let is_due = asking.relieved.checked_add(limit).is_some_and(|due| due <= now);
+        if is_due {
+            asking.relieved = now;
+        }
+        is_due
+    }
+
+    /// When the fetch began.
+    pub(crate) fn begun(&self) -> Instant {
+        self.flight.begun
     }
 }

@@ -10,6 +10,9 @@ use crate::store::redis::RedisConfig;
 #[cfg(feature = "redis")]
 use crate::tiered::Fleet;
 
+/// Groups of one response that every cache has room for (RFC 9875 §2).
+const MIN_GROUPS: u32 = 32;
+
 /// Settings of an [`HttpCache`](super::HttpCache).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
@@ -67,7 +70,9 @@ pub struct Config {
     /// Whether `stale-while-revalidate` and `stale-if-error` count beside `s-maxage`. Default:
     /// false. RFC 9111 §5.2.2.10 gives `s-maxage` the meaning of `proxy-revalidate`, which forbids
     /// every stale answer; many sites send both and mean the windows to count. Beside
-    /// `must-revalidate`, `proxy-revalidate` and `no-cache` they never do.
+    /// `must-revalidate`, `proxy-revalidate` and `no-cache` they never do. It is of the cache and
+    /// not of a route, because every route of a cache reads what any of them stored: routes whose
+    /// origin means it get a cache of their own.
     pub stale_beside_s_maxage: bool,
     /// How long past its lifetime a stored response is used while the origin cannot be reached at
     /// all, though no directive speaks of it (RFC 9111 §4.2.4). Default: 1 hour; zero for never.
@@ -89,7 +94,8 @@ pub struct Config {
     /// because a purge could miss it. Default: 128.
     pub max_tags: u32,
     /// Whether `Cache-Groups` and `Cache-Group-Invalidation` count (RFC 9875): what an origin
-    /// grouped it can invalidate together, by its answer to an unsafe request. Default: true.
+    /// grouped it can invalidate together, by its answer to an unsafe request, whatever its status.
+    /// Default: true. It takes a `max_tags` of 32 at least (RFC 9875 §2).
     pub cache_groups: bool,
     /// How long a response that can be validated is kept past its lifetime. Default: 1 hour.
     /// Longer saves bodies that did not change, and costs memory.
@@ -113,8 +119,11 @@ pub struct Config {
     /// Whether concurrent misses of one key share one request to the origin, and its answer while
     /// it arrives. Default: true.
     pub collapse: bool,
-    /// Longest wait for the head of another request's answer; after it a request goes to the
-    /// origin by itself. Default: 5 s. Zero, and times that no clock reaches, mean not to wait.
+    /// How long those who wait for the head of another request's answer leave it at that one; then
+    /// one more of them asks the origin, for all, and so on each time it passes. Who has waited for
+    /// so long and has heard of two outages is answered with the last. Default: 5 s. Longer is
+    /// kinder to a slow origin, shorter to those who wait behind a request that hangs. Zero, and
+    /// times that no clock reaches, mean not to wait.
     /// Of several who read a body that is too large to be stored, one that holds up the others
     /// for as long is cut off.
     #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
@@ -126,6 +135,27 @@ pub struct Config {
     /// Keys that are watched to tell how often a cache of another size would hit. Default: 2,048,
     /// exact to some two points; 0 for none. Each takes some 100 bytes beside `max_size`.
     pub curve_keys: usize,
+    /// How likely a hit near the end of a lifetime has the response refreshed behind it, so that
+    /// none of many readers waits when it ends: the factor β of XFetch in per cent. Default: 100,
+    /// the paper's; 0 for never. A response that took 100 ms to get is refreshed some 100 ms before
+    /// its end, on average, if it is asked for so often; what is asked for seldom, hardly ever. Not
+    /// in the first half of a lifetime. Costs a request to the origin that would come anyway, a
+    /// little earlier.
+    pub early_percent: u16,
+    /// From which percentage of its lifetime on a response is refreshed behind the next hit.
+    /// Default: 0, never; 100 and more, never either. 80 is usual: what is in demand never ends.
+    /// Costs up to a quarter more requests to the origin at 80.
+    pub refresh_ahead_percent: u8,
+    /// How long after a fetch that brought nothing, for an outage or for an answer that is not
+    /// stored, a stored response is not asked for again: while it may be used stale it is, without
+    /// a try. Default: 1 s; zero for none. Requests that want an answer of the origin get one.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub hold_off: Duration,
+    /// How long a request waits for the origin where `stale-if-error` allows a stale answer; then
+    /// it gets that, and the fetch goes on behind it. Default: 2 s; zero for as long as the origin
+    /// takes, or whoever asks it allows. Shorter hides a slow origin, and shows older answers.
+    #[cfg_attr(feature = "serde", serde(with = "vunit::duration"))]
+    pub stale_after: Duration,
     /// Fetches under way at one time that nobody waits for: background refreshes (RFC 5861 §3),
     /// and fills whose clients have all left. Above it stale answers are served without a refresh,
     /// and such fills are given up. Default: 64.
@@ -217,6 +247,10 @@ impl Default for Config {
             collapse_timeout: Duration::from_secs(5),
             hit_for_miss: Duration::from_secs(120),
             curve_keys: 2048,
+            early_percent: 100,
+            refresh_ahead_percent: 0,
+            hold_off: Duration::from_secs(1),
+            stale_after: Duration::from_secs(2),
             max_refreshes: 64,
             refresh_timeout: Duration::from_secs(30),
             #[cfg(feature = "disk")]
@@ -284,6 +318,9 @@ pub enum BuildError {
     /// Not the name of a field.
     #[error("`{0}` in tag_fields is not the name of a field")]
     TagField(String),
+    /// An origin may put a response into 32 groups (RFC 9875 §2), which are tags.
+    #[error("max_tags is {0}, but with cache_groups must be at least {MIN_GROUPS}")]
+    TooFewTags(u32),
     /// The settings of the disk contradict each other.
     #[error("disk: {0}")]
     Disk(String),
@@ -327,6 +364,9 @@ impl Config {
             });
         }
         self.tag_rules()?;
+        if self.cache_groups && self.max_tags < MIN_GROUPS {
+            return Err(BuildError::TooFewTags(self.max_tags));
+        }
         if self.max_variants == 0 {
             return Err(BuildError::Zero("max_variants"));
         }
@@ -378,6 +418,8 @@ mod tests {
         let wrong = || BuildError::Target("a b".to_owned());
         assert_eq!(with(|c| c.targets.push("a b".to_owned())), Err(wrong()));
         assert_eq!(with(|c| c.max_variants = 0), Err(BuildError::Zero("max_variants")));
+        assert_eq!(with(|c| c.max_tags = 31), Err(BuildError::TooFewTags(31)));
+        assert_eq!(with(|c| (c.max_tags, c.cache_groups) = (1, false)), Ok(()));
     }
 
     #[cfg(feature = "serde")]

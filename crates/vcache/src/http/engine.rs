@@ -1,7 +1,7 @@
 //! The engine that every handle, service and fill of one cache shares: looking up and storing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -28,6 +28,7 @@ use crate::http::terms::Terms;
 use crate::http::tiers::Tiers;
 use crate::http::variants::Variants;
 use crate::memory::Memory;
+use crate::random::Random;
 
 /// The shared state of one HTTP cache.
 pub(crate) struct Engine {
@@ -38,12 +39,16 @@ pub(crate) struct Engine {
     pub(crate) tags: TagRules,
     pub(crate) tagged: TagIndex,
     pub(crate) generations: Generations,
+    /// Whether any key has claims beside its URL.
+    pub(crate) claimed: AtomicBool,
     /// What is below memory.
     pub(crate) tiers: Option<Tiers>,
     pub(crate) refusals: Refusals,
     store: Memory<Key, Arc<Variants>>,
     clock: WallClock,
     meters: Meters,
+    random: Random,
+    early: AtomicU64,
     verdicts: [AtomicU64; VERDICTS.len()],
 }
 
@@ -70,6 +75,8 @@ pub(crate) struct Lookup {
 impl Engine {
     pub(crate) fn new(config: Config) -> Result<Self, BuildError> {
         config.check()?;
+        // Before a file is opened, which takes its time.
+        let clock = WallClock::new();
         let store = Memory::builder()
             .max_weight(config.max_size)
             .curve_keys(config.curve_keys)
@@ -85,10 +92,13 @@ impl Engine {
             tagged: TagIndex::new(),
             store,
             generations: Generations::new(),
+            claimed: AtomicBool::new(false),
             tiers: Tiers::new(&config)?,
             refusals: Refusals::new(),
-            clock: WallClock::new(),
+            clock,
             meters: Meters::new(&config.name),
+            random: Random::new(),
+            early: AtomicU64::new(0),
             verdicts: Default::default(),
             config,
         })
@@ -96,6 +106,31 @@ impl Engine {
 
     pub(crate) fn now(&self) -> SystemTime {
         self.clock.now()
+    }
+
+    /// Whether `stored` is what is stored.
+    pub(crate) fn still_has(&self, key: &Key, stored: &Arc<Stored>) -> bool {
+        let variants = self.store.peek(key.as_str());
+        variants.is_some_and(|variants| variants.iter().any(|other| Arc::ptr_eq(other, stored)))
+    }
+
+    /// Whether an answer with what `lookup` found has it refreshed behind.
+    pub(crate) fn refreshes(&self, lookup: &Lookup, wish: &Wish, now: SystemTime) -> bool {
+        let Some(stored) = &lookup.stored else {
+            return false;
+        };
+        match lookup.decision {
+            Decision::Stale { refresh } => refresh && stored.hold_off.cause(now).is_none(),
+            // Most of a lifetime it is this comparison.
+            Decision::Hit => now >= stored.early && self.refreshes_early(stored, wish, now),
+            _ => false,
+        }
+    }
+
+    fn refreshes_early(&self, stored: &Stored, wish: &Wish, now: SystemTime) -> bool {
+        !(wish.only_if_cached || wish.no_store)
+            && stored.hold_off.cause(now).is_none()
+            && stored.ahead.is_due(&stored.terms, now, self.random.unit())
     }
 
     /// Looks for what fits a request and decides on it.
@@ -210,11 +245,29 @@ impl Engine {
         self.meters.count(verdict);
     }
 
+    /// Counts a refresh ahead of the end of a lifetime.
+    pub(crate) fn count_early(&self) {
+        self.early.fetch_add(1, Ordering::Relaxed);
+        self.meters.refreshed_early();
+    }
+
+    /// How many there were.
+    pub(crate) fn counted_early(&self) -> u64 {
+        self.early.load(Ordering::Relaxed)
+    }
+
     /// How many requests had `verdict`.
     pub(crate) fn counted(&self, verdict: CacheVerdict) -> u64 {
         let place = VERDICTS.iter().position(|v| *v == verdict);
         let counter = place.and_then(|at| self.verdicts.get(at));
         counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// To be told of a key before anything is asked under it.
+    pub(crate) fn note_claims(&self, key: &Key) {
+        if key.has_claims() && !self.claimed.load(Ordering::Relaxed) {
+            self.claimed.store(true, Ordering::SeqCst);
+        }
     }
 
     /// To be taken before the origin is asked; what is stored with it is not older than a purge.

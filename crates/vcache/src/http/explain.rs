@@ -21,13 +21,13 @@ use http::header::{
     CONTENT_LENGTH, ETAG, IF_MATCH, IF_UNMODIFIED_SINCE, LAST_MODIFIED, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderName, HeaderValue, Request, StatusCode, request};
-use vhttp::Body;
+use vhttp::{Body, hop};
 
 use crate::http::cache::HttpCache;
 use crate::http::engine::{Engine, Lookup};
 use crate::http::key::Key;
 use crate::http::policy::{Decision, Form, Wish, form};
-use crate::http::service::classify;
+use crate::http::service::{classify, remove_hops};
 use crate::http::status::{Forward, Status};
 use crate::http::stored::Stored;
 use crate::http::tags::Tag;
@@ -107,6 +107,8 @@ pub struct Variant {
     pub stale_while_revalidate: Duration,
     /// How long past its lifetime it may be used in place of an error.
     pub stale_if_error: Duration,
+    /// How long it took to get from the origin.
+    pub fetch_time: Duration,
     /// How long from now on it is of any use.
     pub kept_for: Duration,
     /// Its entity tag.
@@ -131,6 +133,9 @@ impl HttpCache {
     /// good as the time at which it was.
     #[must_use]
     pub fn explain_at(&self, request: &request::Parts, now: SystemTime) -> Explanation {
+        let mut request = request.clone();
+        remove_hops(&mut request.headers);
+        let request = &request;
         let mut told = Telling { engine: &self.engine, request, now, steps: Vec::new() };
         told.tell()
     }
@@ -162,13 +167,22 @@ impl Telling<'_> {
         self.tell_wish();
         if let Some(stored) = &lookup.stored {
             self.tell_freshness(stored);
-            self.tell_stale(stored);
+            self.tell_stale(stored, &wish);
         }
-        self.tell_decision(&lookup);
+        let held = lookup.held(&wish, self.now);
+        if held.is_some() {
+            let finding = "answer from the store, which is stale: the origin has failed just now";
+            self.say("RFC 5861 §4", "hold-off", finding);
+        } else {
+            self.tell_decision(&lookup);
+        }
         Explanation {
             key: Some(key.as_str().to_owned()),
-            decision: name(lookup.decision),
-            cache_status: self.status(&lookup),
+            decision: if held.is_some() { "stale" } else { name(lookup.decision) },
+            cache_status: match held {
+                Some((_, status, _)) => self.value(status),
+                None => self.status(&lookup),
+            },
             variants: self.variants(&lookup),
             not_stored: self.not_stored(&key),
             steps: std::mem::take(&mut self.steps),
@@ -224,10 +238,12 @@ impl Telling<'_> {
                 self.say("RFC 9111 §4.4", "method", finding);
             }
             Some(_) => {
-                let fields = [IF_MATCH, IF_UNMODIFIED_SINCE, UPGRADE];
-                let fields = [fields, OVERRIDES].concat();
+                let fields = [&[IF_MATCH, IF_UNMODIFIED_SINCE][..], &OVERRIDES].concat();
                 let there = fields.iter().filter(|name| headers.contains_key(*name));
                 let mut there: Vec<&str> = there.map(HeaderName::as_str).collect();
+                if hop::upgrade(headers).is_some() {
+                    there.push(UPGRADE.as_str());
+                }
                 if content {
                     there.push("content");
                 }
@@ -246,10 +262,21 @@ impl Telling<'_> {
             decision: Decision::Miss,
             why,
         });
+        let directives = self.engine.config.request_directives;
+        let wish = Wish::new(&self.request.headers, directives);
+        let is_refused = why == Forward::Bypass && wish.only_if_cached;
+        let (decision, status) = match is_refused {
+            true => (Decision::GatewayTimeout, Status::Detail("only-if-cached")),
+            false => (Decision::Miss, Status::forwarded(why, None)),
+        };
+        if is_refused {
+            let finding = "answer 504: the origin is not to be asked";
+            self.say("RFC 9111 §5.2.1.7", "decision", finding);
+        }
         Explanation {
             key: key.map(|key| key.as_str().to_owned()),
-            decision: "bypass",
-            cache_status: self.value(Status::forwarded(why, None)),
+            decision: if is_refused { name(decision) } else { "bypass" },
+            cache_status: self.value(status),
             variants: lookup.map(|lookup| self.variants(&lookup)).unwrap_or_default(),
             not_stored: key.and_then(|key| self.not_stored(key)),
             steps: std::mem::take(&mut self.steps),
@@ -290,9 +317,12 @@ impl Telling<'_> {
                 said.push(name.to_owned());
             }
         }
-        for (name, time) in
-            [("max-age", all.max_age), ("min-fresh", all.min_fresh), ("max-stale", all.max_stale)]
-        {
+        for (name, time) in [
+            ("max-age", all.max_age),
+            ("min-fresh", all.min_fresh),
+            ("max-stale", all.max_stale),
+            ("stale-if-error", all.stale_if_error),
+        ] {
             said.extend(time.map(|time| format!("{name}={}", time.as_secs())));
         }
         let finding = match (said.is_empty(), self.engine.config.request_directives) {
@@ -313,16 +343,28 @@ impl Telling<'_> {
         };
         let finding = format!("age {age} s of {lifetime} s{whose}: {state}");
         self.say("RFC 9111 §4.2", "freshness", finding);
+        if terms.is_fresh(self.now) {
+            let took = stored.ahead.took.as_millis();
+            let finding = match stored.early.duration_since(self.now) {
+                Ok(wait) => format!("not within {} s (fetched in {took} ms)", wait.as_secs()),
+                Err(_) => format!("whoever asks may have it refreshed (fetched in {took} ms)"),
+            };
+            self.say("RFC 9111 §4.3", "refresh", finding);
+        }
         if terms.always_validate() {
             let finding = "no-cache: the origin is asked before every use";
             self.say("RFC 9111 §5.2.2.4", "no-cache", finding);
         }
     }
 
-    fn tell_stale(&mut self, stored: &Stored) {
+    fn tell_stale(&mut self, stored: &Stored, wish: &Wish) {
         let terms = &stored.terms;
         if terms.freshness().is_fresh(self.now) {
             return;
+        }
+        if terms.is_purged() {
+            let finding = "purged softly: no stale answer while the origin has one";
+            self.say("RFC 9111 §4.3", "purged", finding);
         }
         if terms.forbids_stale() {
             self.say("RFC 9111 §4.2.4", "stale", "the origin forbids every stale answer");
@@ -330,12 +372,12 @@ impl Telling<'_> {
         }
         let may = |is: bool| if is { "may" } else { "may not" };
         let (behind, error) =
-            (terms.may_revalidate_behind(self.now), terms.may_replace_error(self.now));
+            (terms.may_revalidate_behind(self.now), wish.may_replace_error(terms, self.now));
         let finding = format!("{} be used while it is refreshed", may(behind));
         self.say("RFC 5861 §3", "stale-while-revalidate", finding);
         let finding = format!("{} be used in place of an error", may(error));
         self.say("RFC 5861 §4", "stale-if-error", finding);
-        let silence = may(terms.may_replace_silence(self.now));
+        let silence = may(wish.may_replace_silence(terms, self.now));
         let finding = format!("{silence} be used while the origin cannot be reached");
         self.say("RFC 9111 §4.2.4", "unreachable", finding);
     }
@@ -432,6 +474,7 @@ fn variant(stored: &Stored, selected: bool, now: SystemTime) -> Variant {
         assumed: terms.is_assumed(),
         stale_while_revalidate: terms.stale_while_revalidate,
         stale_if_error: terms.stale_if_error,
+        fetch_time: stored.ahead.took,
         kept_for: stored.retention(now),
         etag: field(ETAG),
         last_modified: field(LAST_MODIFIED),

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, PRAGMA, RANGE};
@@ -10,17 +10,20 @@ use http::{Method, Request, Response, StatusCode, response};
 use http_body::Body as HttpBody;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tower_service::Service;
-use vhttp::{Body, BoxError, CacheVerdict, Reason, Reject, Timeline};
+use vhttp::{Body, BoxError, CacheVerdict, Interim, Reason, Reject, Timeline};
 
 use crate::http::background::Background;
 use crate::http::below::{Below, below, recalled};
 use crate::http::cache::HttpCache;
 use crate::http::collapse::{End, Lead};
 use crate::http::engine::{Engine, Lookup, gateway_timeout};
+use crate::http::failure::Failure;
 use crate::http::freshness::Exchange;
 use crate::http::head::learn_from_head;
-use crate::http::inquiry::{Inquiry, fallback, refuge};
+use crate::http::hold_off::{Cause, Outcome};
+use crate::http::inquiry::{Inquiry, in_place_of, refuge};
 use crate::http::keep::{Asked, Fetched, confirm, pass};
 use crate::http::key::Key;
 use crate::http::policy::{Decision, invalidate, is_for_client};
@@ -119,7 +122,11 @@ where
                 Ok(response) => return Ok(response),
                 Err(lookup) => lookup,
             };
-            let fetched = exchange(service, &inquiry, &lookup, lead).await?;
+            let asked = exchange(service, &inquiry, &lookup, lead);
+            let fetched = match in_time(&inquiry, &lookup, inquiry.spare(&lookup), asked).await {
+                Ok(fetched) => fetched?,
+                Err(late) => return Ok(late),
+            };
             if let Some(pump) = fetched.pump {
                 background.spawn(pump.audience().clone(), pump.run());
             }
@@ -155,6 +162,8 @@ where
     ResB: HttpBody<Data = Bytes> + Send + 'static,
     ResB::Error: Into<BoxError>,
 {
+    // Who is kept waiting has another answer.
+    let spare = inquiry.spare(&lookup).map(|stored| (inquiry.clone(), lookup.clone(), stored));
     let (send, answer) = oneshot::channel();
     let audience = lead.audience().clone();
     let _seat = audience.seat();
@@ -183,7 +192,31 @@ where
         }
     };
     background.spawn(audience, work);
-    answer.await.unwrap_or_else(|_| Ok(fetch_ended()))
+    let answer = match spare {
+        None => answer.await,
+        Some((inquiry, lookup, stored)) => {
+            match in_time(&inquiry, &lookup, Some(stored), answer).await {
+                Ok(answer) => answer,
+                Err(late) => return Ok(late),
+            }
+        }
+    };
+    answer.unwrap_or_else(|_| Ok(fetch_ended()))
+}
+
+/// Waits for the origin, and for no longer than the configuration says where there is a `spare`
+/// answer, which is the error then.
+async fn in_time<F: Future>(
+    inquiry: &Inquiry,
+    lookup: &Lookup,
+    spare: Option<Arc<Stored>>,
+    asked: F,
+) -> Result<F::Output, Response<Body>> {
+    let Some(stored) = spare else {
+        return Ok(asked.await);
+    };
+    let late = timeout(inquiry.engine.config.stale_after, asked).await;
+    late.map_err(|_| inquiry.answer_late(&stored, lookup.why))
 }
 
 /// The answer when a fetch panicked, or ended with its runtime.
@@ -206,13 +239,15 @@ pub(crate) async fn refresh<S, ReqB, ResB>(
     // The record is of a request that has its answer already, and so are its wishes.
     inquiry.timeline = None;
     inquiry.parts.extensions.remove::<Timeline>();
+    inquiry.parts.extensions.remove::<Interim>();
     inquiry.parts.method = Method::GET;
     for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE, CACHE_CONTROL, PRAGMA] {
         inquiry.parts.headers.remove(name);
     }
-    // Another process may have refreshed it.
+    // Another process may have refreshed it; what is fresh still must have become fresher by that.
+    let left = time_left(&inquiry, &lookup);
     let lookup = recall(&inquiry, lookup).await;
-    if lookup.decision == Decision::Hit {
+    if lookup.decision == Decision::Hit && time_left(&inquiry, &lookup) > left {
         return lead.end(End::Stored);
     }
     if let Ok(Fetched { response, pump }) = exchange(service, &inquiry, &lookup, Some(lead)).await {
@@ -222,6 +257,26 @@ pub(crate) async fn refresh<S, ReqB, ResB>(
             pump.run().await;
         }
     }
+    let engine = &inquiry.engine;
+    let outcome = match lookup.stored.filter(|old| engine.still_has(&inquiry.key, old)) {
+        None => Outcome::Stored,
+        Some(stored) => {
+            // The stored one is still there: whatever came, it is not to be asked for by each hit.
+            inquiry.hold_off(&stored, Cause::Refused);
+            match stored.hold_off.cause(engine.now()) {
+                Some(Cause::Failed { .. }) => Outcome::Failed,
+                Some(Cause::Refused) | None => Outcome::Refused,
+            }
+        }
+    };
+    engine.meters().refreshed(outcome);
+}
+
+/// How long the stored response is fresh; nothing when it is not.
+fn time_left(inquiry: &Inquiry, lookup: &Lookup) -> Duration {
+    let now = inquiry.engine.now();
+    let stored = lookup.stored.as_ref().filter(|stored| stored.terms.is_fresh(now));
+    stored.map_or(Duration::ZERO, |stored| stored.terms.freshness().remaining(now))
 }
 
 /// Asks the origin, with the stored validators where there are some (RFC 9111 §4.3.1).
@@ -244,22 +299,28 @@ where
     let mut completion = Completion::plan(inquiry, lookup);
     loop {
         let ticket = engine.ticket(&inquiry.key);
-        let mut parts = inquiry.to_send(validated);
+        let mut parts = inquiry.to_send(validated, lead.is_some());
         completion.iter().for_each(|completion| completion.ask(&mut parts.headers));
         let requested = engine.now();
         let result = ask(&mut service.clone(), Request::from_parts(parts, ReqB::default())).await;
         let received = engine.now();
         let response = match result {
-            Ok(response) => response.map(Body::new),
-            Err(error) => match refuge(lookup, received) {
-                Some(stored) => return Ok(inquiry.answer_stale(stored, lookup.why, None).into()),
-                None => return Err(error),
-            },
+            Ok(response) => sound(inquiry, validated, response.map(Body::new)),
+            Err(error) => {
+                hold_off((inquiry, lookup), Failure::NO_ANSWER);
+                fail(lead, Failure::NO_ANSWER);
+                return match refuge(&inquiry.wish, lookup, received) {
+                    Some(stored) => Ok(inquiry.answer_stale(stored, lookup.why, None).into()),
+                    None => Err(error),
+                };
+            }
         };
-        if let Some(stored) = in_place_of(&response, lookup, received) {
+        if let Some((failure, stored)) = outage((inquiry, lookup), &response, received) {
+            fail(lead, failure);
             let status = Some(response.status());
             return Ok(inquiry.answer_stale(stored, lookup.why, status).into());
         }
+        let response = disconnected(lookup, received, response);
         let asked = Asked { ticket, exchange: Exchange { requested, received } };
         if response.status() == StatusCode::NOT_MODIFIED
             && let Some(stored) = validated.take()
@@ -275,6 +336,37 @@ where
             continue;
         };
         return Ok(keep(inquiry, lookup, response, asked, lead));
+    }
+}
+
+/// The response, unless it is a 304 though nobody asked about anything: that has no meaning
+/// (RFC 9110 §15.4.5), and a client without a copy could do nothing with it.
+fn sound(
+    inquiry: &Inquiry,
+    validated: Option<&Arc<Stored>>,
+    response: Response<Body>,
+) -> Response<Body> {
+    let is_asked = validated.is_some() || inquiry.has_condition();
+    if response.status() != StatusCode::NOT_MODIFIED || is_asked {
+        return response;
+    }
+    let reject = Reject::new(StatusCode::BAD_GATEWAY, "upstream-bad-answer");
+    reject.detail("304 to a request without a precondition").into_response()
+}
+
+/// The response, but 504 when our own side says that the origin gave none, and what is stored must
+/// not stand in for it (RFC 9111 §5.2.2.2).
+fn disconnected(lookup: &Lookup, now: SystemTime, response: Response<Body>) -> Response<Body> {
+    let is_held_back =
+        |stored: &Arc<Stored>| stored.terms.forbids_stale() && !stored.terms.is_fresh(now);
+    let reason = response.extensions().get::<Reason>().copied();
+    match reason.filter(|_| response.status() == StatusCode::BAD_GATEWAY) {
+        Some(Reason(reason)) if lookup.stored.as_ref().is_some_and(is_held_back) => {
+            Reject::new(StatusCode::GATEWAY_TIMEOUT, reason)
+                .detail("the origin gave no answer, and forbids to use the stored one stale")
+                .into_response()
+        }
+        _ => response,
     }
 }
 
@@ -322,19 +414,29 @@ fn keep(
     pass(inquiry, lookup.why, response, asked, lead)
 }
 
-/// The stored response that is answered in place of an outage, where one may be: of the origin,
-/// or of the way to it, of which our own side tells.
-fn in_place_of<'a>(
+/// The outage that an answer tells of, and what is answered in its place.
+fn outage<'a>(
+    (inquiry, lookup): (&Inquiry, &'a Lookup),
     response: &Response<Body>,
-    lookup: &'a Lookup,
     now: SystemTime,
-) -> Option<&'a Arc<Stored>> {
-    if !is_outage(response.status()) {
-        return None;
+) -> Option<(Failure, &'a Arc<Stored>)> {
+    let failure = Failure::of(response.status(), response.extensions())?;
+    hold_off((inquiry, lookup), failure);
+    let spare = in_place_of(failure.is_silence(), &inquiry.wish, lookup, now);
+    spare.map(|stored| (failure, stored))
+}
+
+/// After an outage it is not tried again at once.
+fn hold_off((inquiry, lookup): (&Inquiry, &Lookup), failure: Failure) {
+    if let Some(stored) = &lookup.stored {
+        inquiry.hold_off(stored, failure.into());
     }
-    match response.extensions().get::<Reason>() {
-        Some(_) => refuge(lookup, now),
-        None => fallback(lookup, now),
+}
+
+/// Tells those who wait that the fetch has failed.
+fn fail(lead: Option<Lead>, failure: Failure) {
+    if let Some(lead) = lead {
+        lead.fail(Some(failure));
     }
 }
 
@@ -345,9 +447,4 @@ where
 {
     poll_fn(|cx| service.poll_ready(cx)).await?;
     service.call(request).await
-}
-
-/// The errors that `stale-if-error` is about (RFC 5861 §4).
-fn is_outage(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 500 | 502 | 503 | 504)
 }

@@ -110,7 +110,9 @@ impl Fill {
     }
 
     /// Whether it is in the store now.
-    fn complete(self, body: Bytes) -> bool {
+    fn complete(mut self, body: Bytes) -> bool {
+        let arrived = self.engine.now().duration_since(self.head.received).unwrap_or_default();
+        self.head.ahead.took = self.head.ahead.took.saturating_add(arrived);
         let (engine, key, status) = (&self.engine, &self.key, self.head.status);
         let (end, headers) = match &self.place {
             None => {
@@ -251,18 +253,10 @@ impl Pump {
     /// (RFC 9111 §3.3).
     fn end(mut self, trailers: Option<HeaderMap>) {
         let length = self.flow.length();
-        // Trailers may say that the content is not what it seems; without them it would be
-        // another answer. Of a body that announced its length they come too late.
-        let is_whole = match self.expected {
-            Some(expected) => expected == length,
-            None => trailers.is_none(),
-        };
+        // Trailers go to those who read now, and are not stored (RFC 9110 §6.5.1, RFC 9111 §3.1).
+        let is_whole = self.expected.is_none_or(|expected| expected == length);
         let whole = if is_whole { self.store() } else { None };
-        if trailers.is_none() {
-            self.keep_beginning(length);
-        } else if let Some(fill) = self.fill.take() {
-            fill.refuse(Why::Trailers);
-        }
+        self.keep_beginning(length);
         self.flow.end(whole, trailers);
     }
 }

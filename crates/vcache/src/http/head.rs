@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 use crate::http::engine::Lookup;
 use crate::http::inquiry::Inquiry;
 use crate::http::keep::{self, Asked, tags};
-use crate::http::policy::{admit, merge_head};
+use crate::http::policy::{HeadNews, admit, merge_head};
 
 /// Updates the stored response that would have answered, or takes it out of the store when the
 /// head is of another representation.
@@ -17,7 +17,12 @@ pub(crate) fn learn_from_head(inquiry: &Inquiry, lookup: &Lookup, head: &HeaderM
         return;
     };
     let engine = &inquiry.engine;
-    let confirmed = merge_head(&stored.headers, head).and_then(|mut merged| {
+    let news = match merge_head(&stored.headers, head) {
+        HeadNews::Same(merged) => Some(merged),
+        HeadNews::Other => None,
+        HeadNews::Nothing => return,
+    };
+    let confirmed = news.and_then(|mut merged| {
         for age in head.get_all(AGE) {
             merged.append(AGE, age.clone());
         }

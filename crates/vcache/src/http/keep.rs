@@ -3,18 +3,20 @@
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use http::header::{AGE, DATE, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, response};
+use http::header::{AGE, CONTENT_LENGTH, DATE, SET_COOKIE, TRANSFER_ENCODING};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Response, StatusCode, response};
 use http_body::Body as HttpBody;
-use vhttp::{Body, BoxError, CacheVerdict};
+use vhttp::{Body, BoxError, CacheVerdict, Reason};
 
+use crate::http::answer::head_of_304;
 use crate::http::collapse::{End, Lead};
 use crate::http::config::SetCookie;
+use crate::http::failure::Failure;
 use crate::http::fill::{Begun, Fill, Pump, content_length};
 use crate::http::freshness::Exchange;
 use crate::http::generation::Ticket;
 use crate::http::inquiry::Inquiry;
-use crate::http::policy::{admit, merge_304};
+use crate::http::policy::{Ahead, admit, merge_304, not_modified};
 use crate::http::refused::Why;
 use crate::http::status::{Forward, Status};
 use crate::http::stored::{Head, Stored};
@@ -55,10 +57,16 @@ where
 {
     let engine = &inquiry.engine;
     let (mut parts, body) = response.into_parts();
+    // The coding counts, and the length is a lie (RFC 9112 §6.3).
+    if parts.headers.contains_key(TRANSFER_ENCODING) {
+        parts.headers.remove(CONTENT_LENGTH);
+    }
+    let answered = parts.status;
     let mut begun = Begun { body: Body::new(body), stored: false, pump: None };
     engine.count(CacheVerdict::Miss, inquiry.timeline.as_ref());
     if let Some(head) = admitted(inquiry, &parts, asked.exchange) {
         vary::complete(&mut parts.headers);
+        let has_it = lead.is_some() && has_it(inquiry, &parts, asked);
         let fill = Fill {
             engine: Arc::clone(engine),
             owner: Weak::clone(&inquiry.background),
@@ -69,20 +77,45 @@ where
             lead,
         };
         begun = fill.begin(begun.body);
+        if has_it {
+            // Of what is on its way the client needs nothing; the store does.
+            begun.body = Body::empty();
+            parts.status = StatusCode::NOT_MODIFIED;
+            parts.headers = head_of_304(&parts.headers);
+        }
     } else if let Some(lead) = lead {
-        refuse(inquiry, lead, parts.status, asked);
+        refuse(inquiry, lead, (parts.status, &parts.extensions), asked);
     }
     engine.tags.strip(&mut parts.headers);
-    engine.mark(&mut parts.headers, Status::passed(why, parts.status, begun.stored));
+    engine.mark(&mut parts.headers, Status::passed(why, answered, begun.stored));
     Fetched { response: Response::from_parts(parts, begun.body), pump: begun.pump }
 }
 
-/// Releases who waits for an answer that cannot be shared.
-pub(crate) fn refuse(inquiry: &Inquiry, lead: Lead, status: StatusCode, asked: Asked) {
-    // An outage says nothing about what can be shared later, nor does a range beyond the end.
+/// Whether the client has what has come, by its own precondition (RFC 9111 §4.3.2), which the origin
+/// was not told.
+fn has_it(inquiry: &Inquiry, parts: &response::Parts, asked: Asked) -> bool {
+    let request = &inquiry.parts.headers;
+    inquiry.fills_without_condition()
+        && not_modified(request, (parts.status, &parts.headers), asked.exchange.received)
+}
+
+/// Releases who waits for an answer that is not shared: one of them where it is an outage or our
+/// own refusal, which says nothing about the next; else all, and the next ones do not wait either.
+pub(crate) fn refuse(
+    inquiry: &Inquiry,
+    lead: Lead,
+    (status, extensions): (StatusCode, &Extensions),
+    asked: Asked,
+) {
+    let failure = Failure::of(status, extensions);
+    if failure.is_some() || extensions.get::<Reason>().is_some() {
+        return lead.fail(failure);
+    }
+    // A range beyond the end says nothing about what can be shared later.
     let says_nothing = status.is_server_error() || status == StatusCode::RANGE_NOT_SATISFIABLE;
+    // Who comes with a precondition of its own is not to miss its 304 each time.
     let is_shared = lead.has_followers() || inquiry.engine.shares_fetches();
-    if is_shared && !says_nothing {
+    if (is_shared || inquiry.fills_without_condition()) && !says_nothing {
         inquiry.engine.mark_hit_for_miss(&inquiry.key, asked.ticket);
     }
     lead.end(End::Refused);
@@ -123,7 +156,11 @@ pub(crate) fn note_refused(inquiry: &Inquiry, why: Why, response: (StatusCode, &
 /// What a response is tagged with; `None` when that is more than is kept.
 pub(crate) fn tags(inquiry: &Inquiry, headers: &HeaderMap) -> Option<Arc<[Tag]>> {
     let (origin, _) = inquiry.key.split_origin();
-    inquiry.engine.tags.read(headers, origin).ok().map(Into::into)
+    let tags = inquiry.engine.tags.read(headers, origin).ok()?;
+    if !inquiry.key.has_claims() {
+        return Some(tags.into());
+    }
+    Some(tags.into_iter().chain([Tag::url(inquiry.key.url())]).collect())
 }
 
 /// The head as it is stored.
@@ -142,6 +179,10 @@ pub(crate) fn head(
         received: exchange.received,
         tags,
         keep: engine.config.keep_stale,
+        ahead: Ahead {
+            took: exchange.received.duration_since(exchange.requested).unwrap_or_default(),
+            early: engine.rules.early,
+        },
     };
     head.prepared(&engine.tags)
 }

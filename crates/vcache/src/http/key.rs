@@ -7,12 +7,15 @@ use std::sync::Arc;
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
 use http::{Extensions, HeaderMap, Uri};
-use vhttp::Connection;
+use vhttp::claims::{self, Asked};
+use vhttp::{Connection, Vouched};
 
 /// What responses are stored under: the target URI without the method (RFC 9111 §2).
 ///
 /// The scheme and authority are in lower case and without the default port; path and query are
-/// exactly the bytes that came, nothing decoded and nothing merged. Clones share one text.
+/// exactly the bytes that came, nothing decoded and nothing merged. What forwarding fields claim
+/// beside that (`X-Forwarded-Prefix`, say) stands behind a `#`, because an origin may answer by it;
+/// [`url`](Self::url) is the key without. Clones share one text.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(Arc<str>);
 
@@ -22,21 +25,27 @@ impl Key {
     ///
     /// The scheme is that of the [`Connection`] in the extensions: what a client writes into its
     /// URI must not fill the other scheme's key. Without one it is the URI's, else `http`.
+    ///
+    /// Where the extensions say that the forwarding fields can be believed ([`Vouched`]), scheme
+    /// and host are those of `X-Forwarded-Proto` and `X-Forwarded-Host`.
     #[must_use]
     pub fn of(uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> Option<Self> {
         let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        let scheme = match extensions.get::<Connection>() {
-            Some(connection) => connection.scheme(),
-            None => uri.scheme_str().unwrap_or("http"),
+        let vouched = extensions.get::<Vouched>().is_some();
+        let scheme = match (claims::scheme(headers).filter(|_| vouched), extensions.get()) {
+            (Some(told), _) => told,
+            (None, Some(connection)) => Connection::scheme(connection),
+            (None, None) => uri.scheme_str().unwrap_or("http"),
         };
-        if let Some(authority) = uri.authority() {
-            return Self::new(scheme, authority.as_str(), path);
+        let host = host(uri, headers)?;
+        let told = claims::host(headers).filter(|told| vouched && is_host(told));
+        let authority = bare(scheme, told.unwrap_or(host));
+        let mut others = claims::others(headers, Asked { scheme, host: authority, path });
+        if !bare(scheme, host).eq_ignore_ascii_case(authority) {
+            others.push_str("&host=");
+            others.push_str(&host.to_ascii_lowercase());
         }
-        let mut hosts = headers.get_all(HOST).iter();
-        let (Some(host), None) = (hosts.next(), hosts.next()) else {
-            return None;
-        };
-        Self::new(scheme, host.to_str().ok()?, path)
+        Self::new(scheme, authority, path, &others)
     }
 
     /// The key of an absolute URL; its fragment does not count.
@@ -45,7 +54,7 @@ impl Key {
         let url = url.split('#').next().unwrap_or(url);
         let uri: Uri = url.parse().ok()?;
         let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        Self::new(uri.scheme_str()?, uri.authority().map(Authority::as_str)?, path)
+        Self::new(uri.scheme_str()?, uri.authority().map(Authority::as_str)?, path, "")
     }
 
     /// The key that a text is.
@@ -53,31 +62,54 @@ impl Key {
         Self(text.into())
     }
 
-    fn new(scheme: &str, authority: &str, path: &str) -> Option<Self> {
-        if authority.is_empty() || !authority.bytes().all(is_host_byte) {
+    fn new(scheme: &str, authority: &str, path: &str, claims: &str) -> Option<Self> {
+        if !is_host(authority) {
             return None;
         }
-        let default = match scheme {
-            s if s.eq_ignore_ascii_case("http") => ":80",
-            s if s.eq_ignore_ascii_case("https") => ":443",
-            _ => ":",
-        };
-        let host = authority
-            .strip_suffix(default)
-            .or_else(|| authority.strip_suffix(':'))
-            .unwrap_or(authority);
+        let host = bare(scheme, authority);
         let slash = if path.starts_with('/') { "" } else { "/" };
-        let mut text = String::with_capacity(scheme.len() + host.len() + path.len() + 4);
+        let length = scheme.len() + host.len() + path.len() + claims.len() + 5;
+        let mut text = String::with_capacity(length);
         text.push_str(scheme);
         text.push_str("://");
         text.push_str(host);
         text.make_ascii_lowercase();
         text.push_str(slash);
         text.push_str(path);
+        if !claims.is_empty() {
+            text.push('#');
+            text.push_str(claims);
+        }
         Some(Self(text.into()))
     }
 
-    /// The key as a URL.
+    /// The key as a URL, without what forwarding fields claim beside it.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.split_claims().0
+    }
+
+    /// The key of the URL alone.
+    pub(crate) fn plain(&self) -> Self {
+        match self.split_claims() {
+            (_, "") => self.clone(),
+            (url, _) => Self(url.into()),
+        }
+    }
+
+    /// Whether anything is claimed beside the URL.
+    pub(crate) fn has_claims(&self) -> bool {
+        !self.split_claims().1.is_empty()
+    }
+
+    /// The URL, and what is claimed beside it: empty, or a `#` and more.
+    pub(crate) fn split_claims(&self) -> (&str, &str) {
+        // No path has a `#` (RFC 3986 §3.5).
+        let end = self.0.find('#').unwrap_or(self.0.len());
+        self.0.split_at_checked(end).unwrap_or((&self.0, ""))
+    }
+
+    /// The whole text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -91,6 +123,31 @@ impl Key {
         let end = path.map_or(self.0.len(), |at| authority + at);
         self.0.split_at_checked(end).unwrap_or((&self.0, ""))
     }
+}
+
+/// The host that a request names: its target's before `Host` (RFC 9112 §3.2.2).
+fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    if let Some(authority) = uri.authority() {
+        return Some(authority.as_str());
+    }
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next().filter(|_| hosts.next().is_none())?;
+    host.to_str().ok()
+}
+
+/// The authority without the scheme's own port.
+fn bare<'a>(scheme: &str, authority: &'a str) -> &'a str {
+    let default = match scheme {
+        s if s.eq_ignore_ascii_case("http") => ":80",
+        s if s.eq_ignore_ascii_case("https") => ":443",
+        _ => ":",
+    };
+    let bare = authority.strip_suffix(default).or_else(|| authority.strip_suffix(':'));
+    bare.unwrap_or(authority)
+}
+
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_host_byte)
 }
 
 /// What a host with a port may be made of (RFC 3986 §3.2.2); no user information.
@@ -154,6 +211,40 @@ mod tests {
     fn an_uncertain_host_has_none() {
         for hosts in [&[][..], &["a", "b"], &["a", "a"], &[""], &["a@b"], &["a/b"], &["a b"]] {
             assert_eq!(key("/", hosts), None, "{hosts:?}");
+        }
+    }
+
+    fn claimed(vouched: bool, fields: &[(&'static str, &'static str)]) -> String {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static("a"));
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        let mut extensions = Extensions::new();
+        if vouched {
+            extensions.insert(Vouched::new());
+        }
+        let key = Key::of(&"/x?y".parse().unwrap(), &headers, &extensions).unwrap();
+        assert_eq!(key.split_claims().0, key.url());
+        assert_eq!(Key::of_url(key.as_str()).unwrap().as_str(), key.url());
+        key.as_str().to_owned()
+    }
+
+    #[test]
+    fn claims_that_can_be_believed_are_the_url_and_the_others_stand_behind_it() {
+        let (proto, host) = (("x-forwarded-proto", "https"), ("x-forwarded-host", "B:443"));
+        for (fields, vouched, expected) in [
+            (&[proto][..], true, "https://a/x?y"),
+            (&[proto], false, "http://a/x?y#x-forwarded-proto=https"),
+            (&[proto, host], true, "https://b/x?y#&host=a"),
+            (&[host], false, "http://a/x?y#x-forwarded-host=B%3A443"),
+            (&[("x-forwarded-proto", "ftp")], true, "http://a/x?y#x-forwarded-proto=ftp"),
+            (&[("x-forwarded-host", "c/d")], true, "http://a/x?y#x-forwarded-host=c%2Fd"),
+            (&[("x-forwarded-for", "1.2.3.4"), ("x-real-ip", "1.2.3.4")], true, "http://a/x?y"),
+            (&[proto, ("x-forwarded-port", "443")], true, "https://a/x?y"),
+            (&[("x-forwarded-prefix", "/p?")], true, "http://a/x?y#x-forwarded-prefix=%2Fp%3F"),
+        ] {
+            assert_eq!(claimed(vouched, fields), expected, "{fields:?}");
         }
     }
 

@@ -10,9 +10,12 @@ mod on {
     use metrics::{Counter, Unit, counter, describe_counter};
     use vhttp::CacheVerdict;
 
+    use crate::http::hold_off::Outcome;
     use crate::http::purge::{Purge, Purged};
 
     const REQUESTS: &str = "vcache_http_requests_total";
+    const EARLY: &str = "vcache_http_early_refreshes_total";
+    const REFRESHES: &str = "vcache_http_refreshes_total";
     const PURGES: &str = "vcache_http_purges_total";
     const PURGED: &str = "vcache_http_purged_responses_total";
 
@@ -20,6 +23,8 @@ mod on {
     pub(crate) struct Meters {
         cache: String,
         requests: [(CacheVerdict, Counter); 6],
+        early: Counter,
+        refreshes: [(Outcome, Counter); 3],
     }
 
     impl Meters {
@@ -31,6 +36,12 @@ mod on {
                 Unit::Count,
                 "Responses that purges removed or marked stale."
             );
+            describe_counter!(EARLY, Unit::Count, "Refreshes begun before the end of a lifetime.");
+            describe_counter!(REFRESHES, Unit::Count, "Refreshes behind answers, by outcome.");
+            let refreshed = |(outcome, name): (Outcome, &'static str)| {
+                let counter = counter!(REFRESHES, "cache" => cache.to_owned(), "outcome" => name);
+                (outcome, counter)
+            };
             let count = |verdict: CacheVerdict| {
                 let cache = cache.to_owned();
                 let counter = counter!(REQUESTS, "cache" => cache, "outcome" => verdict.name());
@@ -47,6 +58,23 @@ mod on {
                     CacheVerdict::Bypass,
                 ]
                 .map(count),
+                early: counter!(EARLY, "cache" => cache.to_owned()),
+                refreshes: [
+                    (Outcome::Stored, "stored"),
+                    (Outcome::Refused, "refused"),
+                    (Outcome::Failed, "failed"),
+                ]
+                .map(refreshed),
+            }
+        }
+
+        pub(crate) fn refreshed_early(&self) {
+            self.early.increment(1);
+        }
+
+        pub(crate) fn refreshed(&self, outcome: Outcome) {
+            if let Some((_, counter)) = self.refreshes.iter().find(|(o, _)| *o == outcome) {
+                counter.increment(1);
             }
         }
 
@@ -72,6 +100,7 @@ mod on {
 mod off {
     use vhttp::CacheVerdict;
 
+    use crate::http::hold_off::Outcome;
     use crate::http::purge::{Purge, Purged};
 
     pub(crate) struct Meters;
@@ -83,6 +112,12 @@ mod off {
 
         #[expect(clippy::unused_self, reason = "the twin that counts needs it")]
         pub(crate) const fn purged(&self, _: &Purge, _: Purged) {}
+
+        #[expect(clippy::unused_self, reason = "the twin that counts needs it")]
+        pub(crate) const fn refreshed_early(&self) {}
+
+        #[expect(clippy::unused_self, reason = "the twin that counts needs it")]
+        pub(crate) const fn refreshed(&self, _: Outcome) {}
 
         #[expect(clippy::unused_self, reason = "the twin that counts needs it")]
         pub(crate) const fn count(&self, _: CacheVerdict) {}

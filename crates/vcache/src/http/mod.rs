@@ -61,7 +61,7 @@
 //! `Cache-Status` goes out before the body ends: `stored` (RFC 9211 §2.5) is said when the answer is
 //! in the store, and of a body that announced its length, because whoever gets the whole of that
 //! finds it stored. Of a body without a length it is not said, though it is stored if it ends as it
-//! should. A body with trailers is not stored, unless it announced its length.
+//! should. Trailers go on to who reads them as they come, and are not stored.
 //!
 //! `must-revalidate`, `proxy-revalidate`, `s-maxage` and `no-cache` forbid every stale answer, as
 //! the RFC says: `s-maxage=1, stale-while-revalidate=60` never answers stale here, unless
@@ -84,9 +84,12 @@
 //!   on for those who wait and for the store. If nobody waits, it goes on in one of
 //!   [`Config::max_refreshes`] places for [`Config::refresh_timeout`] at most, as background
 //!   refreshes do. All of them end with the last handle to the cache and the last body read.
-//! - **Failing.** If a fetch fails before its head has come, exactly one of those who wait asks
-//!   next. A body that breaks off does so for all who read it, and is not stored.
-//! - **Waiting** for another request's head ends after [`Config::collapse_timeout`].
+//! - **Failing.** If a fetch fails before its head has come, with an error of the service or an
+//!   answer that tells of an outage (500, 502, 503, 504), exactly one of those who wait asks next.
+//!   Who has waited for [`Config::collapse_timeout`] and has heard of two such failures is answered
+//!   with the last. A body that breaks off does so for all who read it, and is not stored.
+//! - **Waiting.** While the head that many wait for does not come, one more of them asks the origin
+//!   each [`Config::collapse_timeout`], for all of them: the first answer counts.
 //! - **Purging.** What was asked of the origin before a purge is neither stored after it nor joined
 //!   by who comes after it. The purge of many URLs looks at every key once.
 //! - **Tiers below memory** take no request down: a read ends with the tier's time limit, writes go
@@ -115,6 +118,7 @@ mod config;
 mod encodings;
 mod engine;
 pub mod explain;
+mod failure;
 mod fetch;
 mod fill;
 mod filling;
@@ -123,9 +127,13 @@ mod fleet;
 mod flow;
 mod freshness;
 mod future;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod generation;
 mod head;
 pub mod headers;
+mod hold_off;
 pub mod idempotency;
 mod inquiry;
 mod keep;
@@ -153,6 +161,7 @@ mod tags;
 mod terms;
 mod tiers;
 mod unkeyed;
+mod variant_index;
 mod variants;
 mod vary;
 mod wait;

@@ -168,7 +168,7 @@ impl Pattern {
     /// Whether everything under `key` is meant.
     pub(crate) fn matches_key(&self, key: &Key) -> bool {
         match self {
-            Self::Key(meant) => meant == key,
+            Self::Key(meant) => meant.as_str() == key.url(),
             Self::Tag(_) => false,
             Self::Prefix(prefix) => key.as_str().starts_with(prefix.as_str()),
             Self::Host { host, port } => {

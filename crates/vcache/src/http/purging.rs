@@ -1,5 +1,6 @@
 //! How the engine purges: in step with fills under way, so that none undoes it.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +10,7 @@ use http::{HeaderMap, Method};
 use crate::http::engine::Engine;
 use crate::http::generation::Ticket;
 use crate::http::key::Key;
-use crate::http::policy::is_safe;
+use crate::http::policy::{Early, is_safe};
 use crate::http::purge::{Fate, Pattern, Purge, PurgeError, Purged};
 use crate::http::tags::Tag;
 use crate::http::tiers::{Near, Tiers};
@@ -59,7 +60,13 @@ impl Engine {
 
     /// Removes all variants of a key from the tiers below memory.
     pub(crate) async fn invalidate_below(&self, key: &Key) {
-        if let Some(tiers) = &self.tiers {
+        let Some(tiers) = &self.tiers else {
+            return;
+        };
+        if key.has_claims() || self.claimed.load(Ordering::SeqCst) {
+            // What is there under the same URL with other claims does not show in any one look.
+            let _ = tiers.tell(self, &Pattern::Key(key.plain()), true).boxed().await;
+        } else {
             tiers.drop_url(self, key).boxed().await;
         }
     }
@@ -95,7 +102,7 @@ impl Engine {
             let pattern = Pattern::Tag(tag);
             if let Some(tiers) = &self.tiers {
                 // What cannot be told now is told later.
-                let _ = tiers.tell(self, &pattern, true).await;
+                let _ = tiers.tell(self, &pattern, true).boxed().await;
             }
             self.purge_pattern(&pattern, Fate::Gone);
         }
@@ -117,13 +124,23 @@ impl Engine {
     }
 
     fn purge_pattern(&self, pattern: &Pattern, fate: Fate) -> Purged {
+        let Pattern::Key(key) = pattern else {
+            return self.purge_many(pattern, fate);
+        };
+        let key = key.plain();
+        let change = || self.purge_key(&key, pattern, fate);
+        let responses = self.generations.advance(key.as_str(), change);
+        // And the keys of the same URL that claims tell apart.
+        let mut purged = match self.claimed.load(Ordering::SeqCst) {
+            true => self.purge_many(&Pattern::Tag(Tag::url(key.as_str())), fate),
+            false => Purged::default(),
+        };
+        purged.add(responses.unwrap_or(0));
+        purged
+    }
+
+    fn purge_many(&self, pattern: &Pattern, fate: Fate) -> Purged {
         let mut purged = Purged::default();
-        if let Pattern::Key(key) = pattern {
-            let responses =
-                self.generations.advance(key.as_str(), || self.purge_key(key, pattern, fate));
-            purged.add(responses.unwrap_or(0));
-            return purged;
-        }
         // What asks from now on is younger than the purge; what asked before either finds the
         // note, or has been stored when this returns, and is met below.
         self.generations.note(pattern.clone());
@@ -169,6 +186,7 @@ impl Engine {
 }
 
 impl Near for Engine {
+    #[cfg(feature = "redis")]
     fn name(&self) -> &str {
         &self.config.name
     }
@@ -181,6 +199,10 @@ impl Near for Engine {
         self.config.keep_stale
     }
 
+    fn early(&self) -> Early {
+        self.rules.early
+    }
+
     fn is_current(&self, ticket: Ticket, key: &Key, tags: &[Tag]) -> bool {
         self.generations.is_current(ticket, key, Some(tags))
     }
@@ -189,6 +211,7 @@ impl Near for Engine {
         self.memory().peek(key.as_str()).is_some()
     }
 
+    #[cfg(feature = "redis")]
     fn apply(&self, pattern: &Pattern, fate: Fate) {
         self.purge_pattern(pattern, fate);
     }

@@ -31,7 +31,8 @@ impl QueryRules {
         if *self == Self::default() {
             return key;
         }
-        let Some((path, query)) = key.as_str().split_once('?') else {
+        let (url, claims) = key.split_claims();
+        let Some((path, query)) = url.split_once('?') else {
             return key;
         };
         let mut counted: Vec<&str> =
@@ -41,8 +42,8 @@ impl QueryRules {
             counted.sort_by_key(|pair| name(pair));
         }
         let query = counted.join("&");
-        let text = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-        Key::from_text(text)
+        let mark = if query.is_empty() { "" } else { "?" };
+        Key::from_text(format!("{path}{mark}{query}{claims}"))
     }
 
     fn ignores(&self, name: &str) -> bool {

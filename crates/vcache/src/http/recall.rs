@@ -38,5 +38,6 @@ pub(crate) async fn recall(inquiry: &Inquiry, mut lookup: Lookup) -> Lookup {
 fn may_help(inquiry: &Inquiry, lookup: &Lookup) -> bool {
     let is_marked = |now| lookup.variants.as_ref().is_some_and(|all| all.is_marked(now));
     let asks = lookup.decision == Decision::Validate { asked: true };
-    !is_marked(inquiry.engine.now()) && !(asks && lookup.stored.is_some())
+    let is_for_origin = asks && lookup.stored.is_some();
+    !is_for_origin && !is_marked(inquiry.engine.now())
 }

@@ -24,6 +24,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::http::freshness::Freshness;
 use crate::http::key::Key;
+use crate::http::policy::Ahead;
 use crate::http::reading::{Reading, Writing};
 use crate::http::stored::Head;
 #[cfg(any(feature = "disk", feature = "redis"))]
@@ -242,6 +243,7 @@ fn flags(terms: &Terms) -> u16 {
         terms.always_validate,
         terms.immutable,
         terms.assumed,
+        terms.purged,
     ];
     let bits = switches.iter().rev().fold(0, |bits, on| bits << 1 | u16::from(*on));
     bits << 8 | u16::from(terms.normalise.bits())
@@ -288,7 +290,8 @@ fn kept(reading: &mut Reading) -> Option<Kept> {
     let body = reading.end();
     let received = terms.freshness.received();
     let is_whole = is_vary(&terms.vary) && announces(&headers, body.len());
-    let head = Head { status, headers, terms, vary, tags, received, keep: Duration::ZERO };
+    let (keep, ahead) = (Duration::ZERO, Ahead::default());
+    let head = Head { status, headers, terms, vary, tags, received, keep, ahead };
     is_whole.then_some(Kept { place, head, body })
 }
 
@@ -310,7 +313,7 @@ fn read_terms(reading: &mut Reading) -> Option<Terms> {
     let [switches, normalise] = reading.u16()?.to_be_bytes();
     let on = |bit: u8| switches >> bit & 1 == 1;
     let language = reading.short_text()?;
-    (switches < 1 << 5).then_some(())?;
+    (switches < 1 << 6).then_some(())?;
     Some(Terms {
         freshness: Freshness::of(received, initial_age, lifetime),
         stale_while_revalidate: revalidate,
@@ -321,6 +324,7 @@ fn read_terms(reading: &mut Reading) -> Option<Terms> {
         always_validate: on(2),
         immutable: on(3),
         assumed: on(4),
+        purged: on(5),
         normalise: Normalise::from_bits(normalise)?,
         content_language: (!language.is_empty()).then(|| language.into()),
         vary: Vec::new(),

@@ -26,8 +26,6 @@ pub(crate) enum Why {
     NoRoom,
     /// It did not come to the end that it had announced.
     BrokeOff,
-    /// It ended with trailers.
-    Trailers,
     /// It was purged or made invalid on its way.
     Purged,
 }
@@ -164,7 +162,6 @@ impl Refused {
             Why::TooLarge => ("max_object_size", format!("more content than {size} bytes")),
             Why::TooManyTags => ("max_tags", format!("more than {tags} tags")),
             Why::NoRoom => ("max_size", "too heavy, or over before it was complete".to_owned()),
-            Why::Trailers => ("trailers", "it ended with trailers".to_owned()),
             Why::Purged => ("purge", "purged or made invalid on its way".to_owned()),
             Why::BrokeOff | Why::Rule(_) => {
                 return ("RFC 9111 §3.3", "complete", "it did not come to its end".to_owned());
@@ -239,7 +236,6 @@ impl Why {
             Self::TooManyTags => "max_tags",
             Self::NoRoom => "max_size",
             Self::BrokeOff => "complete",
-            Self::Trailers => "trailers",
             Self::Purged => "purge",
         }
     }

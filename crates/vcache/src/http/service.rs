@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{IF_MATCH, IF_UNMODIFIED_SINCE, UPGRADE};
-use http::{Method, Request, Response};
+use http::header::{CONNECTION, IF_MATCH, IF_UNMODIFIED_SINCE};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::Body as HttpBody;
 use tokio::time::Instant;
 use tower_service::Service;
-use vhttp::{Body, BoxError, CacheVerdict, Phase, Timeline};
+use vhttp::{Body, BoxError, CacheVerdict, Phase, Timeline, hop};
 
 use crate::http::cache::HttpCache;
 use crate::http::collapse::Turn;
@@ -34,6 +34,11 @@ use crate::http::unkeyed::overrides_method;
 /// be empty, where the cache asks by itself: for a miss, a validation, a refresh. GET and HEAD
 /// with content, `If-Match`, `If-Unmodified-Since`, an upgrade or a field that names another method
 /// (`X-HTTP-Method-Override`) bypass it.
+///
+/// Fields that concern one hop, and those that `Connection` names, end here (RFC 9110 §7.6.1), but
+/// for an upgrade, so that an answer never depends on what a proxy behind would not pass on. What a
+/// service behind adds to the requests, or takes out, the cache cannot know: a field that `Vary`
+/// names must not be among it. Put `vbalance::VouchLayer` before the cache where a proxy follows.
 #[derive(Clone)]
 pub struct Cache<S> {
     inner: S,
@@ -82,7 +87,7 @@ where
 }
 
 impl<S> Cache<S> {
-    fn begin<ReqB, ResB>(&self, request: Request<ReqB>) -> ResponseFuture<S::Error>
+    fn begin<ReqB, ResB>(&self, mut request: Request<ReqB>) -> ResponseFuture<S::Error>
     where
         S: Service<Request<ReqB>, Response = Response<ResB>> + Clone + Send + 'static,
         S::Future: Send + 'static,
@@ -92,13 +97,22 @@ impl<S> Cache<S> {
         ResB::Error: Into<BoxError>,
     {
         let engine = &self.cache.engine;
+        remove_hops(request.headers_mut());
         let key = Key::of(request.uri(), request.headers(), request.extensions())
             .map(|key| engine.query.apply(key))
             .filter(|key| as_u64(key.as_str().len()) <= engine.config.max_key_size);
+        key.iter().for_each(|key| engine.note_claims(key));
         let (key, why) = match (key, classify(&request)) {
             (Some(key), None) => return self.look_up(key, request),
             (key, why) => (key, why.unwrap_or(Forward::Bypass)),
         };
+        // What no stored answer may serve has none either (RFC 9111 §5.2.1.7).
+        if why == Forward::Bypass
+            && Wish::new(request.headers(), engine.config.request_directives).only_if_cached
+        {
+            engine.count(CacheVerdict::Bypass, request.extensions().get::<Timeline>());
+            return ResponseFuture::answer(gateway_timeout(engine));
+        }
         let forward = forward(self.inner.clone(), request, self.cache.clone(), (key, why));
         ResponseFuture::fetch(Box::pin(forward))
     }
@@ -132,13 +146,15 @@ impl<S> Cache<S> {
             engine.count(CacheVerdict::Miss, inquiry.timeline.as_ref());
             return ResponseFuture::answer(gateway_timeout(engine));
         }
-        let Some((stored, status, verdict)) = lookup.hit(engine.now()) else {
+        let now = engine.now();
+        let found = lookup.hit(now).or_else(|| lookup.held(&inquiry.wish, now));
+        let Some((stored, status, verdict)) = found else {
             let background = Arc::clone(&self.cache.background);
             let fetch = fetch(self.inner.clone(), inquiry, lookup, background);
             return ResponseFuture::fetch(Box::pin(fetch));
         };
         let response = inquiry.answer(&stored, status, verdict);
-        if lookup.decision == (Decision::Stale { refresh: true }) {
+        if engine.refreshes(&lookup, &inquiry.wish, now) {
             self.refresh(inquiry, lookup);
         }
         ResponseFuture::answer(response)
@@ -157,10 +173,21 @@ impl<S> Cache<S> {
         let engine = &inquiry.engine;
         let flight = engine.flight_key(&inquiry.key, &lookup, &inquiry.parts.headers);
         if let Turn::Lead(lead) = engine.join(flight, true) {
+            if lookup.decision == Decision::Hit {
+                engine.count_early();
+            }
             let audience = lead.audience().clone();
             let refresh = refresh(self.inner.clone(), inquiry, lookup, lead);
             self.cache.background.spawn(audience, refresh);
         }
+    }
+}
+
+/// Removes what is for this hop only, unless the request asks for another protocol (RFC 9110
+/// §7.6.1): the answer to be stored must not depend on what the next request may not show.
+pub(crate) fn remove_hops(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) && hop::upgrade(headers).is_none() {
+        hop::remove_from_request(headers);
     }
 }
 
@@ -173,7 +200,7 @@ pub(crate) fn classify<B: HttpBody>(request: &Request<B>) -> Option<Forward> {
     let headers = request.headers();
     let bypass = !request.body().is_end_stream()
         || not_for_us.iter().any(|name| headers.contains_key(name))
-        || headers.contains_key(UPGRADE)
+        || hop::upgrade(headers).is_some()
         || overrides_method(headers);
     bypass.then_some(Forward::Bypass)
 }

@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use vhttp::hop;
 
 use crate::http::encodings::{Encodings, may_encode};
-use crate::http::policy::{Decision, Wish, decide};
+use crate::http::hold_off::HoldOff;
+use crate::http::policy::{Ahead, Decision, Wish, decide};
 use crate::http::purge::Fate;
 use crate::http::stamp::Stamp;
 use crate::http::status::CACHE_STATUS;
@@ -38,6 +39,10 @@ pub(crate) struct Stored {
     /// Whether the `Encode` hook may be asked.
     pub(crate) encodable: bool,
     pub(crate) encodings: Arc<Encodings>,
+    pub(crate) ahead: Ahead,
+    /// From here on a hit may have it refreshed.
+    pub(crate) early: SystemTime,
+    pub(crate) hold_off: HoldOff,
     /// From here on the response is of no use any more.
     ends: SystemTime,
     /// When it was last used, in microseconds since 1970; kept only where variants compete.
@@ -54,6 +59,7 @@ pub(crate) struct Head {
     pub(crate) tags: Arc<[Tag]>,
     pub(crate) received: SystemTime,
     pub(crate) keep: Duration,
+    pub(crate) ahead: Ahead,
 }
 
 impl Head {
@@ -87,6 +93,9 @@ impl Head {
         let has_validator = headers.contains_key(ETAG) || headers.contains_key(LAST_MODIFIED);
         let retention = self.terms.retention(has_validator, self.keep);
         Stored {
+            early: self.ahead.from(&self.terms, self.received),
+            ahead: self.ahead,
+            hold_off: HoldOff::default(),
             encodable: may_encode(&headers, &body),
             ends: self.received.checked_add(retention).unwrap_or(self.received),
             used: AtomicU64::new(micros(self.received)),
@@ -147,6 +156,9 @@ impl Stored {
             tags: Arc::clone(&self.tags),
             encodable: self.encodable,
             encodings: Arc::clone(&self.encodings),
+            ahead: self.ahead,
+            early: self.early,
+            hold_off: HoldOff::default(),
             ends,
             used: AtomicU64::new(self.last_used()),
         })

@@ -27,6 +27,9 @@ impl Tag {
     /// A tag as it was stored; `None` for what is none.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         let group = text.strip_prefix('\0').and_then(|group| group.split_once('\0'));
+        if group.is_none() && text.starts_with('\0') {
+            return Some(Self(text.into()));
+        }
         match group {
             Some((origin, name)) if !name.contains('\0') => Some(Self::group(origin, name)),
             Some(_) => None,
@@ -45,15 +48,21 @@ impl Tag {
         Self(format!("\0{origin}\0{name}").into())
     }
 
+    /// What all keys of one URL have in common that claims tell apart (see [`Key`](super::Key)).
+    pub(crate) fn url(url: &str) -> Self {
+        Self(format!("\0{url}").into())
+    }
+
     /// The tag for people; a group with its origin.
     pub(crate) fn shown(&self) -> String {
         match self.0.strip_prefix('\0').and_then(|group| group.split_once('\0')) {
             Some((origin, name)) => format!("group {name} of {origin}"),
-            None => self.0.to_string(),
+            None => self.0.trim_start_matches('\0').to_owned(),
         }
     }
 
-    fn is_group(&self) -> bool {
+    /// Whether it is no operator's.
+    fn is_own(&self) -> bool {
         self.0.starts_with('\0')
     }
 }
@@ -135,7 +144,7 @@ impl TagRules {
         let Some(first) = self.fields.first().filter(|_| self.strip && !says) else {
             return;
         };
-        for tag in tags.iter().filter(|tag| !tag.is_group()) {
+        for tag in tags.iter().filter(|tag| !tag.is_own()) {
             if let Ok(value) = HeaderValue::from_str(&tag.0) {
                 headers.append(first, value);
             }
@@ -240,7 +249,7 @@ mod tests {
             ("cache-groups", "\"a\", \"with space\";x=1"),
         ]);
         let tags = rules(10).read(&headers, "http://a").unwrap();
-        let operators: Vec<_> = tags.iter().filter(|t| !t.is_group()).map(|t| &*t.0).collect();
+        let operators: Vec<_> = tags.iter().filter(|t| !t.is_own()).map(|t| &*t.0).collect();
         assert_eq!(operators, ["a", "b", "c", "d", "e"]);
         assert_eq!(tags.len(), 7);
         assert!(tags.contains(&Tag::group("http://a", "with space")));

@@ -21,6 +21,8 @@ pub struct Terms {
     pub(crate) forbids_windows: bool,
     pub(crate) always_validate: bool,
     pub(crate) immutable: bool,
+    /// Whether somebody has said that it is out of date.
+    pub(crate) purged: bool,
     pub(crate) assumed: bool,
     pub(crate) normalise: Normalise,
     /// The only language of the content, where requests are compared by it.
@@ -36,10 +38,18 @@ impl Terms {
         &self.freshness
     }
 
-    /// The same terms, stale from `now` on: what a soft purge leaves.
+    /// The same terms, stale from `now` on: what a soft purge leaves. The response may be
+    /// validated, and stand in for an error within its window; it is no stale answer while the
+    /// origin can be asked.
     #[must_use]
     pub fn expired(&self, now: SystemTime) -> Self {
-        Self { freshness: self.freshness.expired(now), ..self.clone() }
+        Self { freshness: self.freshness.expired(now), purged: true, ..self.clone() }
+    }
+
+    /// Whether a purge has made the response stale.
+    #[must_use]
+    pub const fn is_purged(&self) -> bool {
+        self.purged
     }
 
     /// The same terms when something may have been purged that nobody told of: the origin is asked
@@ -84,7 +94,7 @@ impl Terms {
     /// Whether a stale answer may be given now while the origin is asked (RFC 5861 §3).
     #[must_use]
     pub fn may_revalidate_behind(&self, now: SystemTime) -> bool {
-        self.is_within(self.allowed(self.stale_while_revalidate), now)
+        !self.purged && self.is_within(self.allowed(self.stale_while_revalidate), now)
     }
 
     /// Whether a stale answer may be given now in place of an error (RFC 5861 §4).

@@ -10,12 +10,15 @@ use crate::http::purge::Fate;
 use crate::http::ranges::Partial;
 use crate::http::stored::Stored;
 use crate::http::tags::Tag;
+use crate::http::variant_index::VariantIndex;
 use crate::http::vary::VaryKey;
 
 /// The variants of a key; a change makes a new value, so that readers need no lock.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Variants {
     list: Vec<Arc<Stored>>,
+    /// Of the list, where that is long.
+    index: Option<VariantIndex>,
     /// Parts of variants of which the whole is not there, most recent first.
     parts: Vec<Arc<Partial>>,
     /// Until then requests do not wait for each other: the last answer could not be shared.
@@ -25,8 +28,13 @@ pub(crate) struct Variants {
 impl Variants {
     /// The variant that fits a request.
     pub(crate) fn select(&self, request: &HeaderMap, now: SystemTime) -> Option<Arc<Stored>> {
-        let candidates = self.list.iter().map(|stored| (&stored.vary, stored));
-        let stored = select(candidates, request)?;
+        let stored = match &self.index {
+            Some(index) => {
+                let key = |place: usize| self.list.get(place).map(|stored| &stored.vary);
+                self.list.get(index.find(request, key)?)?
+            }
+            None => select(self.list.iter().map(|stored| (&stored.vary, stored)), request)?,
+        };
         if self.list.len() > 1 {
             stored.touch(now);
         }
@@ -50,7 +58,15 @@ impl Variants {
         }
         let other = |part: &&Arc<Partial>| part.vary() != &vary;
         let parts = self.parts.iter().filter(other).cloned().collect();
-        Self { list, parts, hit_for_miss: None }
+        Self { parts, ..Self::default() }.listing(list)
+    }
+
+    /// With this list in place of its own.
+    fn listing(mut self, list: Vec<Arc<Stored>>) -> Self {
+        let keys: Vec<_> = list.iter().map(|stored| &stored.vary).collect();
+        self.index = VariantIndex::new(&keys);
+        self.list = list;
+        self
     }
 
     /// The part that fits a request.
@@ -85,8 +101,8 @@ impl Variants {
 
     /// Takes a variant out; `None` when nothing is left.
     pub(crate) fn without(&self, stored: &Arc<Stored>) -> Option<Self> {
-        let mut rest = self.clone();
-        rest.list.retain(|other| !Arc::ptr_eq(other, stored));
+        let others = self.list.iter().filter(|other| !Arc::ptr_eq(other, stored));
+        let rest = self.clone().listing(others.cloned().collect());
         rest.is_of_use().then_some(rest)
     }
 
@@ -105,15 +121,16 @@ impl Variants {
         // A part has nothing that would be worth to keep.
         rest.parts.retain(|part| !takes(part.tags()));
         count += self.parts.len() - rest.parts.len();
-        rest.list = Vec::with_capacity(self.list.len());
+        let mut list = Vec::with_capacity(self.list.len());
         for stored in &self.list {
             if !takes(&stored.tags) {
-                rest.list.push(Arc::clone(stored));
+                list.push(Arc::clone(stored));
                 continue;
             }
             count += 1;
-            rest.list.extend(stored.after(fate).map(Arc::new));
+            list.extend(stored.after(fate).map(Arc::new));
         }
+        let rest = rest.listing(list);
         (rest.is_of_use().then_some(rest), count)
     }
 
@@ -162,6 +179,7 @@ impl Variants {
     pub(crate) fn weight(&self) -> usize {
         let list: usize = self.list.iter().map(|stored| stored.weight()).sum();
         let parts: usize = self.parts.iter().map(|part| part.weight()).sum();
-        list + parts + (self.list.len() + self.parts.len()) * 16 + 64
+        let index = self.index.as_ref().map_or(0, VariantIndex::weight);
+        list + parts + index + (self.list.len() + self.parts.len()) * 16 + 64
     }
 }

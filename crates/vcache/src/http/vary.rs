@@ -1,6 +1,7 @@
 //! Which request fields a response depends on, and their values made comparable: RFC 9111 §4.1.
 
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
+use std::sync::LazyLock;
 
 use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_LANGUAGE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -51,7 +52,13 @@ pub struct VaryKey {
     normalise: Normalise,
     /// The language that is stored, in lower case.
     language: Option<Box<str>>,
+    /// Of the values, and of those as they came where that is known.
+    hash: u64,
+    verbatim_hash: Option<u64>,
 }
+
+/// Seeded once, so that nobody can choose values that collide.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// A field as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,12 +78,15 @@ impl VaryKey {
     /// [`new`](Self::new), comparing as `normalise` says.
     #[must_use]
     pub fn normalised(names: &[HeaderName], request: &HeaderMap, normalise: Normalise) -> Self {
+        let values: Box<[_]> = names.iter().map(|name| value(name, request, normalise)).collect();
         Self {
             names: names.into(),
-            values: names.iter().map(|name| value(name, request, normalise)).collect(),
+            hash: HASHER.hash_one(&values),
+            values,
             verbatim: Box::default(),
             normalise,
             language: None,
+            verbatim_hash: None,
         }
     }
 
@@ -89,7 +99,33 @@ impl VaryKey {
             Err(Several) => Lines::Several,
         };
         self.verbatim = self.names.iter().map(copy).collect();
+        self.verbatim_hash = hash_of_lines(&self.verbatim);
         self
+    }
+
+    /// A hash of the values; equal keys have equal ones.
+    pub(crate) const fn value_hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// A hash of the values as they came, where that is known.
+    pub(crate) const fn verbatim_hash(&self) -> Option<u64> {
+        self.verbatim_hash
+    }
+
+    /// The same of a request's values for these names; `None` where one has several lines.
+    pub(crate) fn verbatim_hash_of(&self, request: &HeaderMap) -> Option<u64> {
+        let mut hasher = HASHER.build_hasher();
+        for name in &self.names {
+            let line = only_line(name, request).ok()?;
+            line.map(HeaderValue::as_bytes).hash(&mut hasher);
+        }
+        Some(hasher.finish())
+    }
+
+    /// Whether content of a language may fit whoever wants that first.
+    pub(crate) const fn has_language(&self) -> bool {
+        self.language.is_some()
     }
 
     /// Whether `request` has the very same values: then it fits, with nothing to make comparable.
@@ -187,7 +223,9 @@ impl VaryKey {
             });
         }
         let (names, values) = (names.into(), values.into());
-        Some(Self { names, values, verbatim: verbatim.into(), normalise, language })
+        let verbatim: Box<[Lines]> = verbatim.into();
+        let (hash, verbatim_hash) = (HASHER.hash_one(&values), hash_of_lines(&verbatim));
+        Some(Self { names, values, verbatim, normalise, language, hash, verbatim_hash })
     }
 
     /// The names with their values, made comparable; `None` where the request had none.
@@ -220,6 +258,20 @@ impl Hash for VaryKey {
         self.names.hash(state);
         self.values.hash(state);
     }
+}
+
+/// A hash of fields as they came; `None` where one has several lines, or none was kept.
+fn hash_of_lines(lines: &[Lines]) -> Option<u64> {
+    let mut hasher = HASHER.build_hasher();
+    for lines in lines {
+        let line = match lines {
+            Lines::None => None,
+            Lines::One(line) => Some(&**line),
+            Lines::Several => return None,
+        };
+        line.hash(&mut hasher);
+    }
+    (!lines.is_empty()).then(|| hasher.finish())
 }
 
 /// There are several lines.

@@ -10,12 +10,13 @@ use futures_channel::oneshot;
 use futures_util::FutureExt;
 
 use crate::error::LoadError;
+use crate::load::circle::{Edge, Group, Inside};
 use crate::load::flight::{Ending, Flight, Loads, Ticket, Waiting};
 
 /// What a thread that wants a key does.
 enum Part<K: Hash + Eq, V> {
     Load(Lead<K, V>),
-    Wait(Receiver<Result<V, LoadError>>),
+    Wait(Receiver<Result<V, LoadError>>, Option<Edge>),
 }
 
 /// A thread's own load.
@@ -26,6 +27,8 @@ struct Lead<K: Hash + Eq, V> {
     followers: oneshot::Sender<Result<V, LoadError>>,
     key: K,
     ticket: Ticket,
+    /// Kept as long as the load runs, which may be within another.
+    _edge: Option<Edge>,
 }
 
 impl<K, V> Flight<K, V>
@@ -43,7 +46,8 @@ where
     /// # Errors
     ///
     /// The loader's error, shared by all who waited, or [`LoadError::Recursive`] if this thread
-    /// is loading `key` already; see [`LoadError`].
+    /// is loading `key` already, or the load of `key` waits for one that this is part of; see
+    /// [`LoadError`].
     pub fn run_sync(
         &self,
         key: &K,
@@ -64,7 +68,7 @@ where
                     let load = load.take();
                     return lead.fly(|ticket| load.map_or(Err(LoadError::Absent), |it| it(ticket)));
                 }
-                Part::Wait(result) => {
+                Part::Wait(result, _edge) => {
                     if let Ok(result) = result.recv() {
                         return result;
                     }
@@ -81,19 +85,22 @@ where
                 if running.thread == Some(here) {
                     return Err(LoadError::Recursive);
                 }
+                let edge = Edge::to(running.ticket.node())?;
                 let (sender, receiver) = sync_channel(1);
                 running.onlookers.push(sender);
-                Ok(Part::Wait(receiver))
+                Ok(Part::Wait(receiver, edge))
             }
             Entry::Vacant(entry) => {
                 let (ending, ticket) = (Loads::admit(&self.loads)?, Ticket::new());
+                let edge = Edge::to(ticket.node())?;
                 let (followers, result) = oneshot::channel();
                 // The leader always answers: it catches panics.
                 let result = async { result.await.unwrap_or(Err(LoadError::Panicked)) };
                 let load = result.boxed().shared();
                 let waiting = self.start(entry, ticket.clone(), load, Some(here));
                 let key = key.clone();
-                Ok(Part::Load(Lead { ending, _waiting: waiting, followers, key, ticket }))
+                let lead = Lead { ending, _waiting: waiting, followers, key, ticket, _edge: edge };
+                Ok(Part::Load(lead))
             }
         }
     }
@@ -102,9 +109,11 @@ where
 impl<K: Hash + Eq, V: Clone> Lead<K, V> {
     fn fly(self, load: impl FnOnce(Ticket) -> Result<V, LoadError>) -> Result<V, LoadError> {
         let ticket = self.ticket.clone();
+        let inside = Inside::enter(&Group::from([ticket.node().clone()]));
         // What the closure held is dropped by the panic.
         let result =
             catch_unwind(AssertUnwindSafe(|| load(ticket))).unwrap_or(Err(LoadError::Panicked));
+        drop(inside);
         self.ending.with(&self.key, &self.ticket, &result);
         let _ = self.followers.send(result.clone());
         result

@@ -54,6 +54,7 @@ where
         }
         let (shelf, own) = (Arc::clone(&self.shelf), ticket.clone());
         let measured = async move {
+            own.begin(shelf.tags.epoch());
             let (epoch, began) = (shelf.tags.epoch(), shelf.clock.now());
             // The loader's state is dropped by the panic; nobody sees it afterwards.
             let loaded = AssertUnwindSafe(async move { load(own).await }).catch_unwind().await;
@@ -74,6 +75,7 @@ where
         if let Some(known) = self.known(&key) {
             return known;
         }
+        ticket.begin(self.shelf.tags.epoch());
         let (epoch, began) = (self.shelf.tags.epoch(), self.shelf.clock.now());
         let loaded = std::panic::catch_unwind(AssertUnwindSafe(load));
         let load_time = self.shelf.clock.now().saturating_sub(began);

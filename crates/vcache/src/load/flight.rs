@@ -5,7 +5,7 @@ use std::future::Future;
 use std::hash::{BuildHasher, Hash};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::thread::ThreadId;
 
@@ -17,6 +17,8 @@ use hashbrown::Equivalent;
 
 use crate::error::LoadError;
 use crate::load::account::{Account, ending};
+use crate::load::circle::{Edge, Group, Node, within};
+use crate::load::gate::Gate;
 use crate::load::leader::{Behind, Leading};
 use crate::metrics::Load;
 
@@ -39,16 +41,15 @@ pub struct Flight<K, V> {
 pub(super) struct Loads<K, V> {
     pub(super) running: DashMap<K, Running<V>, foldhash::fast::RandomState>,
     /// Loads that exist: those in `running`, and those forgotten that still have waiters.
-    count: AtomicUsize,
-    pub(super) max: usize,
+    pub(super) gate: Gate,
     account: Arc<Account>,
 }
 
-pub(super) type SharedLoad<V> = Shared<BoxFuture<'static, Result<V, LoadError>>>;
+pub(crate) type SharedLoad<V> = Shared<BoxFuture<'static, Result<V, LoadError>>>;
 
 pub(super) struct Running<V> {
     waiters: usize,
-    ticket: Ticket,
+    pub(super) ticket: Ticket,
     load: SharedLoad<V>,
     /// Threads that wait without polling.
     pub(super) onlookers: Vec<SyncSender<Result<V, LoadError>>>,
@@ -57,29 +58,46 @@ pub(super) struct Running<V> {
 }
 
 /// Tells a load whether its result is still wanted for storing.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Ticket {
-    current: Arc<AtomicBool>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    current: AtomicBool,
+    /// The tags' tick when the load began, or before; zero until then.
+    began: AtomicU64,
+    node: Node,
 }
 
 impl Ticket {
     pub(super) fn new() -> Self {
-        Self { current: Arc::new(AtomicBool::new(true)) }
+        let (current, began) = (AtomicBool::new(true), AtomicU64::new(0));
+        Self { inner: Arc::new(Inner { current, began, node: Node::default() }) }
     }
 
     pub(super) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.current, &other.current)
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    pub(super) fn node(&self) -> &Node {
+        &self.inner.node
+    }
+
+    /// The load begins after this tick of the tags.
+    pub(crate) fn begin(&self, epoch: u64) {
+        self.inner.began.store(epoch, Ordering::Release);
     }
 
     /// False once the key was forgotten: what the load found may be out of date. Its waiters get
     /// it all the same, because they asked before that.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        self.current.load(Ordering::Acquire)
+        self.inner.current.load(Ordering::Acquire)
     }
 
     fn void(&self) {
-        self.current.store(false, Ordering::Release);
+        self.inner.current.store(false, Ordering::Release);
     }
 }
 
@@ -96,12 +114,7 @@ where
 
     pub(crate) fn counted(max: usize, account: Arc<Account>) -> Self {
         Self {
-            loads: Arc::new(Loads {
-                running: DashMap::default(),
-                count: AtomicUsize::new(0),
-                max,
-                account,
-            }),
+            loads: Arc::new(Loads { running: DashMap::default(), gate: Gate::new(max), account }),
         }
     }
 
@@ -113,7 +126,8 @@ where
     ///
     /// # Errors
     ///
-    /// The loader's error, shared by all who waited; see [`LoadError`].
+    /// The loader's error, shared by all who waited; [`LoadError::Recursive`] if a loader asks for
+    /// what waits for it; see [`LoadError`].
     pub async fn run<F, Fut>(&self, key: K, load: F) -> Result<V, LoadError>
     where
         F: FnOnce(Ticket) -> Fut + Send + 'static,
@@ -134,7 +148,7 @@ where
         F: FnOnce(Ticket) -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, LoadError>> + Send + 'static,
     {
-        let (waiting, started) = self.join(key, load)?;
+        let Joined { waiting, started, edge } = self.join(key, load)?;
         // A clone to poll; the original stays in the guard.
         let (shared, rest) = (waiting.load.clone(), waiting.load.clone());
         let rest = async move {
@@ -144,6 +158,7 @@ where
         let leading = Leading::new(behind.filter(|_| started.is_some()), rest);
         let result = shared.await;
         leading.done();
+        drop(edge);
         result
     }
 
@@ -153,11 +168,7 @@ where
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        // Mostly nothing is under way, and writers should not pay for a look-up then. The fence
-        // pairs with the one in `admit`: either the load is seen here, or it sees the source as
-        // the caller left it.
-        fence(Ordering::SeqCst);
-        if self.under_way() == 0 {
+        if self.loads.gate.is_quiet() {
             return;
         }
         let map = &self.loads.running;
@@ -194,7 +205,7 @@ where
     /// How many loads are under way.
     #[must_use]
     pub fn under_way(&self) -> usize {
-        self.loads.count.load(Ordering::Relaxed)
+        self.loads.gate.inside()
     }
 
     /// A share in the load of `key`; with its ticket if it is `load` that it starts.
@@ -202,31 +213,51 @@ where
         &self,
         key: K,
         load: &mut Option<F>,
-    ) -> Result<(Waiting<K, V>, Option<Ticket>), LoadError>
+    ) -> Result<Joined<K, V>, LoadError>
     where
         F: FnOnce(Ticket) -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, LoadError>> + Send + 'static,
     {
-        let (waiting, started) = match self.loads.running.entry(key) {
-            Entry::Occupied(mut entry) => (self.share(&mut entry), None),
+        match self.loads.running.entry(key) {
+            Entry::Occupied(mut entry) => self.share(&mut entry),
             Entry::Vacant(entry) => {
                 let (ending, ticket) = (Loads::admit(&self.loads)?, Ticket::new());
                 let (key, load) = (entry.key().clone(), load.take());
                 // Whoever calls with nothing to load has had a turn already.
                 let load = load.ok_or(LoadError::Absent)?;
+                let edge = Edge::to(ticket.node())?;
                 let flight = fly(ending, key, ticket.clone(), load).boxed().shared();
-                (self.start(entry, ticket.clone(), flight, None), Some(ticket))
+                let waiting = self.start(entry, ticket.clone(), flight, None);
+                Ok(Joined { waiting, started: Some(ticket), edge })
             }
-        };
-        Ok((waiting, started))
+        }
     }
 
-    fn share(&self, entry: &mut OccupiedEntry<'_, K, Running<V>>) -> Waiting<K, V> {
+    /// A share in the load of `key`, if there is one that may have begun before the tags' tick
+    /// `asked`, and the caller does not wait for itself.
+    pub(crate) fn earlier(&self, key: &K, asked: u64) -> Option<Joined<K, V>> {
+        // Mostly nothing is under way, or was ever invalidated.
+        if asked == 0 || self.under_way() == 0 {
+            return None;
+        }
+        let Entry::Occupied(mut entry) = self.loads.running.entry(key.clone()) else {
+            return None;
+        };
+        let began = entry.get().ticket.inner.began.load(Ordering::Acquire);
+        if began < asked { self.share(&mut entry).ok() } else { None }
+    }
+
+    fn share(
+        &self,
+        entry: &mut OccupiedEntry<'_, K, Running<V>>,
+    ) -> Result<Joined<K, V>, LoadError> {
         let key = entry.key().clone();
         let running = entry.get_mut();
+        let edge = Edge::to(running.ticket.node())?;
         running.waiters += 1;
         let (ticket, load) = (running.ticket.clone(), running.load.clone());
-        Waiting { loads: Arc::clone(&self.loads), key, ticket, load }
+        let waiting = Waiting { loads: Arc::clone(&self.loads), key, ticket, load };
+        Ok(Joined { waiting, started: None, edge })
     }
 
     pub(super) fn start(
@@ -249,13 +280,9 @@ where
 
 impl<K, V> Loads<K, V> {
     pub(super) fn admit(loads: &Arc<Self>) -> Result<Ending<K, V>, LoadError> {
-        let max = loads.max;
-        let more = |count: usize| (count < max).then_some(count + 1);
-        loads
-            .count
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-            .map_err(|_| LoadError::TooMany { max })?;
-        fence(Ordering::SeqCst);
+        if !loads.gate.enter() {
+            return Err(LoadError::TooMany { max: loads.gate.max() });
+        }
         Ok(Ending { loads: Arc::clone(loads), how: Load::Cancelled })
     }
 }
@@ -274,8 +301,9 @@ where
     Fut: Future<Output = Result<V, LoadError>>,
 {
     let own = ticket.clone();
+    let group = Group::from([own.node().clone()]);
     // The loader's state is dropped by the panic; nobody sees it afterwards.
-    let result = AssertUnwindSafe(async move { load(ticket).await })
+    let result = AssertUnwindSafe(within(group, async move { load(ticket).await }))
         .catch_unwind()
         .await
         .unwrap_or(Err(LoadError::Panicked));
@@ -303,17 +331,26 @@ impl<K: Hash + Eq, V: Clone> Ending<K, V> {
 
 impl<K, V> Drop for Ending<K, V> {
     fn drop(&mut self) {
-        self.loads.count.fetch_sub(1, Ordering::Relaxed);
+        self.loads.gate.leave();
         self.loads.account.ended(self.how);
     }
 }
 
+/// A caller's part in a load.
+pub(crate) struct Joined<K: Hash + Eq, V> {
+    pub(crate) waiting: Waiting<K, V>,
+    /// Its ticket, if the caller has begun it.
+    pub(super) started: Option<Ticket>,
+    /// Kept as long as the caller waits.
+    pub(super) edge: Option<Edge>,
+}
+
 /// A waiter's share in a load; the last one to leave takes the load along.
-pub(super) struct Waiting<K: Hash + Eq, V> {
+pub(crate) struct Waiting<K: Hash + Eq, V> {
     loads: Arc<Loads<K, V>>,
     key: K,
     ticket: Ticket,
-    pub(super) load: SharedLoad<V>,
+    pub(crate) load: SharedLoad<V>,
 }
 
 impl<K: Hash + Eq, V> Drop for Waiting<K, V> {
@@ -335,11 +372,17 @@ impl<K, V> Clone for Flight<K, V> {
     }
 }
 
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").field("current", &self.is_current()).finish_non_exhaustive()
+    }
+}
+
 impl<K, V> fmt::Debug for Flight<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Flight")
-            .field("under_way", &self.loads.count.load(Ordering::Relaxed))
-            .field("max", &self.loads.max)
+            .field("under_way", &self.loads.gate.inside())
+            .field("max", &self.loads.gate.max())
             .finish_non_exhaustive()
     }
 }

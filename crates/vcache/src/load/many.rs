@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use futures_util::{FutureExt, TryFutureExt};
 
 use crate::error::LoadError;
+use crate::load::circle::{Group, within};
 use crate::load::flight::{Flight, Ticket};
 use crate::load::leader::{Behind, Leading};
 
@@ -61,22 +62,31 @@ where
         Fut: Future<Output = Result<Each<K, V>, LoadError>> + Send + 'static,
     {
         let (tell, told) = oneshot::channel::<Wanted<K>>();
-        let max = self.loads.max;
+        let max = self.loads.gate.max();
         let batch = async move {
             // Untold only if too many loads were under way before all keys had joined.
             let keys = told.await.map_err(|_| LoadError::TooMany { max })?;
-            load(keys).await.map(Arc::new)
+            let group: Group = keys.iter().map(|(_, ticket)| ticket.node().clone()).collect();
+            within(group, async move { load(keys).await }).await.map(Arc::new)
         };
         let caught = AssertUnwindSafe(batch).catch_unwind();
         let batch = caught.map(|ended| ended.unwrap_or(Err(LoadError::Panicked))).boxed().shared();
         let (mut wanted, mut waiting) = (Vec::new(), Vec::with_capacity(keys.len()));
+        let (mut circles, mut edges) = (Vec::new(), Vec::new());
         for key in keys {
             let (own, batch) = (key.clone(), batch.clone());
             let absent = Err(LoadError::Absent);
             let share = async move { batch.await?.get(&own).cloned().unwrap_or(absent) };
-            let (joined, started) = self.join(key.clone(), &mut Some(|_| share))?;
-            wanted.extend(started.map(|ticket| (key.clone(), ticket)));
-            waiting.push((key, joined));
+            let joined = match self.join(key.clone(), &mut Some(|_| share)) {
+                Err(LoadError::Recursive) => {
+                    circles.push((key, Err(LoadError::Recursive)));
+                    continue;
+                }
+                joined => joined?,
+            };
+            wanted.extend(joined.started.map(|ticket| (key.clone(), ticket)));
+            edges.extend(joined.edge);
+            waiting.push((key, joined.waiting));
         }
         // Dropped only with the batch, when no key is wanted of it.
         let leads = !wanted.is_empty();
@@ -91,6 +101,7 @@ where
         let leading = Leading::new(behind.filter(|_| leads), rest);
         let ended = ended.await;
         leading.done();
-        Ok(keys.into_iter().zip(ended).collect())
+        drop(edges);
+        Ok(keys.into_iter().zip(ended).chain(circles).collect())
     }
 }

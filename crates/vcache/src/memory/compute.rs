@@ -18,13 +18,22 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         key: K,
         decide: impl FnOnce(Option<&V>) -> (Op<V>, T),
     ) -> (Done, T) {
+        self.compute_pinned(key, |value, _pinned| decide(value))
+    }
+
+    /// The same; `decide` is also told whether the live value is pinned.
+    pub(super) fn compute_pinned<T>(
+        &self,
+        key: K,
+        decide: impl FnOnce(Option<&V>, bool) -> (Op<V>, T),
+    ) -> (Done, T) {
         let hash = self.hash(&key);
         let mut writing = self.write(hash);
         let found = writing.shard.find(hash, &key);
         let live = found.filter(|(at, _)| self.time_left(writing.shard.expires(*at)).is_ok());
         let at = found.map(|(at, _)| at);
         let (is_live, pinned) = (live.is_some(), live.is_some_and(|(_, it)| it.meta.is_pinned()));
-        let (op, told) = decide(live.map(|(_, entry)| &entry.value));
+        let (op, told) = decide(live.map(|(_, entry)| &entry.value), pinned);
         let (value, keep) = match op {
             Op::Nop => return (Done::Nothing, told),
             Op::Remove => {

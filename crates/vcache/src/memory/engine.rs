@@ -29,7 +29,7 @@ use crate::random::Random;
 /// Says what a key and a value weigh beyond the overhead; without one, nothing.
 pub(super) type Weigher<K, V> = Option<Box<dyn Fn(&K, &V) -> u64 + Send + Sync>>;
 
-/// Bytes that an entry takes beside its slot: in the index 6.4 to 7, the history 4 to 8, the
+/// Bytes that an entry takes beside its slot: in the index 7 to 8, the history 4 to 8, the
 /// window 1, a time and its links 16, a weight 8. The last two only where they are used.
 const BESIDE: usize = 7 + 4 + 1 + 16 + 8;
 
@@ -355,8 +355,8 @@ fn found<V, T>(
     read: impl FnOnce(&V, Option<Duration>) -> T,
     value: &V,
     left: Option<Duration>,
-) -> Option<T> {
-    Some(read(value, left))
+) -> T {
+    read(value, left)
 }
 
 /// A look-up that the policy or the curve is to be told of, if it is due, when this is dropped:
@@ -382,14 +382,15 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         Hash::new(self.hasher.hash_one(key))
     }
 
-    /// Reads a live entry through `read`, which runs under the shard's read lock. The time that is
-    /// left is told only if it is asked for.
+    /// Reads a live entry through `read`, which runs under the shard's read lock; what is not there
+    /// is `missing`. The time that is left is told only if it is asked for.
     #[inline]
     pub(super) fn look_up<const EXACT: bool, Q, T>(
         &self,
         key: &Q,
         read: impl FnOnce(&V, Option<Duration>) -> T,
-    ) -> Option<T>
+        missing: impl FnOnce() -> T,
+    ) -> T
     where
         Q: HashTrait + Equivalent<K> + ?Sized,
     {
@@ -409,7 +410,7 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         }
         drop(shard);
         self.missed(cell, hash);
-        None
+        missing()
     }
 
     /// The same, but neither a use nor in the statistics.

@@ -137,6 +137,15 @@ impl History {
         }
     }
 
+    /// The same, in the age of the one before.
+    pub(super) fn at(mut self, epoch: u8) -> Self {
+        self.epoch = epoch;
+        for Line([head, ..]) in &mut self.lines {
+            *head = u16::from(epoch) << 8;
+        }
+        self
+    }
+
     /// Goes on by some steps. All counts are halved after `age` of them for each entry; each line
     /// when it is next changed.
     pub(super) const fn age(&mut self, steps: u64, age: u64) {

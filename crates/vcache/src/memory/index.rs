@@ -161,12 +161,24 @@ impl Index {
 
     /// Makes room for so many in all. `upper` gives the upper half of a slot's hash.
     pub(super) fn grow(&mut self, entries: usize, upper: impl Fn(u32) -> u32) {
+        self.rebuild(entries, |slot| slot, upper);
+    }
+
+    /// The same for slots that have moved: `moved` gives the new one of an old one, and `upper` the
+    /// hash of a new one.
+    pub(super) fn rebuild(
+        &mut self,
+        entries: usize,
+        moved: impl Fn(u32) -> u32,
+        upper: impl Fn(u32) -> u32,
+    ) {
         let buckets = entries.max(self.len + 1).div_ceil(FILLED).max(1);
         let old = std::mem::replace(&mut self.buckets, vec![Bucket::EMPTY; buckets]);
         self.len = 0;
         for bucket in old {
             for (tag, slot) in bucket.head.into_iter().zip(bucket.slots) {
                 if tag != FREE {
+                    let slot = moved(slot);
                     self.place(upper(slot), tag, slot);
                 }
             }

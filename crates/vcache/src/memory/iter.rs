@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::vec;
 
 use super::Memory;
+use super::operations::Place;
 
 /// All live entries of a cache, in no order; see [`Memory::iter`].
 pub struct Iter<K, V> {
@@ -12,12 +13,12 @@ pub struct Iter<K, V> {
     /// Copied and not yet given.
     batch: vec::IntoIter<(K, V)>,
     /// The shard and the slot to go on with.
-    place: Option<(usize, u32)>,
+    place: Option<Place>,
 }
 
 impl<K, V> Iter<K, V> {
     pub(super) fn new(cache: Memory<K, V>) -> Self {
-        Self { cache, batch: Vec::new().into_iter(), place: Some((0, 0)) }
+        Self { cache, batch: Vec::new().into_iter(), place: Some(Place::default()) }
     }
 }
 
@@ -29,9 +30,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Iterator for Iter<K, V> {
             if let Some(entry) = self.batch.next() {
                 return Some(entry);
             }
-            let (cell, from) = self.place?;
+            let place = self.place?;
             let mut batch = Vec::new();
-            self.place = self.cache.engine.visit_some(cell, from, |key, value| {
+            self.place = self.cache.engine.visit_some(place, |key, value| {
                 batch.push((key.clone(), value.clone()));
             });
             self.batch = batch.into_iter();

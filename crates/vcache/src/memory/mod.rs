@@ -163,7 +163,7 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         Q: Hash + Equivalent<K> + ?Sized,
         V: Clone,
     {
-        self.engine.look_up::<false, _, _>(key, |value, _| value.clone())
+        self.engine.look_up::<false, _, _>(key, |value, _| Some(value.clone()), || None)
     }
 
     /// The same with the time to live that the value has left; `None` stands for "until evicted".
@@ -174,7 +174,7 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         Q: Hash + Equivalent<K> + ?Sized,
         V: Clone,
     {
-        self.engine.look_up::<true, _, _>(key, |value, left| (value.clone(), left))
+        self.engine.look_up::<true, _, _>(key, |value, left| Some((value.clone(), left)), || None)
     }
 
     /// As [`get`](Self::get), but neither a use nor counted as a hit or a miss.
@@ -340,13 +340,43 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         self.make(key.to_owned(), Keep::new(), make)
     }
 
-    /// The step under all others: `decide` says what to do, and whatever else it likes.
+    /// What `read` makes of the live value, under the shard's read lock, or `missing` of none: right
+    /// where the caller wants it.
+    #[inline]
+    pub(crate) fn read<Q, T>(
+        &self,
+        key: &Q,
+        read: impl FnOnce(&V) -> T,
+        missing: impl FnOnce() -> T,
+    ) -> T
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        self.engine.look_up::<false, _, _>(key, |value, _| read(value), missing)
+    }
+
+    /// The same, with the time that the value has left.
+    #[inline]
+    pub(crate) fn read_timed<Q, T>(
+        &self,
+        key: &Q,
+        read: impl FnOnce(&V, Option<Duration>) -> T,
+        missing: impl FnOnce() -> T,
+    ) -> T
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        self.engine.look_up::<true, _, _>(key, read, missing)
+    }
+
+    /// The step under all others: `decide`, told what is there and whether it is pinned, says what
+    /// to do, and whatever else it likes.
     pub(crate) fn step<T>(
         &self,
         key: K,
-        decide: impl FnOnce(Option<&V>) -> (Op<V>, T),
+        decide: impl FnOnce(Option<&V>, bool) -> (Op<V>, T),
     ) -> (Done, T) {
-        self.engine.compute(key, decide)
+        self.engine.compute_pinned(key, decide)
     }
 
     /// What is there, or what `make` makes, kept as `keep` says.
@@ -429,7 +459,9 @@ impl<K: Hash + Eq, V> Memory<K, V> {
     /// Sets another bound, while the cache is in use, and returns when what is there fits it: how
     /// many entries left for that. From its beginning on nothing is stored that would not fit the
     /// new bound, and from its end on the weight stays within; between, readers and writers go on.
-    /// Pinned entries stay, and may keep the weight above. Zero stores nothing.
+    /// Pinned entries stay, and may keep the weight above. Zero stores nothing. Shards whose tables
+    /// have room for four times as many as will be there give memory back, one after the other; a
+    /// walk that is under way begins such a shard anew.
     pub fn resize(&self, max_weight: u64) -> usize {
         self.engine.resize(max_weight)
     }

@@ -17,6 +17,15 @@ use crate::cause::Cause;
 /// Slots that a walk over the cache visits under one lock.
 const STRIDE: u32 = 256;
 
+/// How far a walk has come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Place {
+    cell: usize,
+    from: u32,
+    /// How often the shard's entries had moved.
+    moves: u32,
+}
+
 impl<K, V> Engine<K, V> {
     #[inline]
     pub(super) fn write(&self, hash: Hash) -> Writing<'_, K, V> {
@@ -83,10 +92,13 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
         let now = self.now_if_timed();
         let mut removed = 0;
         for (home, cell) in self.cells.iter().enumerate() {
-            let mut from = 0;
+            let (mut from, mut moves) = (0, None);
             loop {
                 let mut writing = Writing::new(self, cell, home);
                 let end = writing.shard.end();
+                if moves.replace(writing.shard.moves()) != Some(writing.shard.moves()) {
+                    from = 0;
+                }
                 if from >= end {
                     break;
                 }
@@ -108,10 +120,10 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
 
     /// Visits every live entry, a few slots under each lock, until `visit` says that it is enough.
     pub(super) fn visit(&self, mut visit: impl FnMut(&K, &V) -> bool) {
-        let mut place = Some((0, 0));
-        while let Some((cell, from)) = place {
+        let mut place = Some(Place::default());
+        while let Some(from) = place {
             let mut more = true;
-            place = self.visit_some(cell, from, |key, value| {
+            place = self.visit_some(from, |key, value| {
                 more = more && visit(key, value);
             });
             if !more {
@@ -121,22 +133,25 @@ impl<K: HashTrait + Eq, V> Engine<K, V> {
     }
 
     /// Visits the live entries of a few slots under one lock; where to go on.
-    pub(super) fn visit_some(
-        &self,
-        cell: usize,
-        from: u32,
-        mut visit: impl FnMut(&K, &V),
-    ) -> Option<(usize, u32)> {
+    pub(super) fn visit_some(&self, place: Place, mut visit: impl FnMut(&K, &V)) -> Option<Place> {
+        let Place { cell, from, moves } = place;
         let now = self.now_if_timed();
         let shard = self.cells.get(cell)?.shard.read();
         let end = shard.end();
+        // Entries that have moved may stand where the walk has been.
+        let from = if from > 0 && moves == shard.moves() { from } else { 0 };
         let until = end.min(from.saturating_add(STRIDE));
         for at in from..until {
             if let Some(entry) = shard.entry(at).filter(|_| now < shard.expires(at)) {
                 visit(&entry.key, &entry.value);
             }
         }
-        Some(if until < end { (cell, until) } else { (cell + 1, 0) })
+        let moves = shard.moves();
+        Some(if until < end {
+            Place { cell, from: until, moves }
+        } else {
+            Place { cell: cell + 1, ..Place::default() }
+        })
     }
 
     /// How a key and a value are to be stored, and the time if it matters.

@@ -211,6 +211,29 @@ impl Policy {
         }
     }
 
+    /// The entries have moved to other slots: `moved` gives the new one of an old one, which was below
+    /// `end`. What was remembered of those that have left makes room for less.
+    pub(super) fn renumber(
+        &mut self,
+        end: u32,
+        moved: impl Fn(u32) -> Option<u32>,
+        seats: &mut impl Seats,
+    ) {
+        let ring = self.ring.iter().filter_map(|(at, turn)| Some((moved(*at)?, *turn)));
+        self.ring = ring.filter(|(at, turn)| stands(seats, *at, *turn)).collect();
+        self.hand = (self.hand..end).find_map(&moved).unwrap_or(0);
+        if self.pins.is_some() {
+            let mut pins = Box::<Pins>::default();
+            let pinned = |at: &u32| seats.peek(*at).is_some_and(Meta::is_pinned);
+            (0..seats.end()).filter(pinned).for_each(|at| pins.set(at, true));
+            self.pins = Some(pins);
+        }
+        if let Some(history) = self.history.take_if(|_| seats.len() < self.sized / 2) {
+            self.sized = seats.len();
+            self.history = Some(History::new(self.sized, self.least).at(history.epoch()));
+        }
+    }
+
     /// Brings near what the arrival of a key will look at.
     #[inline]
     pub(super) fn fetch(&self, hash: u32) {
@@ -297,3 +320,7 @@ fn stands(seats: &mut impl Seats, at: u32, turn: u8) -> bool {
 fn any(seats: &mut impl Seats) -> Option<u32> {
     (0..seats.end()).find(|at| seats.seat(*at).is_some_and(|meta| !meta.is_pinned()))
 }
+
+#[cfg(test)]
+#[path = "policy/tests.rs"]
+mod tests;

@@ -7,7 +7,8 @@ use super::writing::Writing;
 const BATCH: usize = 64;
 
 impl<K, V> Engine<K, V> {
-    /// Sets the bound and makes what is there fit, shard by shard; how many entries left.
+    /// Sets the bound and makes what is there fit, shard by shard; how many entries left. Shards that
+    /// hold much more memory than that takes give it back, each under its own lock.
     pub(super) fn resize(&self, max_weight: u64) -> usize {
         self.account.set_bound(max_weight);
         let shards = u64::try_from(self.cells.len()).unwrap_or(u64::MAX);
@@ -26,6 +27,9 @@ impl<K, V> Engine<K, V> {
                 // All that is left is pinned.
                 break;
             }
+        }
+        for cell in &self.cells {
+            cell.shard.write().compact();
         }
         left
     }

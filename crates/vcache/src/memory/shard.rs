@@ -9,7 +9,7 @@ use super::index::{Hash, Index};
 use super::keep::NEVER;
 use super::meta::Meta;
 use super::policy::{Plan, Policy, Seats};
-use super::slab::{Entry, Slab};
+use super::slab::{Entry, NONE, Slab};
 use super::stats::Counts;
 use super::wheel::Wheel;
 use crate::cause::Cause;
@@ -31,6 +31,7 @@ pub(super) struct Shard<K, V> {
     weight: u64,
     /// The shard's part of the bound.
     share: u64,
+    moves: u32,
     pub(super) counts: Counts,
 }
 
@@ -68,6 +69,7 @@ impl<K, V> Shard<K, V> {
             least,
             weight: 0,
             share,
+            moves: 0,
             counts: Counts::default(),
         }
     }
@@ -255,13 +257,44 @@ impl<K, V> Shard<K, V> {
         }
     }
 
+    /// Gives memory back if there is room for four times as many as there will be; entries then
+    /// stand in other slots.
+    pub(super) fn compact(&mut self) {
+        let slots = self.wished();
+        if self.slab.room() / 4 <= slots {
+            return;
+        }
+        let end = self.slab.end();
+        let places = self.slab.compact(slots);
+        let (slab, moved) =
+            (&self.slab, |at: u32| places.get(at as usize).copied().unwrap_or(NONE));
+        let upper = |at| slab.get(at).map_or(0, |entry| entry.meta.hash);
+        self.index.rebuild(slots, moved, upper);
+        self.policy.renumber(end, |at| Some(moved(at)).filter(|at| *at != NONE), &mut self.slab);
+        if let Some(wheel) = &mut self.wheel {
+            wheel.renumber(&places);
+        }
+        if let Some(weights) = &mut self.weights {
+            let old = std::mem::take(weights);
+            let stays = |(at, weight): (&u32, u64)| (*at != NONE).then_some(weight);
+            weights.reserve_exact(slots);
+            weights.extend(places.iter().zip(old).filter_map(stays));
+        }
+        self.moves = self.moves.wrapping_add(1);
+    }
+
+    /// How often the entries have moved to other slots.
+    pub(super) const fn moves(&self) -> u32 {
+        self.moves
+    }
+
     fn wished(&self) -> usize {
         let len = self.slab.len();
         let entries = u64::try_from(len).unwrap_or(u64::MAX);
         let each = self.weight.checked_div(entries).unwrap_or(self.least).max(1);
         let expected = usize::try_from(self.share / each).unwrap_or(usize::MAX);
-        // Shards are not quite alike.
-        let expected = expected.saturating_add(expected / 64 + 8);
+        // Shards are not quite alike: they differ by the root of what is in them.
+        let expected = expected.saturating_add(3 * expected.isqrt() + 8);
         if len < expected { expected.min(2 * len + 8) } else { len + len / 16 + 8 }
     }
 

@@ -67,6 +67,27 @@ impl<K, V> Slab<K, V> {
         self.slots.reserve_exact(slots.saturating_sub(self.slots.len()));
     }
 
+    /// Slots that there is memory for.
+    pub(super) const fn room(&self) -> usize {
+        self.slots.capacity()
+    }
+
+    /// Moves all entries together, in order, into memory for so many at least. Gives the new slots
+    /// by the old ones, [`NONE`] for those that are free.
+    pub(super) fn compact(&mut self, slots: usize) -> Vec<u32> {
+        let mut moved = Vec::with_capacity(slots.max(self.len));
+        let to = |slot: Slot<K, V>| {
+            if let Slot::Free(_) = slot {
+                return NONE;
+            }
+            moved.push(slot);
+            u32::try_from(moved.len() - 1).unwrap_or(NONE)
+        };
+        let places = std::mem::take(&mut self.slots).into_iter().map(to).collect();
+        (self.slots, self.free) = (moved, NONE);
+        places
+    }
+
     /// Whether there are as many as numbers for them.
     pub(super) fn is_exhausted(&self) -> bool {
         self.free == NONE && self.end() >= MOST_SLOTS

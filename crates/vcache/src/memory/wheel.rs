@@ -42,6 +42,8 @@ pub(super) struct Wheel {
     occupied: [u64; LEVELS],
     /// The tick up to which everything was reclaimed.
     tick: u64,
+    /// Within that tick nothing more is due before this time.
+    quiet: u64,
     /// Empty where nothing has a time to idle. An entry with one stands in the wheel at the
     /// earliest time at which it may expire, and is moved on from there if it was used.
     idle: Vec<Idle>,
@@ -54,6 +56,7 @@ impl Wheel {
             heads: [[NONE; BUCKETS]; LEVELS],
             occupied: [0; LEVELS],
             tick: now >> TICK,
+            quiet: 0,
             idle: Vec::new(),
         }
     }
@@ -81,6 +84,10 @@ impl Wheel {
         let idle = Idle::new(self.stands(at), tti, now);
         let deadline = idle.deadline();
         self.set(at, deadline);
+        self.place_idle(at, idle);
+    }
+
+    fn place_idle(&mut self, at: u32, idle: Idle) {
         if self.idle.len() <= at as usize {
             self.idle.resize_with(at as usize + 1, Idle::none);
         }
@@ -94,6 +101,26 @@ impl Wheel {
         self.timers.reserve_exact(slots.saturating_sub(self.timers.len()));
         if !self.idle.is_empty() {
             self.idle.reserve_exact(slots.saturating_sub(self.idle.len()));
+        }
+    }
+
+    /// The entries have moved to other slots, which are given by the old ones.
+    pub(super) fn renumber(&mut self, places: &[u32]) {
+        let (timers, idle) = (std::mem::take(&mut self.timers), std::mem::take(&mut self.idle));
+        *self = Self { tick: self.tick, ..Self::new(0) };
+        self.grow(places.iter().filter(|at| **at != NONE).count());
+        let moved = |places: &mut std::slice::Iter<'_, u32>| places.next().copied();
+        let mut to = places.iter();
+        for timer in timers {
+            if let Some(at) = moved(&mut to).filter(|at| *at != NONE) {
+                self.set(at, timer.expires);
+            }
+        }
+        let mut to = places.iter();
+        for idle in idle {
+            if let Some(at) = moved(&mut to).filter(|at| *at != NONE && !idle.is_none()) {
+                self.place_idle(at, idle);
+            }
         }
     }
 
@@ -140,7 +167,14 @@ impl Wheel {
 
     /// The next slot whose time was over at `now`. Moves or passes at most `steps` entries on its
     /// way, so that no writer pays for all; `None` may also mean that those steps were used up.
-    pub(super) fn expired(&mut self, now: u64, mut steps: u32) -> Option<u32> {
+    #[inline]
+    pub(super) fn expired(&mut self, now: u64, steps: u32) -> Option<u32> {
+        // Most writers come in a tick in which another has been here.
+        if now >> TICK == self.tick && now < self.quiet { None } else { self.turn(now, steps) }
+    }
+
+    fn turn(&mut self, now: u64, mut steps: u32) -> Option<u32> {
+        self.quiet = 0;
         let end = now >> TICK;
         while let Some((level, bucket, start)) = self.next() {
             if start > end {
@@ -165,6 +199,7 @@ impl Wheel {
             self.link(at, expires);
         }
         self.tick = self.tick.max(end);
+        self.quiet = (self.tick + 1) << TICK;
         None
     }
 
@@ -203,6 +238,9 @@ impl Wheel {
         let differ = tick ^ self.tick;
         if expires == NEVER || differ >= HORIZON {
             return;
+        }
+        if differ == 0 {
+            self.quiet = 0;
         }
         let level = (differ.checked_ilog2().unwrap_or(0) / BITS) as usize;
         let bucket = number(tick, level);

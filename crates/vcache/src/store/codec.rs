@@ -1,5 +1,7 @@
 //! Values as bytes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::error::BoxError;
@@ -44,6 +46,36 @@ impl Codec<String> for Raw {
 
     fn decode(&self, bytes: Bytes) -> Result<String, BoxError> {
         Ok(String::from_utf8(bytes.into())?)
+    }
+}
+
+impl Codec<Vec<u8>> for Raw {
+    fn encode(&self, value: &Vec<u8>) -> Result<Bytes, BoxError> {
+        Ok(Bytes::copy_from_slice(value))
+    }
+
+    fn decode(&self, bytes: Bytes) -> Result<Vec<u8>, BoxError> {
+        Ok(bytes.into())
+    }
+}
+
+impl Codec<Arc<[u8]>> for Raw {
+    fn encode(&self, value: &Arc<[u8]>) -> Result<Bytes, BoxError> {
+        Ok(Bytes::copy_from_slice(value))
+    }
+
+    fn decode(&self, bytes: Bytes) -> Result<Arc<[u8]>, BoxError> {
+        Ok(Arc::from(&*bytes))
+    }
+}
+
+impl Codec<Arc<str>> for Raw {
+    fn encode(&self, value: &Arc<str>) -> Result<Bytes, BoxError> {
+        Ok(Bytes::copy_from_slice(value.as_bytes()))
+    }
+
+    fn decode(&self, bytes: Bytes) -> Result<Arc<str>, BoxError> {
+        Ok(Arc::from(std::str::from_utf8(&bytes)?))
     }
 }
 
@@ -115,6 +147,20 @@ mod tests {
         let bytes = Raw.encode(&text).unwrap();
         assert_eq!(Codec::<String>::decode(&Raw, bytes).unwrap(), text);
         assert!(Codec::<String>::decode(&Raw, Bytes::from_static(b"\xff")).is_err());
+        let shared: Arc<str> = text.into();
+        let bytes = Raw.encode(&shared).unwrap();
+        assert_eq!(Codec::<Arc<str>>::decode(&Raw, bytes).unwrap(), shared);
+        assert!(Codec::<Arc<str>>::decode(&Raw, Bytes::from_static(b"\xff")).is_err());
+    }
+
+    #[test]
+    fn bytes_come_back_however_they_are_held() {
+        let owned = vec![0_u8, 255, 7];
+        let bytes = Raw.encode(&owned).unwrap();
+        assert_eq!(Codec::<Vec<u8>>::decode(&Raw, bytes.clone()).unwrap(), owned);
+        let shared: Arc<[u8]> = owned.into();
+        assert_eq!(Raw.encode(&shared).unwrap(), bytes);
+        assert_eq!(Codec::<Arc<[u8]>>::decode(&Raw, bytes).unwrap(), shared);
     }
 
     #[cfg(feature = "json")]

@@ -9,6 +9,7 @@ const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
 /// Bytes of the kind and the length before what is compressed.
 const HEAD: usize = 5;
+const TOO_LARGE: &str = "the value is larger than the codec allows";
 
 /// Compresses with zstd (RFC 8878) what another codec makes, if it is large enough.
 ///
@@ -61,7 +62,7 @@ impl<V, C: Codec<V>> Codec<V> for Compressed<C> {
     fn encode(&self, value: &V) -> Result<Bytes, BoxError> {
         let plain = self.codec.encode(value)?;
         if plain.len() > self.largest {
-            return Err("the value is larger than the codec allows".into());
+            return Err(TOO_LARGE.into());
         }
         if let Some(packed) = self.packed(&plain)? {
             return Ok(packed);
@@ -74,6 +75,7 @@ impl<V, C: Codec<V>> Codec<V> for Compressed<C> {
 
     fn decode(&self, mut bytes: Bytes) -> Result<V, BoxError> {
         let plain = match bytes.try_get_u8()? {
+            PLAIN if bytes.len() > self.largest => return Err(TOO_LARGE.into()),
             PLAIN => bytes,
             ZSTD => self.unpacked(bytes)?,
             _ => return Err("neither plain nor compressed".into()),
@@ -103,7 +105,7 @@ impl<C> Compressed<C> {
     fn unpacked(&self, mut bytes: Bytes) -> Result<Bytes, BoxError> {
         let length = usize::try_from(bytes.try_get_u32()?)?;
         if length > self.largest {
-            return Err("the value is larger than the codec allows".into());
+            return Err(TOO_LARGE.into());
         }
         let plain = zstd::bulk::decompress(&bytes, length)?;
         if plain.len() != length {
@@ -142,6 +144,10 @@ mod tests {
         let mut lie = bomb.to_vec();
         lie[1..5].copy_from_slice(&9_000_u32.to_be_bytes());
         assert!(Codec::<Bytes>::decode(&CODEC, lie.into()).is_err());
+        // Not compressed, and too large all the same.
+        let plain = |length: usize| Bytes::from(vec![PLAIN; length + 1]);
+        assert!(Codec::<Bytes>::decode(&CODEC, plain(10_001)).is_err());
+        assert_eq!(Codec::<Bytes>::decode(&CODEC, plain(10_000)).unwrap().len(), 10_000);
     }
 
     proptest! {

@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use super::Tiered;
 use super::below::{Birth, Found, Ways};
 use super::lead::Lead;
+use super::parts::Parts;
 use crate::config::Loading;
 use crate::error::{BoxError, LoadError};
 use crate::load::flight::Ticket;
@@ -226,32 +227,97 @@ where
         };
         let (this, key) = (self.parts(), Arc::<str>::from(key));
         let own = Arc::clone(&key);
-        let load = move |ticket: Ticket| async move {
-            let enough = |found: &Found<V>| found.left.is_none_or(|left| left > least);
-            let kept = |found: Found<V>| this.near.vetted(found.kept(this.most), &own);
-            if let Some(found) = this.below.read(&own).await.filter(enough) {
-                return Ok(kept(found));
-            }
-            // Before the load: what is invalidated after this concerns it.
-            let since = (ways.moment)(&this.below.tier);
-            let lead = this.below.lead(&own, enough).await;
-            if let Lead::Found(found) = lead {
-                return Ok(kept(found));
-            }
-            let epoch = this.near.writing.epoch(&own);
-            let began = this.near.now();
-            let loaded = match this.below.led(&lead, load()).await {
-                Ok(loaded) => loaded,
-                Err(error) => {
-                    this.below.give_up(lead).await;
-                    return Err(error);
-                }
-            };
-            let took = Duration::from_nanos(this.near.now().saturating_sub(began));
-            let birth = Birth { since, load_time: Some(took) };
-            let wanted = || ticket.is_current();
-            Ok(this.fill((ways, lead), &own, (loaded, birth), (epoch, wanted)).await)
-        };
+        let load = move |ticket: Ticket| this.bring(own, Some(least), ways, load, ticket);
         self.first.follow(found, key, loading, load).await
+    }
+
+    /// Loads `key` anew into memory and into the store, whatever is there, and returns what was
+    /// loaded. Who asks meanwhile gets the present value; a load of the key that is under way
+    /// already is joined.
+    ///
+    /// Cancel safety: as for [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Errors
+    ///
+    /// As for [`get_or_load`](Self::get_or_load); the present value then stays.
+    pub async fn reload<F, Fut, E>(&self, key: &str, load: F) -> Result<V, LoadError>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.renew(key, None, load).boxed().await
+    }
+
+    /// The same, unless the store has what is good for longer than `least`: then memory gets that.
+    pub(crate) async fn renew<F, Fut, E>(
+        &self,
+        key: &str,
+        least: Option<Duration>,
+        load: F,
+    ) -> Result<V, LoadError>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.near.settle();
+        let (this, key) = (self.parts(), Arc::<str>::from(key));
+        let own = Arc::clone(&key);
+        let load = || async { load().await.map_err(LoadError::failed) };
+        let load = move |ticket: Ticket| this.bring(own, least, Ways::plain(), load, ticket);
+        self.first.load_anew(key, load).await
+    }
+
+    /// Whether memory has `key`, good for longer than `least`.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_near(&self, key: &str, least: Duration) -> bool {
+        let long = |left: Option<Duration>| left.is_none_or(|left| left > least);
+        self.near.is_usable() && self.first.get_with_ttl(key).is_some_and(|(_, left)| long(left))
+    }
+}
+
+impl<S: Store, C> Parts<S, C> {
+    /// What the store has that is good for longer than `least`, or what `load` brings.
+    async fn bring<V, F, Fut>(
+        self,
+        key: Arc<str>,
+        least: Option<Duration>,
+        ways: Ways<S>,
+        load: F,
+        ticket: Ticket,
+    ) -> Result<Loaded<V>, LoadError>
+    where
+        C: Codec<V>,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<Loaded<V>, LoadError>>,
+    {
+        let long = |left: Option<Duration>, least| left.is_none_or(|left| left > least);
+        let enough = |found: &Found<V>| least.is_some_and(|least| long(found.left, least));
+        let kept = |found: Found<V>| self.near.vetted(found.kept(self.most), &key);
+        if least.is_some()
+            && let Some(found) = self.below.read(&key).await.filter(enough)
+        {
+            return Ok(kept(found));
+        }
+        // Before the load: what is invalidated after this concerns it.
+        let since = (ways.moment)(&self.below.tier);
+        let lead = self.below.lead(&key, enough).await;
+        if let Lead::Found(found) = lead {
+            return Ok(kept(found));
+        }
+        let epoch = self.near.writing.epoch(&key);
+        let began = self.near.now();
+        let loaded = match self.below.led(&lead, load()).await {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                self.below.give_up(lead).await;
+                return Err(error);
+            }
+        };
+        let took = Duration::from_nanos(self.near.now().saturating_sub(began));
+        let birth = Birth { since, load_time: Some(took) };
+        let wanted = || ticket.is_current();
+        Ok(self.fill((ways, lead), &key, (loaded, birth), (epoch, wanted)).await)
     }
 }

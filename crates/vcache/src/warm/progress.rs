@@ -1,5 +1,11 @@
 //! How far warming is, and watching it.
 
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::sync::watch;
 
 /// How far a round of warming is. When it is over, its figures stay until the next begins.
@@ -28,28 +34,44 @@ impl Progress {
     }
 }
 
-/// Follows a warmer's progress.
-#[derive(Debug, Clone)]
+/// Follows a warmer's progress: a stream of the present one at first, then the next whenever there
+/// is one; steps that nobody fetched in time are left out. It ends when the warmer has ended and
+/// its last state was given.
+#[must_use = "streams do nothing unless they are polled"]
 pub struct Watch {
-    progress: watch::Receiver<Progress>,
-    begun: bool,
+    steps: stream::Fuse<BoxStream<'static, Progress>>,
 }
 
 impl Watch {
-    pub(super) const fn new(progress: watch::Receiver<Progress>) -> Self {
-        Self { progress, begun: false }
+    pub(super) fn new(progress: watch::Receiver<Progress>) -> Self {
+        let steps = stream::unfold((progress, false), |(mut progress, begun)| async move {
+            if begun {
+                progress.changed().await.ok()?;
+            }
+            let step = *progress.borrow_and_update();
+            Some((step, (progress, true)))
+        });
+        Self { steps: steps.boxed().fuse() }
     }
 
-    /// The present progress at first, then the next whenever there is one; steps that nobody
-    /// fetched in time are left out. `None` when the warmer has ended and its last state was
-    /// given.
+    /// The next step, without the traits of streams; `None` when there will be none.
     ///
     /// Cancel safety: nothing is lost when it is dropped.
     pub async fn next(&mut self) -> Option<Progress> {
-        if self.begun {
-            self.progress.changed().await.ok()?;
-        }
-        self.begun = true;
-        Some(*self.progress.borrow_and_update())
+        self.steps.next().await
+    }
+}
+
+impl Stream for Watch {
+    type Item = Progress;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Progress>> {
+        self.steps.poll_next_unpin(cx)
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
     }
 }

@@ -1,67 +1,108 @@
 //! One round of warming.
 
-use std::hash::Hash;
+use std::error::Error;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::pattern::Fetching;
+use super::pattern::{Errands, Job};
 use super::progress::Progress;
-use crate::cache::Cache;
+use super::stats::{Tally, said};
+use super::target::Warmed;
+use crate::error::BoxError;
 
-/// One round over all patterns.
-pub(super) struct Round<'a, K, V> {
-    pub(super) cache: &'a Cache<K, V>,
+/// A job, when it is due, and what came of it.
+pub(super) struct Timed {
+    pub(super) job: Job,
+    /// How long after the beginning of one round the next begins; zero if there is none.
+    pub(super) stay: Duration,
+    pub(super) due: Option<Instant>,
+    pub(super) tally: Arc<Tally>,
+}
+
+/// One round over the patterns that are due.
+pub(super) struct Round<'a> {
+    pub(super) warmer: &'a str,
     pub(super) tell: &'a watch::Sender<Progress>,
     pub(super) concurrency: usize,
     pub(super) timeout: Duration,
-    pub(super) until_next: Duration,
 }
 
-impl<K, V> Round<'_, K, V>
-where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: Clone + Send + Sync + 'static,
-{
-    /// Warms what the patterns want, one pattern after the other.
-    pub(super) async fn run(&self, patterns: &[Fetching<K, V>]) {
+impl Round<'_> {
+    /// Warms what is due at `now`, one pattern after the other.
+    pub(super) async fn run(&self, jobs: &[Timed], now: Instant) {
         self.tell.send_modify(|all| *all = Progress { rounds: all.rounds, ..Progress::default() });
-        for pattern in patterns {
-            self.warm(pattern).await;
+        for timed in jobs.iter().filter(|timed| timed.due.is_some_and(|due| due <= now)) {
+            self.warm(timed).await;
         }
         self.tell.send_modify(|all| all.rounds += 1);
+        let (all, took) = (*self.tell.borrow(), now.elapsed());
+        tracing::info!(
+            warmer = self.warmer,
+            keys = all.keys,
+            loaded = all.loaded,
+            skipped = all.skipped,
+            failed = all.failed,
+            failed_patterns = all.failed_patterns,
+            took = format!("{took:.1?}"),
+            "warmed"
+        );
     }
 
-    async fn warm(&self, pattern: &Fetching<K, V>) {
-        let making = AssertUnwindSafe(async { (pattern.keys)().await }).catch_unwind();
-        let Ok(Ok(Ok(keys))) = tokio::time::timeout(self.timeout, making).await else {
-            self.tell.send_modify(|all| all.failed_patterns += 1);
-            return;
-        };
-        let count = u64::try_from(keys.len()).unwrap_or(u64::MAX);
-        self.tell.send_modify(|all| all.keys += count);
-        stream::iter(keys)
-            .for_each_concurrent(self.concurrency.max(1), |key| self.key(key, pattern))
-            .await;
-    }
-
-    async fn key(&self, key: K, pattern: &Fetching<K, V>) {
-        // Fresh now, but not until the next round, would be a gap.
-        let stays = |left: Option<Duration>| left.is_none_or(|left| left > self.until_next);
-        if self.cache.get_with_ttl(&key).is_some_and(|(_, left)| stays(left)) {
-            self.tell.send_modify(|all| all.skipped += 1);
-            return;
+    async fn warm(&self, timed: &Timed) {
+        let Timed { job, stay, tally, .. } = timed;
+        let before = tally.read();
+        match self.within(async { (job.begin)(*stay).await }).await {
+            Ok(Errands { count, each }) => {
+                let count = u64::try_from(count).unwrap_or(u64::MAX);
+                tally.made(count);
+                self.tell.send_modify(|all| all.keys += count);
+                let errand = |errand| async { self.note(tally, self.within(errand).await) };
+                stream::iter(each).for_each_concurrent(self.concurrency.max(1), errand).await;
+            }
+            Err(error) => {
+                tally.not_made(error);
+                self.tell.send_modify(|all| all.failed_patterns += 1);
+            }
         }
-        let (fetch, own) = (Arc::clone(&pattern.fetch), key.clone());
-        // In the flight: who asks for the key meanwhile waits for this very fetch.
-        let reload = self.cache.reload(key, move || fetch(own));
-        let fetched = tokio::time::timeout(self.timeout, reload).await;
-        let loaded = matches!(fetched, Ok(Ok(_)));
+        tally.ended();
+        let after = tally.read();
+        let failed = after.failed - before.failed;
+        if failed > 0 || after.failed_rounds > before.failed_rounds {
+            let (pattern, error) = (&*after.name, after.last_error);
+            tracing::warn!(warmer = self.warmer, pattern, failed, error, "not all could be warmed");
+        }
+    }
+
+    fn note(&self, tally: &Tally, done: Result<Warmed, String>) {
         self.tell.send_modify(|all| {
-            *(if loaded { &mut all.loaded } else { &mut all.failed }) += 1;
+            *match &done {
+                Ok(Warmed::Loaded) => &mut all.loaded,
+                Ok(Warmed::Skipped) => &mut all.skipped,
+                Err(_) => &mut all.failed,
+            } += 1;
         });
+        tally.done(done);
+    }
+
+    /// What `step` gives within the time that it has; a panic is an error, as all else is.
+    async fn within<T>(
+        &self,
+        step: impl Future<Output = Result<T, BoxError>>,
+    ) -> Result<T, String> {
+        let step = AssertUnwindSafe(step).catch_unwind();
+        match tokio::time::timeout(self.timeout, step).await {
+            Ok(Ok(Ok(value))) => Ok(value),
+            Ok(Ok(Err(error))) => {
+                let error: &(dyn Error + 'static) = &*error;
+                Err(said(error))
+            }
+            Ok(Err(_)) => Err("it panicked".to_owned()),
+            Err(_) => Err(format!("it took longer than {}", vunit::duration::format(self.timeout))),
+        }
     }
 }

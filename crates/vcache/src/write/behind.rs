@@ -6,14 +6,14 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{SemaphorePermit, TryAcquireError};
+use hashbrown::Equivalent;
 use tokio::time::{Instant, timeout_at};
 use vtask::Task;
 
 use super::buffer::Change;
-use super::config::WhenFull;
 use super::error::WriteError;
 use super::log::{Entry, Promise};
+use super::room::{Given, Lack};
 use super::worker::{Shared, WriteBehindStats};
 
 /// Takes writes now and brings them to the source later, in batches. Cloning gives another handle
@@ -24,9 +24,13 @@ use super::worker::{Shared, WriteBehindStats};
 /// - **Batches** go, one after the other, when [`batch`](crate::WriteBehindConfig::batch) keys are
 ///   pending, when the oldest has waited for [`interval`](crate::WriteBehindConfig::interval), and
 ///   on [`flush`](Self::flush) and [`close`](Self::close).
-/// - **A source that fails**, panics or takes too long gets the same keys again after a wait that
-///   grows, for as long as it takes. So the source may see a write twice, and must not mind.
-/// - **Bounded**: at most [`max_pending`](crate::WriteBehindConfig::max_pending) keys; one more
+/// - **A source that fails**, panics or takes too long gets the same keys again, for as long as it
+///   takes: a batch by halves at once, and what fails alone after a wait that grows, while
+///   the others go on. So the source may see a write twice, and must not mind. With
+///   [`max_attempts`](crate::WriteBehindConfig::max_attempts) a write that never succeeds is
+///   handed to [`dead_letters`](crate::WriteBehindBuilder::dead_letters).
+/// - **Bounded**: at most [`max_pending`](crate::WriteBehindConfig::max_pending) keys and
+///   [`max_pending_size`](crate::WriteBehindConfig::max_pending_size) bytes; what is more
 ///   waits or is refused. Nothing that was acknowledged is dropped for another.
 /// - **Acknowledged** means in memory, lost with the process; with a
 ///   [journal](crate::WriteBehindBuilder::journal) it means committed to disk, and a killed process
@@ -34,7 +38,8 @@ use super::worker::{Shared, WriteBehindStats};
 /// - **Dropping** the last handle abandons what is pending; [`close`](Self::close) first.
 ///
 /// Who reads the source meanwhile sees what it has; [`pending`](Self::pending) tells what it will
-/// have, for a loader that must not bring back what is outdated.
+/// have. A [`WriteBack`](crate::WriteBack) is one in front of a [`Cache`](crate::Cache), whose
+/// readers always see what is pending.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -68,14 +73,15 @@ struct Owner<K, V> {
 struct Taking<'a, K, V> {
     key: K,
     change: Change<V>,
-    room: Option<SemaphorePermit<'a>>,
+    weight: u64,
+    given: Given<'a>,
     entry: Option<Entry>,
 }
 
 enum Placed<'a, K, V> {
-    /// It is pending, and acknowledged when the journal has it.
-    Pending(Option<Promise>),
-    NoRoom(Taking<'a, K, V>),
+    /// It is pending as this version, and acknowledged when the journal has it.
+    Pending(u64, Option<Promise>),
+    NoRoom(Taking<'a, K, V>, Lack),
 }
 
 /// How closing went.
@@ -105,7 +111,7 @@ where
     ///
     /// See [`WriteError`].
     pub async fn put(&self, key: K, value: V) -> Result<(), WriteError> {
-        self.take(key, Change::Put(value)).await
+        self.take(key, Change::Put(value), |_| ()).await
     }
 
     /// Has `key` removed from the source, later.
@@ -116,17 +122,20 @@ where
     ///
     /// See [`WriteError`].
     pub async fn remove(&self, key: K) -> Result<(), WriteError> {
-        self.take(key, Change::Remove).await
+        self.take(key, Change::Remove, |_| ()).await
     }
 
     /// What is still to be written for `key`.
     #[must_use]
-    pub fn pending(&self, key: &K) -> Option<Change<V>> {
+    pub fn pending<Q>(&self, key: &Q) -> Option<Change<V>>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
         self.owner.shared.state().buffer.get(key).cloned()
     }
 
-    /// Waits until the source has all that was taken before, however long it fails. Nothing
-    /// newer has to be there. Where the writer waits because of a failure, it tries at once.
+    /// Waits until the source has all that was taken before, however long it fails, or it was
+    /// given up. Nothing newer has to be there. Where the writer waits because of a failure, it tries at once.
     ///
     /// Cancel safety: when dropped, what was pending is written at once all the same.
     pub async fn flush(&self) {
@@ -139,8 +148,8 @@ where
         shared.hasten();
         loop {
             let written = shared.written.notified();
-            let oldest = shared.state().buffer.oldest();
-            if oldest.is_none_or(|(place, _)| place > newest) {
+            let owed = shared.state().buffer.owed();
+            if owed.is_none_or(|place| place > newest) {
                 return;
             }
             written.await;
@@ -180,27 +189,49 @@ where
     #[must_use]
     pub fn stats(&self) -> WriteBehindStats {
         let state = self.owner.shared.state();
-        WriteBehindStats { pending: state.buffer.len(), ..state.stats.clone() }
+        let (pending, pending_size) = (state.buffer.len(), state.buffer.weight());
+        WriteBehindStats { pending, pending_size, ..state.stats.clone() }
     }
 
-    async fn take(&self, key: K, change: Change<V>) -> Result<(), WriteError> {
+    pub(super) fn shared(&self) -> &Arc<Shared<K, V>> {
+        &self.owner.shared
+    }
+
+    /// Takes a write; `placed` is told of its version as soon as it is pending, before anything is
+    /// waited for.
+    pub(super) async fn take(
+        &self,
+        key: K,
+        change: Change<V>,
+        placed: impl FnOnce(u64),
+    ) -> Result<(), WriteError> {
         let shared = &self.owner.shared;
+        let weight = shared.room.weigh(&key, &change);
+        let mut given = Given::default();
         // Before the journal's: who waits for the source must not stand in the way of those who
         // need no room.
-        let fresh = shared.state().buffer.get(&key).is_none();
-        let room = if fresh { Some(self.room().await?) } else { None };
+        while let Some(lack) = {
+            let before = shared.state().buffer.weight_of(&key);
+            shared.room.lack(before, weight, &given)
+        } {
+            shared.room.give(&mut given, lack, &shared.meters).await?;
+        }
         let entry = match &shared.log {
             Some(log) => Some(log.entry(&key, &change).await?),
             None => None,
         };
-        let mut write = Taking { key, change, room, entry };
-        let promise = loop {
+        let mut write = Taking { key, change, weight, given, entry };
+        let (version, promise) = loop {
             match self.place(write)? {
-                Placed::Pending(promise) => break promise,
-                // What was pending for the key has been written meanwhile.
-                Placed::NoRoom(back) => write = Taking { room: Some(self.room().await?), ..back },
+                Placed::Pending(version, promise) => break (version, promise),
+                // What was pending for the key has been written meanwhile, or replaced.
+                Placed::NoRoom(mut back, lack) => {
+                    shared.room.give(&mut back.given, lack, &shared.meters).await?;
+                    write = back;
+                }
             }
         };
+        placed(version);
         shared.wake.notify_one();
         match promise {
             Some(promise) => promise.kept().await,
@@ -212,42 +243,30 @@ where
         let shared = &self.owner.shared;
         let mut state = shared.state();
         if state.closed {
+            // Not under the lock: what the write holds is the caller's.
+            drop(state);
             return Err(WriteError::Closed);
         }
-        let replaces = state.buffer.get(&write.key).is_some();
-        if !replaces && write.room.is_none() {
-            return Ok(Placed::NoRoom(write));
+        let before = state.buffer.weight_of(&write.key);
+        if let Some(lack) = shared.room.lack(before, write.weight, &write.given) {
+            return Ok(Placed::NoRoom(write, lack));
         }
-        let Taking { key, change, room, entry } = write;
-        let version = state.buffer.put(key, change, Instant::now());
-        if replaces {
-            // Room that was taken meanwhile goes back.
+        let Taking { key, change, weight, given, entry } = write;
+        shared.room.take(before, weight, given, &mut state.surplus);
+        let (version, replaced) = state.buffer.put(key, change, weight, Instant::now());
+        if replaced.is_some() {
             state.stats.coalesced += 1;
             shared.meters.coalesced();
-        } else if let Some(room) = room {
-            room.forget();
         }
-        shared.meters.pending(state.buffer.len());
+        shared.meters.pending(state.buffer.len(), state.buffer.weight());
         // Under the lock, so that the journal's order is that of the versions.
         let promise = match (&shared.log, entry) {
             (Some(log), Some(entry)) => Some(log.append(entry, version)),
             _ => None,
         };
-        Ok(Placed::Pending(promise))
-    }
-
-    async fn room(&self) -> Result<SemaphorePermit<'_>, WriteError> {
-        let shared = &self.owner.shared;
-        match shared.config.when_full {
-            WhenFull::Wait => shared.room.acquire().await.map_err(|_| WriteError::Closed),
-            WhenFull::Reject => shared.room.try_acquire().map_err(|error| match error {
-                TryAcquireError::Closed => WriteError::Closed,
-                TryAcquireError::NoPermits => {
-                    shared.meters.refused();
-                    WriteError::Full { max: shared.config.max_pending }
-                }
-            }),
-        }
+        drop(state);
+        drop(replaced);
+        Ok(Placed::Pending(version, promise))
     }
 }
 

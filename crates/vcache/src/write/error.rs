@@ -11,6 +11,9 @@ pub enum WriteBehindBuildError {
     /// A setting is zero that must not be.
     #[error("{0} is 0, so that nothing could ever be written")]
     Zero(&'static str),
+    /// Writes are to be given up, and nobody is there to take them.
+    #[error("max_attempts is set, and there is nobody for dead letters")]
+    NoDeadLetters,
     /// The journal could not be opened.
     #[cfg(feature = "disk")]
     #[error("the journal cannot be opened")]
@@ -30,6 +33,12 @@ pub enum WriteError {
     Full {
         /// How many may be.
         max: usize,
+    },
+    /// As many bytes are pending as may be.
+    #[error("writes of nearly {max} bytes are pending, no more are allowed")]
+    FullSize {
+        /// How many may be.
+        max: u64,
     },
     /// The writer was closed.
     #[error("the writer was closed")]

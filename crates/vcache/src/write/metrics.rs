@@ -13,6 +13,7 @@ mod on {
     const WRITES: &str = "vcache_writes_total";
     const FAILURES: &str = "vcache_write_failures_total";
     const PENDING: &str = "vcache_writes_pending";
+    const PENDING_BYTES: &str = "vcache_writes_pending_bytes";
 
     /// The handles of one writer.
     pub(crate) struct WriteMeters {
@@ -20,7 +21,9 @@ mod on {
         coalesced: Counter,
         refused: Counter,
         failures: Counter,
+        dead: Counter,
         pending: Gauge,
+        pending_bytes: Gauge,
     }
 
     impl WriteMeters {
@@ -32,6 +35,8 @@ mod on {
             );
             describe_counter!(FAILURES, Unit::Count, "Batches that the source did not take.");
             describe_gauge!(PENDING, Unit::Count, "Keys that are still to be written.");
+            let bytes = "What the writes weigh that are still to be made.";
+            describe_gauge!(PENDING_BYTES, Unit::Bytes, bytes);
             let writes =
                 |outcome| counter!(WRITES, "cache" => cache.to_owned(), "outcome" => outcome);
             Self {
@@ -39,7 +44,9 @@ mod on {
                 coalesced: writes("coalesced"),
                 refused: writes("refused"),
                 failures: counter!(FAILURES, "cache" => cache.to_owned()),
+                dead: writes("dead"),
                 pending: gauge!(PENDING, "cache" => cache.to_owned()),
+                pending_bytes: gauge!(PENDING_BYTES, "cache" => cache.to_owned()),
             }
         }
 
@@ -59,8 +66,14 @@ mod on {
             self.failures.increment(1);
         }
 
-        pub(crate) fn pending(&self, keys: usize) {
+        pub(crate) fn dead(&self) {
+            self.dead.increment(1);
+        }
+
+        pub(crate) fn pending(&self, keys: usize, bytes: u64) {
             self.pending.set(f64::from(u32::try_from(keys).unwrap_or(u32::MAX)));
+            #[expect(clippy::cast_precision_loss, reason = "exact up to 8 PiB")]
+            self.pending_bytes.set(bytes as f64);
         }
     }
 }
@@ -78,6 +91,7 @@ mod off {
         pub(crate) const fn coalesced(&self) {}
         pub(crate) const fn refused(&self) {}
         pub(crate) const fn failed(&self) {}
-        pub(crate) const fn pending(&self, _keys: usize) {}
+        pub(crate) const fn dead(&self) {}
+        pub(crate) const fn pending(&self, _keys: usize, _bytes: u64) {}
     }
 }

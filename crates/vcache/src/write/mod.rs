@@ -1,6 +1,8 @@
 //! Writing to the source: before the cache, or after it and in batches.
 
 #[cfg(feature = "write-behind")]
+pub(crate) mod back;
+#[cfg(feature = "write-behind")]
 pub(crate) mod behind;
 #[cfg(feature = "write-behind")]
 pub(crate) mod buffer;
@@ -16,6 +18,8 @@ pub(crate) mod journal;
 mod log;
 #[cfg(feature = "write-behind")]
 mod metrics;
+#[cfg(feature = "write-behind")]
+mod room;
 pub(crate) mod through;
 #[cfg(feature = "write-behind")]
 pub(crate) mod worker;

@@ -40,9 +40,12 @@ fn every_row_passes() {
     assert!(failed.is_empty(), "{} rows fail:\n{}", failed.len(), failed.join("\n"));
 }
 
-/// What only memory keeps: parts of responses, and which variants there are.
+/// What only memory keeps: parts of responses, which variants there are, and what the last fetches
+/// brought.
 #[cfg(feature = "disk")]
-const ONLY_MEMORY: [&str; 11] = [
+const ONLY_MEMORY: [&str; 13] = [
+    "After an answer that may not be shared the client's precondition is the origin's (`hit_for_miss`).",
+    "After an outage the origin is not asked for the same again for a second (`hold_off`); what it allows is answered meanwhile.",
     "The variants of a URI are bounded (`max_variants`); the least recently used leaves.",
     "A 304 with a strong entity tag updates every stored response with it, other variants too.",
     "A stored part answers requests for what is in it.",

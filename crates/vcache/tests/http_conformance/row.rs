@@ -70,6 +70,8 @@ pub(crate) enum Check {
     Merges(Fields, Fields, Option<Fields>),
     /// The stored fields after the answer to a HEAD.
     MergesHead(Fields, Fields, Option<Fields>),
+    /// The answer to a HEAD says nothing of what is stored.
+    LearnsNothing(Fields, Fields),
     /// Whether a part may be put together with what is stored.
     Joins(Fields, Fields, bool),
     /// The request with which a stored response is validated.
@@ -99,6 +101,16 @@ pub(crate) enum Gate {
     Hops,
     /// 102 and 103 before the answer.
     Interim,
+    /// The same, as they go on to the client.
+    InterimPassed,
+    /// An answer with two lengths.
+    Lengths,
+    /// What may not be used stale while nobody answers.
+    Disconnected,
+    /// `Vary` on fields that the gateway writes.
+    Written,
+    /// What a trusted proxy says of scheme and host.
+    Trusted,
     /// Many requests at once for what is not stored.
     Collapse,
     /// The same for a part of it.

@@ -6,7 +6,7 @@ use crate::row::{Check, Level, Row};
 use crate::wire::{Wire, wire};
 
 const HEAD: &str = "# Conformance\n\n\
-    What RFC 9110, 9111, 5861, 8246, 9211, 9213 and 9875 ask of a shared cache, and where it is tested. \
+    What RFC 9110, 9111, 9112, 5861, 8246, 9211, 9213 and 9875 ask of a shared cache, and where it is tested. \
     Made from the rows in `tests/http_conformance/`, which run with every test: do not edit it by \
     hand.\n\n\
     *Level*: MUST, SHOULD and MAY are the RFC's words; *rule* is a definition or a way of \
@@ -56,8 +56,10 @@ pub(crate) fn render(rows: impl Iterator<Item = &'static Row>) -> String {
 /// By RFC, with caching itself first, and then by the numbers of the section.
 fn place(section: &str) -> (usize, Vec<u32>) {
     let (rfc, section) = section.split_once(" §").unwrap();
-    let order =
-        ["RFC 9111", "RFC 9110", "RFC 5861", "RFC 8246", "RFC 9211", "RFC 9213", "RFC 9875"];
+    let order = [
+        "RFC 9111", "RFC 9110", "RFC 9112", "RFC 5861", "RFC 8246", "RFC 9211", "RFC 9213",
+        "RFC 9875",
+    ];
     let rfc = order.iter().position(|known| *known == rfc).expect("a known RFC");
     (rfc, section.split('.').map(|number| number.parse().unwrap()).collect())
 }

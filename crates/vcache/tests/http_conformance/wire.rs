@@ -1,6 +1,6 @@
 //! What of a check shows on the wire, and so is run through a gateway too.
 
-use crate::row::{Check, Fields};
+use crate::row::{Check, Fields, Gate};
 use crate::script::Step;
 
 /// Over which protocols a check can be run between a client and a gateway.
@@ -27,8 +27,8 @@ pub(crate) fn wire(check: Check) -> Wire {
         | Check::Safe("TRACE" | "CONNECT", _) => Wire::None,
         // Nobody asks about what has no validator.
         Check::Merges(stored, _, None) if !has_validator(stored) => Wire::None,
-        // HTTP/2 has no lines of its own for a host.
-        Check::Gate(crate::row::Gate::Hosts) => Wire::Http1,
+        // HTTP/2 has no lines of its own for a host, and hyper's has no interim responses.
+        Check::Gate(Gate::Hosts | Gate::InterimPassed) => Wire::Http1,
         _ => Wire::Both,
     }
 }

@@ -16,6 +16,7 @@ use verve::http::{Body, Reject};
 use crate::admin::page::text;
 use crate::build::graph::Graph;
 use crate::config::secret::Secret;
+use crate::normalise::{canonical_prefix, canonical_url};
 use crate::state::State;
 
 /// What is asked for: one of the five targets.
@@ -124,12 +125,12 @@ impl Order {
         }
     }
 
-    /// The purge, when exactly one target is named.
+    /// The purge, when exactly one target is named; URLs in the form in which they are stored.
     fn purge(&self) -> Option<Purge> {
         let mut targets = [
-            self.url.as_ref().map(Purge::url),
+            self.url.as_deref().map(|url| Purge::url(canonical_url(url))),
             self.tag.as_ref().map(Purge::tag),
-            self.prefix.as_ref().map(Purge::prefix),
+            self.prefix.as_deref().map(|prefix| Purge::prefix(canonical_prefix(prefix))),
             self.host.as_ref().map(Purge::host),
             self.everything.then(Purge::everything),
         ]

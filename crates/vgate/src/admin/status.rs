@@ -11,9 +11,15 @@ use verve::unit::duration;
 
 use crate::build::graph::Graph;
 use crate::state::{State, unix_seconds};
+use crate::warm::warming::Warming;
 
 /// The status as JSON.
-pub(crate) fn status(state: &State, monitor: &Monitor, file: Option<&Path>) -> String {
+pub(crate) fn status(
+    state: &State,
+    warming: &Warming,
+    monitor: &Monitor,
+    file: Option<&Path>,
+) -> String {
     let graph = state.graph();
     let connections = monitor.stats();
     let status = json!({
@@ -36,6 +42,7 @@ pub(crate) fn status(state: &State, monitor: &Monitor, file: Option<&Path>) -> S
         "rate_limits": rate_limits(&graph),
         "in_flight": in_flight(&graph),
         "tunnels": graph.shared().open_tunnels(),
+        "warming": warming.status(),
     });
     let mut text = serde_json::to_string_pretty(&status).unwrap_or_default();
     text.push('\n');
@@ -129,9 +136,10 @@ fn figures(cache: &HttpCache) -> Value {
         "collapsed": stats.collapsed,
         "misses": stats.misses,
         "bypassed": stats.bypassed,
+        "early": stats.early,
         "keys": stats.keys,
         "bytes": stats.bytes,
-        "max_bytes": cache.config().max_size,
+        "max_bytes": cache.memory_stats().max_weight,
         "fetches": stats.fetches,
         "refreshes": stats.refreshes,
         "memory": memory(cache),
@@ -207,7 +215,7 @@ fn curve(cache: &HttpCache) -> Value {
     let Some(curve) = cache.curve() else {
         return Value::Null;
     };
-    let size = cache.config().max_size;
+    let size = cache.memory_stats().max_weight;
     let sizes = [size / 4, size / 2, size, size.saturating_mul(2), size.saturating_mul(4)];
     let points = sizes.map(|size| json!({ "max_bytes": size, "hit_ratio": curve.hit_ratio(size) }));
     json!({ "keys": curve.keys(), "rate": curve.rate(), "points": points })

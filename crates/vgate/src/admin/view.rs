@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::HOST;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tower_service::Service;
 use verve::http::{Body, Reject};
 use verve::metrics::health::{Health, HealthService};
@@ -21,11 +21,13 @@ use crate::admin::page::text;
 use crate::admin::purge::purge;
 use crate::admin::status::status;
 use crate::state::State;
+use crate::warm::warming::Warming;
 
 /// The pages, over everything that they show.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
     state: Arc<State>,
+    warming: Arc<Warming>,
     prometheus: ExposeService,
     json: ExposeService,
     health: HealthService,
@@ -48,6 +50,7 @@ const INDEX: &str = "vgate admin\n\n\
 impl View {
     pub(crate) fn new(
         state: &Arc<State>,
+        warming: &Arc<Warming>,
         metrics: &Handle,
         health: &Health,
         monitor: Monitor,
@@ -55,6 +58,7 @@ impl View {
     ) -> Self {
         Self {
             state: Arc::clone(state),
+            warming: Arc::clone(warming),
             json: ExposeService::json(metrics),
             prometheus: ExposeService::prometheus(metrics),
             health: HealthService::new(health.clone()),
@@ -63,7 +67,8 @@ impl View {
         }
     }
 
-    fn answer(&mut self, request: Request<Body>) -> Page {
+    fn answer(&mut self, mut request: Request<Body>) -> Page {
+        name_host(&mut request);
         if !is_from_here(request.headers()) {
             let reject = Reject::new(StatusCode::FORBIDDEN, "foreign-host")
                 .detail("ask by an address or as localhost");
@@ -86,7 +91,8 @@ impl View {
             "/api/explain" => page(explain(&self.state, &request)),
             "/api/status" => {
                 let file = self.file.as_deref().map(PathBuf::as_path);
-                page(text("application/json", status(&self.state, &self.monitor, file)))
+                let status = status(&self.state, &self.warming, &self.monitor, file);
+                page(text("application/json", status))
             }
             _ => page(Reject::new(StatusCode::NOT_FOUND, "no-page").into_response()),
         }
@@ -95,6 +101,20 @@ impl View {
 
 fn is_read(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
+}
+
+/// HTTP/2 names the host in the target. Where both do, and differ, it is nobody's: none is left.
+fn name_host(request: &mut Request<Body>) {
+    let Some(target) = request.uri().authority() else {
+        return;
+    };
+    let target = HeaderValue::try_from(target.as_str()).ok();
+    let headers = request.headers_mut();
+    match (headers.get(HOST), target) {
+        (None, Some(target)) => drop(headers.insert(HOST, target)),
+        (Some(host), Some(target)) if host == target => {}
+        _ => drop(headers.remove(HOST)),
+    }
 }
 
 /// A page of another site can make a browser ask here, under that site's name (DNS rebinding).
@@ -127,8 +147,6 @@ impl Service<Request<Body>> for View {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -146,5 +164,26 @@ mod tests {
             assert_eq!(is_from_here(&headers), expected, "{host}");
         }
         assert!(!is_from_here(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn the_host_of_the_target_counts_unless_the_field_says_otherwise() {
+        for (target, host, expected) in [
+            ("http://localhost:1/", None, true),
+            ("http://evil.example/", None, false),
+            ("http://localhost:1/", Some("localhost:1"), true),
+            ("http://localhost:1/", Some("evil.example"), false),
+            ("http://evil.example/", Some("localhost:1"), false),
+            ("/", Some("localhost:1"), true),
+            ("/", None, false),
+        ] {
+            let mut request = Request::get(target);
+            if let Some(host) = host {
+                request = request.header(HOST, host);
+            }
+            let mut request = request.body(Body::empty()).unwrap();
+            name_host(&mut request);
+            assert_eq!(is_from_here(request.headers()), expected, "{target} {host:?}");
+        }
     }
 }

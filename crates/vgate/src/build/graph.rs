@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use verve::balance::Upstream;
-use verve::cache::http::TiersStats;
+use verve::cache::http::{HttpCache, TiersStats};
 use verve::http::TrustedProxies;
 use verve::metrics::Handle;
 use verve::pool::http::Client;
 
-use crate::build::shared::Shared;
+use crate::build::shared::{Shared, resize_caches};
 use crate::build::stack;
 use crate::config::Config;
 use crate::config::document::{Path, at};
@@ -29,8 +29,24 @@ pub(crate) struct Graph {
     names: Vec<Arc<str>>,
     /// By worker, then by route.
     handlers: Vec<Vec<Handler>>,
+    /// By route, for the gateway's own requests; empty if it has none to make.
+    inner: Vec<Inner>,
     hash: String,
     loaded_at: SystemTime,
+}
+
+/// A route as the gateway itself asks it.
+#[derive(Debug)]
+struct Inner {
+    handler: Handler,
+    cache: Option<Arc<HttpCache>>,
+}
+
+/// A route that stores, as the gateway itself asks it.
+#[derive(Debug)]
+pub(crate) struct Stocked<'a> {
+    pub(crate) handler: &'a Handler,
+    pub(crate) cache: &'a HttpCache,
 }
 
 impl Graph {
@@ -52,6 +68,8 @@ impl Graph {
             .filter_map(|worker| shared.client(worker))
             .map(|client| handlers(config, &routes, &shared, client, metrics, &mut faults))
             .collect();
+        let own = shared.client(workers).filter(|_| !config.warm.patterns.is_empty());
+        let inner = own.map(|client| inner(config, &routes, &shared, client, &mut faults));
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -62,12 +80,15 @@ impl Graph {
             config: config.clone(),
             shared,
             handlers,
+            inner: inner.unwrap_or_default(),
             loaded_at: SystemTime::now(),
         })
     }
 
-    /// Starts what works in the background, unless it runs already; needs a runtime.
+    /// Gives what was carried over its new size, and starts what works in the background, unless it
+    /// runs already; needs a runtime.
     pub(crate) fn activate(&self) {
+        resize_caches(&self.shared.caches);
         let Some(client) = self.shared.client(self.handlers.len()) else {
             return;
         };
@@ -103,6 +124,18 @@ impl Graph {
     /// A route's name, and its stack on `worker`.
     pub(crate) fn route(&self, worker: usize, place: usize) -> Option<(&Arc<str>, &Handler)> {
         Some((self.names.get(place)?, self.handlers.get(worker)?.get(place)?))
+    }
+
+    /// A route's stack for the gateway's own requests, on the runtime that is no worker's; there
+    /// are some if there is something to warm.
+    pub(crate) fn inner(&self, place: usize) -> Option<&Handler> {
+        self.inner.get(place).map(|route| &route.handler)
+    }
+
+    /// The same with the route's cache, if it has one.
+    pub(crate) fn stocked(&self, place: usize) -> Option<Stocked<'_>> {
+        let Inner { handler, cache } = self.inner.get(place)?;
+        Some(Stocked { handler, cache: cache.as_deref()? })
     }
 
     pub(crate) const fn trusted(&self) -> &TrustedProxies {
@@ -159,6 +192,26 @@ fn handlers(
         }
     }
     handlers
+}
+
+/// Every route's stack for the gateway's own requests.
+fn inner(
+    config: &Config,
+    routes: &[Route],
+    shared: &Shared,
+    client: &Client,
+    faults: &mut Vec<(Path, Fault)>,
+) -> Vec<Inner> {
+    let mut all = Vec::new();
+    for (index, route) in routes.iter().enumerate() {
+        let cache = route.cache.as_ref().and_then(|name| shared.caches.get(name));
+        let cache = cache.map(|cache| Arc::clone(cache.made()));
+        match stack::inner(config, route, shared, client) {
+            Ok(handler) => all.push(Inner { handler, cache }),
+            Err(error) => faults.push((at!["routes", index], Fault::new(error))),
+        }
+    }
+    all
 }
 
 /// The routes of a configuration.

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::config::document::{Path, at};
 use crate::config::fault::Fault;
 use crate::say::chain;
+use crate::warm;
 
 /// Makes everything that needs no runtime, and throws it away: what a crate refuses is a fault.
 /// Files of caches are not touched: a running gateway may have them.
@@ -34,6 +35,7 @@ pub(crate) fn dry_run(config: &Config, faults: &mut Vec<(Path, Fault)>) {
             faults.push((at!["listeners", index, "tls"], Fault::new(chain(&error))));
         }
     }
+    warm::check::check(config, faults);
     for (index, route) in config.routes().iter().enumerate() {
         for (key, error) in stack::check(route) {
             faults.push((at!["routes", index, key], Fault::new(error)));

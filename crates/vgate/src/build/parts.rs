@@ -18,6 +18,11 @@ pub(crate) struct Part<C, T> {
 }
 
 impl<C, T> Part<C, T> {
+    /// The settings, as the file has them.
+    pub(crate) const fn config(&self) -> &C {
+        &self.config
+    }
+
     /// The part itself.
     pub(crate) const fn made(&self) -> &Arc<T> {
         &self.made

@@ -81,8 +81,8 @@ impl Shared {
         Self {
             tunnels: tunnels(config, old),
             upstreams: make("upstreams", &config.upstreams, groups, faults, group),
-            caches: make("caches", &config.caches, caches, faults, |name, config, _| {
-                cache(name, config).map_err(|e| chain(&e))
+            caches: make("caches", &config.caches, caches, faults, |name, config, old| {
+                cache(name, config, old).map_err(|e| chain(&e))
             }),
             idempotency: idempotent(config, old),
             rate_limits: make(
@@ -105,6 +105,11 @@ impl Shared {
     /// The tunnels of `route`.
     pub(crate) fn tunnels(&self, route: &Route) -> Option<&Tunnels> {
         self.tunnels.get(&tunnels_key(route))
+    }
+
+    /// How many idempotent requests are under way, whether their clients are there or not.
+    pub(crate) fn running(&self) -> usize {
+        self.idempotency.values().map(|route| route.made().stats().running).sum()
     }
 
     /// How many tunnels are open.
@@ -167,14 +172,38 @@ fn group(name: &str, config: &balance::Config, old: Option<&Group>) -> Result<Gr
     Ok(Group { upstream, checks: Mutex::new(None) })
 }
 
-/// A cache with the gateway's own defaults.
-fn cache(name: &str, config: &cache::http::Config) -> Result<HttpCache, cache::http::BuildError> {
-    HttpCache::new(cache::http::Config {
+/// A cache with the gateway's own defaults; the old one if all that changes is its size, which it
+/// gets when it is [activated](resize_caches).
+fn cache(
+    name: &str,
+    config: &cache::http::Config,
+    old: Option<&HttpCache>,
+) -> Result<HttpCache, cache::http::BuildError> {
+    let new = cache::http::Config {
         name: named(name, config),
         // Behind a gateway many applications meet that do not know of each other.
         set_cookie: config.set_cookie.or(Some(SetCookie::Bypass)),
         ..config.clone()
-    })
+    };
+    new.check()?;
+    let max_size = new.max_size;
+    let stays = |old: &&HttpCache| cache::http::Config { max_size, ..old.config().clone() } == new;
+    match old.filter(stays) {
+        Some(old) => Ok(old.clone()),
+        None => HttpCache::new(new),
+    }
+}
+
+/// Gives every cache the size that the file says.
+pub(crate) fn resize_caches(caches: &Parts<cache::http::Config, HttpCache>) {
+    for (name, cache) in caches {
+        let (cache, max_size) = (cache.made(), cache.config().max_size);
+        let old = cache.memory_stats().max_weight;
+        if old != max_size {
+            let left = cache.resize(max_size);
+            tracing::info!(cache = %name, old, new = max_size, left, "the cache has another size");
+        }
+    }
 }
 
 /// The cache's name in `Cache-Status`, unless the file gives one.

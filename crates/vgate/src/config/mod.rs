@@ -8,6 +8,7 @@ pub(crate) mod problem;
 pub(crate) mod render;
 pub(crate) mod route;
 pub(crate) mod secret;
+pub(crate) mod warm;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use verve::{balance, cache, pool, ratelimit, server};
 
 use crate::config::route::Route;
 use crate::config::secret::Secret;
+use crate::config::warm::Warm;
 use crate::logging::LogConfig;
 
 /// Everything that the file can say.
@@ -48,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) in_flight: BTreeMap<String, ratelimit::ConcurrencyConfig>,
     /// What goes where. Default: everything to the only upstream.
     pub(crate) routes: Vec<Route>,
+    /// What the caches are to hold before anybody asks.
+    pub(crate) warm: Warm,
 }
 
 impl Config {

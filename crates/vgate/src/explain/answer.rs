@@ -6,6 +6,7 @@ use verve::cache::http::HttpCache;
 use verve::cache::http::explain::{NotStored, Step, Variant};
 use verve::http::{Body, Reason, Reject};
 
+use crate::build::stack::vouch;
 use crate::config::Config;
 use crate::config::route::Route;
 use crate::explain::question::Question;
@@ -41,6 +42,9 @@ pub(crate) fn answer(question: &Question, known: &Known<'_>) -> Result<Value, St
     let refused = normalise::normalise(&mut request).err().map(refusal);
     let route = known.route(&request).filter(|_| refused.is_none());
     let cache = route.as_ref().and_then(|route| route.cache.as_deref());
+    if let Some(Ok(vouch)) = route.as_ref().map(|route| vouch(known.config, route)) {
+        request = vouch.vouch(request);
+    }
     let cache = cache.and_then(|name| Some(rules(name, &(known.cache)(name)?, request)));
     Ok(json!({
         "running": known.running,

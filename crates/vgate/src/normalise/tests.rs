@@ -1,6 +1,7 @@
 //! What is made plain and what is refused.
 
 use http::Version;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -36,6 +37,25 @@ fn paths_become_canonical() {
         let mut request = request(path, &["a"]);
         assert!(normalise(&mut request).is_ok(), "{path}");
         assert_eq!(request.uri().to_string(), expected, "{path}");
+    }
+}
+
+#[test]
+fn a_target_in_absolute_form_has_a_path_when_it_is_plain() {
+    for (target, expected) in [
+        ("http://a", "/"),
+        ("http://a/", "/"),
+        ("http://a?x=1", "/?x=1"),
+        ("http://a#x", "/"),
+        ("http://a?x#y", "/?x"),
+        ("http://a/b?c#d", "/b?c"),
+    ] {
+        let mut request = request(target, &["a"]);
+        assert!(normalise(&mut request).is_ok(), "{target}");
+        assert_eq!(
+            (request.uri().to_string(), request.uri().path().is_empty()),
+            (expected.to_owned(), false)
+        );
     }
 }
 
@@ -132,5 +152,33 @@ fn the_host_is_compared_without_port_and_case() {
         let mut request = request("/", &[value]);
         assert!(normalise(&mut request).is_ok());
         assert_eq!(host(&request), expected);
+    }
+}
+
+proptest! {
+    /// What was made plain is plain: a second look changes nothing, and nothing else is meant.
+    #[test]
+    fn a_plain_request_stays_as_it_is(
+        path in "/([a-c.;%/\\\\]|%2[eEfF5]|%[46]1|\\.\\./|//){0,12}",
+        query in proptest::option::of("[a-c.%/?]{0,6}"),
+        host in "[a-zA-Z0-9.:@,\\[\\]%-]{0,12}",
+    ) {
+        let target = query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
+        let (Ok(target), Ok(host)) = (target.parse::<Uri>(), HeaderValue::from_str(&host)) else {
+            return Ok(());
+        };
+        let once = Request::builder().uri(target).header(HOST, host).body(Body::empty());
+        let mut once = once.unwrap();
+        if normalise(&mut once).is_err() {
+            return Ok(());
+        }
+        let path = once.uri().path();
+        prop_assert!(path.starts_with('/') && !path.contains('\\'));
+        prop_assert!(path.split('/').all(|segment| segment != "." && segment != ".."));
+        prop_assert_eq!(once.headers().get_all(HOST).iter().count(), 1);
+        prop_assert_eq!(plain_path(path), Ok(()));
+        let mut twice = request(&once.uri().to_string(), &[once.headers()[HOST].to_str().unwrap()]);
+        prop_assert!(normalise(&mut twice).is_ok());
+        prop_assert_eq!((twice.uri(), twice.headers()), (once.uri(), once.headers()));
     }
 }

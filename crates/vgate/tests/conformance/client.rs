@@ -23,6 +23,8 @@ pub(crate) enum Protocol {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
+    /// The interim responses before it, over HTTP/1.1.
+    pub(crate) interim: Vec<(u16, HeaderMap)>,
     /// What the body was, and `None` when it broke off.
     pub(crate) body: Option<String>,
 }
@@ -100,15 +102,17 @@ pub(crate) fn raw(gateway: SocketAddr, bytes: &str) -> Reply {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     (&stream).write_all(bytes.as_bytes()).unwrap();
     let mut reader = BufReader::new(stream);
+    let mut interim = Vec::new();
     let (status, headers) = loop {
         let head = head(&mut reader);
         if head.0 >= 200 {
             break head;
         }
+        interim.push(head);
     };
     let is_empty = bytes.starts_with("HEAD ") || matches!(status, 204 | 304);
     let body = if is_empty { Some(Vec::new()) } else { body(&mut reader, &headers) };
-    Reply { status, headers, body: body.map(|body| String::from_utf8(body).unwrap()) }
+    Reply { status, headers, interim, body: body.map(|body| String::from_utf8(body).unwrap()) }
 }
 
 fn line(reader: &mut BufReader<TcpStream>) -> Option<String> {
@@ -187,5 +191,6 @@ async fn http2(gateway: SocketAddr, ask: Ask<'_>) -> Reply {
     }
     driver.abort();
     let body = all.map(|all| String::from_utf8(all).unwrap());
-    Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+    let interim = Vec::new();
+    Reply { status: parts.status.as_u16(), headers: parts.headers, interim, body }
 }

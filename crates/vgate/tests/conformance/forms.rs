@@ -15,6 +15,7 @@ pub(crate) fn run(stage: &Stage, check: Check) {
     match check {
         Check::Merges(stored, update, merged) => merges(stage, stored, update, merged),
         Check::MergesHead(stored, head, merged) => merges_head(stage, stored, head, merged),
+        Check::LearnsNothing(stored, head) => learns_nothing(stage, stored, head),
         Check::Joins(stored, part, joined) => joins(stage, stored, part, joined),
         Check::Asks(request, stored, sent) => asks(stage, request, stored, sent),
         Check::NotModified(request, status, stored, same) => {
@@ -85,6 +86,19 @@ fn merges_head(stage: &Stage, stored: Fields, head: Fields, merged: Option<Field
     assert_eq!(again.is_stored(), merged.is_some(), "{stored} / {head}: {again:?}");
     if let Some(merged) = merged {
         same_fields((stored, head), merged, &again);
+    }
+}
+
+/// What is stored is as fresh as before, with the fields that it had.
+fn learns_nothing(stage: &Stage, stored: Fields, head: Fields) {
+    let page = stage.page();
+    let first = stage.fill(&page, &format!("{LONG}\n{stored}"), "12345").reply;
+    stage.say(&format!("HEAD {page}"), "cache-control: no-cache", says(200, head, ""));
+    let again = stage.get(&page, "");
+    assert!(again.is_stored(), "{stored} / {head}: {again:?}");
+    for name in fields(head).keys().filter(|name| *name != "content-length") {
+        let lines = |headers: &HeaderMap| headers.get_all(name).iter().cloned().collect::<Vec<_>>();
+        assert_eq!(lines(&again.reply.headers), lines(&first.headers), "{name}: {stored} / {head}");
     }
 }
 

@@ -18,6 +18,11 @@ pub(crate) fn run(stage: &Stage, gate: Gate) {
         Gate::Content => content(stage),
         Gate::Hops => hops(stage),
         Gate::Interim => interim(stage),
+        Gate::InterimPassed => interim_passed(stage),
+        Gate::Lengths => lengths(stage),
+        Gate::Disconnected => disconnected(stage),
+        Gate::Written => written(stage),
+        Gate::Trusted => trusted(stage),
         Gate::Collapse => collapse(stage),
         Gate::Parts => parts(stage),
         Gate::Private => private(stage),
@@ -93,6 +98,85 @@ fn interim(stage: &Stage) {
             assert!(!outcome.reply.headers.contains_key(name), "{name}");
         }
     }
+}
+
+fn interim_passed(stage: &Stage) {
+    let interim = "HTTP/1.1 102 Processing\r\nConnection: x-i\r\nX-I: 1\r\n\r\n\
+        HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nLink: </b>\r\n\r\n";
+    let answer = Answer { interim: interim.to_owned(), ..Answer::new(200, FRESH, "1") };
+    let first = stage.say("GET /", "", Play::Says(answer)).reply;
+    let statuses: Vec<u16> = first.interim.iter().map(|(status, _)| *status).collect();
+    assert_eq!(statuses, [102, 103], "{first:?}");
+    assert!(first.interim[0].1.is_empty(), "{first:?}");
+    let links: Vec<_> = first.interim[1].1.get_all("link").iter().collect();
+    assert_eq!(links, ["</a>", "</b>"]);
+    let again = stage.get("/", "").reply;
+    assert!(again.is_hit() && again.interim.is_empty(), "{again:?}");
+}
+
+fn lengths(stage: &Stage) {
+    let fields = format!("{FRESH}\ncontent-length: 2\ntransfer-encoding: chunked");
+    for _ in 0..2 {
+        let outcome = stage.say("GET /", "", says(200, &fields, "3\r\nabc\r\n0\r\n\r\n"));
+        assert_eq!((outcome.reply.status, outcome.asked.len()), (502, 1), "{outcome:?}");
+    }
+}
+
+fn disconnected(stage: &Stage) {
+    for strict in ["must-revalidate", "proxy-revalidate", "s-maxage=1"] {
+        let page = stage.page();
+        stage.fill(&page, &format!("cache-control: max-age=1, {strict}\netag: \"1\""), "old");
+        stage.clock.advance(5);
+        let outcome = stage.say(&format!("GET {page}"), "", Play::Down);
+        assert_eq!(outcome.reply.status, 504, "{strict}: {outcome:?}");
+    }
+    assert_eq!(stage.say("GET /", "", Play::Down).reply.status, 502);
+}
+
+fn written(stage: &Stage) {
+    // `Via` says over which protocol a request came.
+    let via = |protocol| {
+        let fields = format!("{FRESH}\nvary: via, x-forwarded-for");
+        stage.origin.will(says(200, &fields, ""));
+        client::ask(
+            protocol,
+            stage.gateway.address,
+            Ask { request: "GET /", fields: "", content: "" },
+        )
+    };
+    assert!(!via(Protocol::Http1).is_hit());
+    assert!(!via(Protocol::Http2).is_hit());
+    assert!(via(Protocol::Http1).is_hit());
+    // What a stranger says itself counts for nothing.
+    assert!(stage.get("/", "x-forwarded-for: 6.6.6.6").is_stored());
+}
+
+fn trusted(stage: &Stage) {
+    let tables = "[server]\ntrusted_proxies = [\"127.0.0.0/8\"]\n";
+    let own = Stage::start_with(stage.protocol, "", tables);
+    let ask = |fields: &str| own.say("GET /", fields, says(200, FRESH, fields));
+    let claims = [
+        "x-forwarded-proto: http",
+        "x-forwarded-proto: https",
+        "x-forwarded-host: b.test",
+        "x-forwarded-prefix: /p",
+        "x-forwarded-port: 8443",
+        "x-original-url: /o",
+        "forwarded: for=1.2.3.4;proto=https;host=c.test",
+    ];
+    for claim in claims {
+        assert_eq!(ask(claim).asked.len(), 1, "{claim}");
+    }
+    for claim in claims {
+        assert_eq!(ask(claim).reply.body.as_deref(), Some(claim));
+        assert!(ask(claim).is_stored(), "{claim}");
+    }
+    // The hops are who asks, and not what for.
+    assert!(ask("x-forwarded-for: 1.2.3.4\nx-forwarded-proto: https").is_stored());
+    let purge = |url: &str| own.gateway.purge(&format!("{{\"url\": \"{url}\"}}"), "").text();
+    assert!(purge("https://a.test/").contains("\"responses\": 1,"), "the one of TLS");
+    assert!(purge("http://a.test/").contains("\"responses\": 4,"), "and the prefix, port and path");
+    assert!(purge("http://b.test/").contains("\"responses\": 1,"), "the other host");
 }
 
 const CROWD: usize = 8;

@@ -44,13 +44,18 @@ pub(crate) fn table(config: Config) -> String {
 impl Stage {
     /// Starts a gateway with the settings `cache`.
     pub(crate) fn start(protocol: Protocol, cache: &str) -> Self {
+        Self::start_with(protocol, cache, "")
+    }
+
+    /// The same, with further tables in its file.
+    pub(crate) fn start_with(protocol: Protocol, cache: &str, tables: &str) -> Self {
         let clock = Arc::new(Clock::at_noon());
         let origin = Origin::start(Arc::clone(&clock));
         // Once is enough where nothing is lost on the way; more would wait for a clock that
         // stands still.
         let route = "cache = \"main\"\nin_flight = \"all\"\nproxy = { tries = 1 }";
         let config = format!(
-            "{}[in_flight.all]\nmax_in_flight = 1000\n[caches.main]\n{cache}",
+            "{}[in_flight.all]\nmax_in_flight = 1000\n[caches.main]\n{cache}\n{tables}",
             origin.sockets.config(route)
         );
         let gateway = Gateway::start_with(&config, &clock.environment());

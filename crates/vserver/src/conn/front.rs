@@ -8,12 +8,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::header::CONNECTION;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 use pin_project_lite::pin_project;
 use tower_service::Service;
-use vhttp::{Body, Connection, Reject};
+use vhttp::{Body, Connection, Outbox, Reject};
 
 use crate::conn::activity::{Activity, InFlight};
 use crate::conn::patience::Patience;
@@ -35,6 +36,8 @@ pub(crate) struct Front<S> {
     /// Longest wait for more of a request's body.
     pub(crate) body_read: Duration,
     pub(crate) activity: Arc<Activity>,
+    /// Where interim responses go, if the protocol is one over which we send them.
+    pub(crate) outbox: Option<Outbox>,
 }
 
 impl<S> hyper::service::Service<Request<Incoming>> for Front<S>
@@ -48,16 +51,21 @@ where
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let in_flight = self.activity.begin(!request.body().is_end_stream());
         let connect = request.method() == Method::CONNECT;
+        // A client of HTTP/1.0 does not know them (RFC 9110 §15.2).
+        let outbox = self.outbox.as_ref().filter(|_| request.version() == Version::HTTP_11);
         let state = match self.limits.check(&request) {
             Some(refusal) => State::Refused { refusal: Some(refusal) },
             None => {
                 let patience = Patience::new(self.body_read);
                 let mut request = request.map(|body| Upload::wrap(body, patience, &self.activity));
                 request.extensions_mut().insert(self.connection);
+                if let Some(outbox) = outbox {
+                    request.extensions_mut().insert(outbox.open());
+                }
                 State::Waiting { service: self.service.clone(), request: Some(request) }
             }
         };
-        Answer { state, connect, in_flight: Some(in_flight) }
+        Answer { state, connect, outbox: outbox.cloned(), in_flight: Some(in_flight) }
     }
 }
 
@@ -86,6 +94,7 @@ pin_project! {
         #[pin]
         state: State<S, F>,
         connect: bool,
+        outbox: Option<Outbox>,
         in_flight: Option<InFlight>,
     }
 }
@@ -123,6 +132,8 @@ where
                 StateProjection::Refused { refusal } => break refusal.take().unwrap_or_default(),
             }
         };
+        this.outbox.take().iter().for_each(Outbox::close);
+        name_unknown(&mut response);
         let in_flight = this.in_flight.take();
         let status = response.status();
         let switches = status == StatusCode::SWITCHING_PROTOCOLS;
@@ -136,6 +147,16 @@ where
             }
         }
         Poll::Ready(Ok(response.map(|body| Tracked::new(body, in_flight))))
+    }
+}
+
+/// Gives a status without a name a reason phrase, in place of hyper's `<none>`.
+fn name_unknown<B>(response: &mut Response<B>) {
+    if response.status().canonical_reason().is_none()
+        && response.extensions().get::<ReasonPhrase>().is_none()
+    {
+        let phrase = ReasonPhrase::from_static(b"Unknown");
+        response.extensions_mut().insert(phrase);
     }
 }
 

@@ -5,6 +5,7 @@ mod bell;
 mod drive;
 mod front;
 mod hold;
+mod interim;
 mod patience;
 mod sniff;
 mod stall;
@@ -27,12 +28,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
-use vhttp::{Body, Connection};
+use vhttp::{Body, Connection, Outbox};
 
 use crate::config::Http2Config;
 use crate::conn::activity::Activity;
 use crate::conn::drive::{Clock, Graceful, drive, waited_out};
 use crate::conn::front::Front;
+use crate::conn::interim::Interims;
 use crate::conn::sniff::{First, sniff};
 use crate::conn::stall::{Flow, Last, Stall};
 use crate::conn::streams::Streams;
@@ -161,23 +163,26 @@ impl<S: App> Session<'_, S> {
         self.tally.negotiated(protocol);
         let activity = Activity::new(protocol, self.flow.clone(), Arc::clone(self.tally));
         let clock = Clock::new(activity.clone(), self.flow, self.rules.times);
-        let io = TokioIo::new(Watch::new(io, first, activity.clone()));
+        let io = Watch::new(io, first, activity.clone());
         let front = Front {
             service: self.service,
             connection: self.connection,
             limits: self.rules.limits,
             body_read: self.rules.body_read,
             activity: Arc::clone(&activity),
+            outbox: (protocol == Protocol::Http1).then(Outbox::new),
         };
         match protocol {
             Protocol::Http1 => {
+                let outbox = front.outbox.clone().unwrap_or_default();
+                let io = TokioIo::new(Interims::new(io, outbox));
                 let connection = self.rules.http1.serve_connection(io, front);
                 drive(connection.with_upgrades(), clock, self.drain).await
             }
             Protocol::Http2 => {
                 let connection = Streams::new(self.rules.write_stall, activity)
                     .builder(&self.rules.http2)
-                    .serve_connection(io, front);
+                    .serve_connection(TokioIo::new(io), front);
                 drive(connection, clock, self.drain).await
             }
         }

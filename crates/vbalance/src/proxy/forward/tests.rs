@@ -178,3 +178,41 @@ fn a_get_with_a_body_of_unknown_length_keeps_it() {
     assert!(prepared.is_ok());
     assert_eq!(parts.headers[TRANSFER_ENCODING], "chunked");
 }
+
+#[test]
+fn what_was_done_before_a_cache_is_not_done_again() {
+    let fields = [
+        ("host", "shop.example"),
+        ("connection", "x-one"),
+        ("x-one", "1"),
+        ("x-forwarded-for", "6.6.6.6"),
+        ("cookie", "a=1"),
+        ("cookie", "b=2"),
+        ("via", "1.0 other"),
+    ];
+    for version in [Version::HTTP_11, Version::HTTP_2] {
+        let mut parts = request("/x", &fields);
+        parts.version = version;
+        let alone = sent(&forward(), parts.clone());
+        forward().vouch(&mut parts, false);
+        assert!(parts.extensions.get::<Vouched>().is_some());
+        let seen = parts.headers.clone();
+        let after = sent(&forward(), parts);
+        assert_eq!(after.headers, alone.headers);
+        assert_eq!(after.headers, seen);
+        assert!(after.extensions.get::<Vouched>().is_none());
+    }
+}
+
+#[test]
+fn what_would_be_refused_is_not_vouched_for() {
+    for fields in [
+        &[("transfer-encoding", "gzip, chunked"), ("connection", "x")][..],
+        &[("host", "a"), ("host", "b"), ("connection", "x")],
+    ] {
+        let mut parts = request("/", fields);
+        forward().vouch(&mut parts, false);
+        assert!(parts.extensions.get::<Vouched>().is_none());
+        assert!(matches!(refused(&mut parts), 400 | 501));
+    }
+}

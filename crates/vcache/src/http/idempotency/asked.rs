@@ -50,7 +50,7 @@ fn fits<B: HttpBody>(body: &B, max: u64) -> bool {
 }
 
 /// The key, if there is one.
-fn key(headers: &HeaderMap, max: u32) -> Result<Option<String>, &'static str> {
+pub(crate) fn key(headers: &HeaderMap, max: u32) -> Result<Option<String>, &'static str> {
     let mut lines = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(line) = lines.next() else {
         return Ok(None);

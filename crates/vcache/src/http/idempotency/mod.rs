@@ -93,6 +93,8 @@ mod service;
 mod shared;
 mod store;
 
+#[cfg(fuzzing)]
+pub(crate) use asked::key as read_key;
 pub use config::{BuildError, Config, OnError};
 pub use digest::Digest;
 pub use future::ResponseFuture;

@@ -66,8 +66,10 @@ pub fn admit(
     }
     match status.as_u16() {
         206 | 304 | ..200 | 600.. => return Err(Refusal::Status),
-        // Whoever is asked for a part may send the whole; anything else may be about the part.
-        status if status != 200 && request.1.contains_key(RANGE) => return Err(Refusal::Range),
+        // Whoever is asked for a part may send the whole, or say that there is none, or that it is
+        // elsewhere for good; anything else may be about the part.
+        200 | 301 | 308 | 404 | 410 => {}
+        _ if request.1.contains_key(RANGE) => return Err(Refusal::Range),
         _ => {}
     }
     terms(request.1, response, rules, exchange)
@@ -149,7 +151,10 @@ fn terms(
     check_store(request, status, &control)?;
     check_shared(request, &control)?;
     let explicit = explicit(headers, &control, is_targeted, exchange);
-    let bypass = explicit.is_none() || rules.set_cookie == SetCookie::Bypass;
+    let omit = omitted(&control, rules);
+    // A cookie that the origin itself keeps out of the store (§5.2.2.4, §5.2.2.7) is nobody else's.
+    let kept_out = named(&control).any(|name| name == SET_COOKIE);
+    let bypass = explicit.is_none() || (rules.set_cookie == SetCookie::Bypass && !kept_out);
     if bypass && headers.contains_key(SET_COOKIE) {
         return Err(Refusal::SetCookie);
     }
@@ -172,11 +177,12 @@ fn terms(
         forbids_windows: strict || (control.s_maxage.is_some() && !rules.stale_beside_s_maxage),
         always_validate,
         immutable: control.immutable,
+        purged: false,
         assumed: explicit.is_none() && !always_validate,
         content_language: vary::content_language(headers, rules.normalise),
         normalise: rules.normalise,
         vary,
-        omit: omitted(&control, rules),
+        omit,
     };
     check_reusable(headers, &terms)?;
     Ok(terms)
@@ -235,14 +241,17 @@ fn window(seconds: Option<u64>) -> Duration {
 /// Fields that stay out of the store: those that `no-cache` and `private` name (§5.2.2.4,
 /// §5.2.2.7), and cookies where they are stripped.
 fn omitted(control: &CacheControl, rules: &Rules) -> Vec<HeaderName> {
-    let mut names = Vec::new();
-    for fields in [&control.no_cache, &control.private] {
-        if let Some(Fields::Named(named)) = fields {
-            names.extend_from_slice(named);
-        }
-    }
+    let mut names: Vec<_> = named(control).cloned().collect();
     if rules.set_cookie != SetCookie::Store {
         names.push(SET_COOKIE);
     }
     names
+}
+
+/// The fields that `no-cache` and `private` name.
+fn named(control: &CacheControl) -> impl Iterator<Item = &HeaderName> {
+    [&control.no_cache, &control.private].into_iter().flat_map(|fields| match fields {
+        Some(Fields::Named(names)) => names.as_slice(),
+        Some(Fields::All) | None => &[],
+    })
 }

@@ -24,6 +24,9 @@ pub struct Wish {
     pub min_fresh: Option<Duration>,
     /// How stale an answer may be.
     pub max_stale: Option<Duration>,
+    /// How stale an answer may be in place of an error (RFC 5861 §4). It stands in place of the
+    /// response's own bound: more than that allows, or less.
+    pub stale_if_error: Option<Duration>,
     /// Has cookies: answers with an assumed lifetime are not for it, unless they vary with them.
     pub has_cookies: bool,
     /// Has credentials; the same holds.
@@ -53,6 +56,7 @@ impl Wish {
         wish.max_age = control.max_age.map(Duration::from_secs);
         wish.min_fresh = control.min_fresh.map(Duration::from_secs);
         wish.max_stale = control.max_stale.map(Duration::from_secs);
+        wish.stale_if_error = control.stale_if_error.map(Duration::from_secs);
         wish
     }
 
@@ -70,6 +74,29 @@ impl Wish {
         let freshness = terms.freshness();
         (terms.is_immutable() || self.max_age.is_none_or(|most| freshness.age(now) <= most))
             && self.min_fresh.is_none_or(|least| freshness.remaining(now) >= least)
+    }
+
+    /// Whether an answer with these terms may be given in place of an error of the origin: as the
+    /// request says, or else the response (RFC 5861 §4). Where every stale answer is forbidden, no
+    /// request allows one.
+    #[must_use]
+    pub fn may_replace_error(&self, terms: &Terms, now: SystemTime) -> bool {
+        match self.stale_if_error {
+            None => terms.may_replace_error(now),
+            Some(most) => {
+                let own = !terms.forbids_stale() || terms.may_replace_error(now);
+                own && terms.freshness().staleness(now) <= most
+            }
+        }
+    }
+
+    /// The same while the origin cannot be reached at all (RFC 9111 §4.2.4).
+    #[must_use]
+    pub fn may_replace_silence(&self, terms: &Terms, now: SystemTime) -> bool {
+        match self.stale_if_error {
+            None => terms.may_replace_silence(now),
+            Some(_) => self.may_replace_error(terms, now),
+        }
     }
 
     /// Whether the request itself takes a stale answer: `max-stale` (§5.2.1.2).
@@ -127,7 +154,7 @@ pub fn decide(wish: &Wish, stored: Option<&Terms>, now: SystemTime) -> Decision 
             false => asked(Decision::Validate { asked: true }),
         };
     }
-    if !terms.forbids_stale() && wish.accepts_stale(terms, now) {
+    if !terms.forbids_stale() && !terms.is_purged() && wish.accepts_stale(terms, now) {
         return Decision::Stale { refresh: false };
     }
     let strict = wish.max_age.is_some() || wish.min_fresh.is_some();

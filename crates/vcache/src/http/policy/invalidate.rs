@@ -8,8 +8,9 @@ use crate::http::key::Key;
 /// The keys whose responses are out of date after this exchange.
 ///
 /// After a method that is not known to be safe and that succeeded (2xx, 3xx): the target URI, and
-/// what `Location` and `Content-Location` name on the same origin. Never another origin: it could
-/// be emptied from here.
+/// what `Location` and `Content-Location` name on the same origin: as they spell it, and in the
+/// normal form of RFC 3986 §6.2.2, in which a gateway may have forwarded it. Never another origin:
+/// it could be emptied from here.
 #[must_use]
 pub fn invalidate(method: &Method, target: &Key, response: (StatusCode, &HeaderMap)) -> Vec<Key> {
     let (status, headers) = response;
@@ -18,10 +19,13 @@ pub fn invalidate(method: &Method, target: &Key, response: (StatusCode, &HeaderM
     }
     let mut keys = vec![target.clone()];
     for name in [LOCATION, CONTENT_LOCATION] {
-        if let Some(key) = named(target, headers, &name)
-            && !keys.contains(&key)
-        {
-            keys.push(key);
+        let Some(key) = named(target, headers, &name) else {
+            continue;
+        };
+        for key in [normal(&key), Some(key)].into_iter().flatten() {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
         }
     }
     keys
@@ -48,6 +52,45 @@ fn named(target: &Key, headers: &HeaderMap, name: &HeaderName) -> Option<Key> {
     let url = resolve(origin, path, reference.trim())?;
     let key = Key::of_url(&url)?;
     (key.split_origin().0 == origin).then_some(key)
+}
+
+/// The key with a path in normal form (RFC 3986 §6.2.2); `None` when it is in it, or has none.
+fn normal(key: &Key) -> Option<Key> {
+    let (origin, target) = key.split_origin();
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    if !path.contains(['%', '.']) {
+        return None;
+    }
+    let path = without_dots(&decoded(path)?);
+    let normal = match query {
+        Some(query) => format!("{origin}{path}?{query}"),
+        None => format!("{origin}{path}"),
+    };
+    (normal != key.as_str()).then(|| Key::of_url(&normal)).flatten()
+}
+
+/// Decodes what needs no encoding, and writes the rest in upper case.
+fn decoded(path: &str) -> Option<String> {
+    let (mut out, mut rest) = (String::with_capacity(path.len()), path);
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        let hex = after.get(..2).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        match u8::from_str_radix(hex, 16).ok()? {
+            byte if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
+                out.push(char::from(byte));
+            }
+            _ => {
+                out.push('%');
+                out.push_str(&hex.to_ascii_uppercase());
+            }
+        }
+        rest = after.get(2..)?;
+    }
+    out.push_str(rest);
+    Some(out)
 }
 
 /// Resolves a reference against `origin` + `path` (RFC 3986 §5.2).

@@ -29,16 +29,34 @@ pub fn merge_304(stored: &HeaderMap, update: &HeaderMap) -> Option<HeaderMap> {
     same.then(|| updated(stored, update))
 }
 
-/// The stored fields with those of the answer to a HEAD (§4.3.5).
+/// What the answer to a HEAD says of a stored response; made by [`merge_head`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeadNews {
+    /// It is of the same representation: the stored fields with those of the answer.
+    Same(HeaderMap),
+    /// It is of another, so that what is stored is out of date.
+    Other,
+    /// It says neither, and what is stored is left as it is.
+    Nothing,
+}
+
+/// Compares the answer to a HEAD with what is stored (§4.3.5).
 ///
-/// `None` when it is about another representation, so that what is stored is out of date: an
-/// entity tag, `Last-Modified` or `Content-Length` is not the stored one.
+/// An entity tag, a `Last-Modified` or a `Content-Length` that is not the stored one tells of
+/// another representation. One of them at least must be there and be the same: an answer without
+/// any would make old content fresh on no evidence at all.
 #[must_use]
-pub fn merge_head(stored: &HeaderMap, head: &HeaderMap) -> Option<HeaderMap> {
-    let is_same = [ETAG, LAST_MODIFIED, CONTENT_LENGTH]
-        .iter()
-        .all(|name| !head.contains_key(name) || head.get(name) == stored.get(name));
-    is_same.then(|| updated(stored, head))
+pub fn merge_head(stored: &HeaderMap, head: &HeaderMap) -> HeadNews {
+    let names = [ETAG, LAST_MODIFIED, CONTENT_LENGTH].into_iter();
+    let mut said = names.filter(|name| head.contains_key(name)).peekable();
+    if said.peek().is_none() {
+        return HeadNews::Nothing;
+    }
+    match said.all(|name| head.get(&name) == stored.get(&name)) {
+        true => HeadNews::Same(updated(stored, head)),
+        false => HeadNews::Other,
+    }
 }
 
 /// The stored fields with those of a part of the same representation (§3.4).

@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use vhttp::CacheControl;
 
 use crate::http::config::{Config, SetCookie};
+use crate::http::policy::early::Early;
 use crate::http::vary::Normalise;
 
 /// What the operator decides where the RFC leaves it to the cache; see [`Config`], which has a
@@ -31,6 +32,8 @@ pub struct Rules {
     /// How long past its lifetime a response may be used while the origin cannot be reached
     /// (RFC 9111 §4.2.4), where nothing forbids it.
     pub stale_if_unreachable: Duration,
+    /// How early fresh responses are refreshed.
+    pub early: Early,
     /// Which request fields are compared by what they mean.
     pub normalise: Normalise,
 }
@@ -53,6 +56,7 @@ impl From<&Config> for Rules {
             targets: targets.filter_map(|n| HeaderName::from_bytes(n.as_bytes()).ok()).collect(),
             stale_beside_s_maxage: config.stale_beside_s_maxage,
             stale_if_unreachable: config.stale_if_unreachable,
+            early: Early::from(config),
             normalise: Normalise {
                 accept_encoding: config.normalise_accept_encoding,
                 accept_language: config.normalise_accept_language,

@@ -77,6 +77,8 @@ impl Completion {
         headers.remove(CONTENT_RANGE);
         headers.insert(CONTENT_LENGTH, HeaderValue::from(complete));
         parts.status = StatusCode::OK;
+        // The phrase of the other status among them.
+        parts.extensions.clear();
         parts.headers = headers;
         let mut pieces = partial.get(&(0..from))?;
         let mut beginning = VecDeque::new();

@@ -38,7 +38,7 @@ pub(crate) fn keep(
         };
         begun = fill.begin(begun.body);
     } else if let Some(lead) = lead {
-        refuse(inquiry, lead, parts.status, asked);
+        refuse(inquiry, lead, (parts.status, &parts.extensions), asked);
     }
     engine.tags.strip(&mut parts.headers);
     engine.mark(&mut parts.headers, Status::passed(why, parts.status, begun.stored));

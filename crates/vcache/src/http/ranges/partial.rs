@@ -9,7 +9,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG};
 use http::{HeaderMap, StatusCode};
 use vhttp::{ContentRange, EntityTag};
 
-use crate::http::policy::merge_part;
+use crate::http::policy::{Ahead, merge_part};
 use crate::http::ranges::body::Pieces;
 use crate::http::ranges::cut::slice;
 use crate::http::stored::{Head, OVERHEAD, size_of_fields};
@@ -33,6 +33,7 @@ pub(crate) struct Partial {
     pieces: Vec<(u64, Bytes)>,
     received: SystemTime,
     keep: Duration,
+    ahead: Ahead,
 }
 
 impl Partial {
@@ -51,6 +52,7 @@ impl Partial {
             pieces: vec![(range.start, bytes)],
             received: head.received,
             keep: head.keep,
+            ahead: head.ahead,
         })
     }
 
@@ -151,6 +153,7 @@ impl Partial {
             tags: self.tags,
             received: self.received,
             keep: self.keep,
+            ahead: self.ahead,
         };
         Some((head, Bytes::from(bytes)))
     }

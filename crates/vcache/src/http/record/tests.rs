@@ -1,3 +1,5 @@
+//! Records are what was written, or refused.
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -18,6 +20,7 @@ fn headers() -> impl Strategy<Value = HeaderMap> {
 }
 
 fn terms(times: [u32; 6], bits: u8, vary: &[HeaderName]) -> Terms {
+    let purged = times[0] % 2 == 1;
     let [received, age, lifetime, revalidate, error, unreachable] =
         times.map(|time| Duration::from_micros(u64::from(time)));
     Terms {
@@ -30,6 +33,7 @@ fn terms(times: [u32; 6], bits: u8, vary: &[HeaderName]) -> Terms {
         always_validate: bits & 4 > 0,
         immutable: bits & 8 > 0,
         assumed: bits & 16 > 0,
+        purged,
         normalise: Normalise::from_bits(bits >> 5 & 3).unwrap(),
         content_language: (bits & 128 > 0).then(|| "de".into()),
         vary: vary.to_vec(),
@@ -61,6 +65,7 @@ prop_compose! {
             received: terms.freshness.received(),
             terms,
             keep: Duration::ZERO,
+            ahead: Ahead::default(),
         };
         let place = Place { journal: place[0], number: place[1] };
         let kind = Kind::Response(Box::new(Kept { place, head, body: body.into() }));

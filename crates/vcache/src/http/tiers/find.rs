@@ -69,6 +69,7 @@ impl Inner {
         let Kept { place, mut head, body } = kept;
         let (now, keep) = (near.now(), near.keep_stale());
         head.keep = keep;
+        head.ahead.early = near.early();
         let verdict = self.journal.judge(place, key, &head.tags);
         let stored = head.with_body(body, Arc::new(Encodings::default()));
         match verdict {

@@ -210,7 +210,7 @@ impl State {
             return all;
         }
         let host = Pattern::host_of(key);
-        let names = [Pattern::Key(key.clone()), Pattern::Everything].into_iter().chain(host);
+        let names = [Pattern::Key(key.plain()), Pattern::Everything].into_iter().chain(host);
         let tags = tags.iter().cloned().map(Pattern::Tag);
         let prefixes = self.prefixes.iter().filter(|p| key.as_str().starts_with(p.as_str()));
         for pattern in names.chain(tags).chain(prefixes.cloned().map(Pattern::Prefix)) {
@@ -254,6 +254,7 @@ impl Record {
     }
 
     /// When it happened.
+    #[cfg(feature = "redis")]
     pub(super) fn time(&self) -> SystemTime {
         time(self.number)
     }
@@ -367,7 +368,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_written_is_read(host in "[a-z]{1,9}", port: Option<u16>, hard: bool, soft: u32) {
-            let host = port.map_or(host.clone(), |port| format!("{host}:{port}"));
+            let host = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
             let tag = Purge::tag(host.clone());
             let url = format!("http://{host}/x");
             let journal = journal();

@@ -34,7 +34,6 @@ pub(super) enum Write {
 
 /// Who fetched what the fleet had not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "leases are Redis's"))]
 pub(super) enum Fetched {
     /// This process, for all.
     Led,

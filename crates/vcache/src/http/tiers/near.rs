@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::http::generation::Ticket;
 use crate::http::key::Key;
+use crate::http::policy::Early;
+#[cfg(feature = "redis")]
 use crate::http::purge::{Fate, Pattern};
 use crate::http::tags::Tag;
 
@@ -14,12 +16,16 @@ use crate::http::tags::Tag;
 )]
 pub(crate) trait Near: Send + Sync {
     /// The cache's name.
+    #[cfg(feature = "redis")]
     fn name(&self) -> &str;
 
     fn now(&self) -> SystemTime;
 
     /// How long what can be validated is kept past its lifetime.
     fn keep_stale(&self) -> Duration;
+
+    /// How early fresh responses are refreshed.
+    fn early(&self) -> Early;
 
     /// Whether nothing of what the ticket is for was purged since it was taken.
     fn is_current(&self, ticket: Ticket, key: &Key, tags: &[Tag]) -> bool;
@@ -28,5 +34,6 @@ pub(crate) trait Near: Send + Sync {
     fn has(&self, key: &Key) -> bool;
 
     /// Purges what the pattern means.
+    #[cfg(feature = "redis")]
     fn apply(&self, pattern: &Pattern, fate: Fate);
 }

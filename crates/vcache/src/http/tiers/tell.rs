@@ -57,6 +57,8 @@ impl Inner {
 
     /// Forgets what stands under a URL; whether there was anything, here or on its way.
     pub(super) async fn had_url(&self, near: &dyn Near, key: &Key) -> bool {
+        // What comes in its place is to know where the journal is.
+        self.load().await;
         let mut was_there = near.has(key) || self.desk.is_busy_with(key);
         let place = place::of_url(key);
         for shelf in &self.shelves {

@@ -3,13 +3,51 @@
 use crate::cache::Config;
 
 use crate::row::Check::{All, Invalidates, Safe, Serves};
-use crate::row::Level::{May, Must, Rule};
+use crate::row::Level::{Choice, May, Must, Rule};
 use crate::row::{Row, row};
 use crate::script::Expect::{Body, Has, Status};
 use crate::script::{get, step};
 
 const TARGET: &str = "http://a.test/b/c?d";
 const FRESH: &str = "cache-control: max-age=60";
+
+/// 32 groups of 32 characters.
+macro_rules! groups {
+    () => {
+        "\"group-00-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-01-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-02-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-03-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-04-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-05-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-06-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-07-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-08-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-09-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-10-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-11-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-12-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-13-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-14-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-15-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-16-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-17-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-18-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-19-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-20-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-21-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-22-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-23-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-24-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-25-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-26-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-27-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-28-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-29-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-30-xxxxxxxxxxxxxxxxxxxxxxx\", \
+         \"group-31-xxxxxxxxxxxxxxxxxxxxxxx\""
+    };
+}
 
 #[rustfmt::skip]
 pub(crate) const ROWS: &[Row] = &[
@@ -33,6 +71,10 @@ pub(crate) const ROWS: &[Row] = &[
         Invalidates("POST", 200, "content-location: e", &[TARGET, "http://a.test/b/e"]),
         Invalidates("POST", 201, "location: /x\ncontent-location: http://A.test:80/y", &[TARGET, "http://a.test/x", "http://a.test/y"]),
         Invalidates("POST", 201, "location: http://a.test/b/c?d", &[TARGET]),
+    ])),
+    row("RFC 9111 §4.4", May, "They do as they are spelled, and in the normal form of RFC 3986 §6.2.2.", All(&[
+        Invalidates("POST", 201, "location: /%7ex/%c3%a9", &[TARGET, "http://a.test/~x/%C3%A9", "http://a.test/%7ex/%c3%a9"]),
+        Invalidates("POST", 303, "location: http://a.test/y/../x?%7e", &[TARGET, "http://a.test/x?%7e", "http://a.test/y/../x?%7e"]),
     ])),
     row("RFC 9111 §4.4", Must, "Never those of another origin.", All(&[
         Invalidates("POST", 201, "location: http://b.test/x", &[TARGET]),
@@ -71,6 +113,37 @@ pub(crate) const ROWS: &[Row] = &[
         step("POST http://b.test/x", "").origin(200, "cache-group-invalidation: \"g\"", ""),
         step("POST /x", "").origin(200, "cache-group-invalidation: \"G\"", ""),
         step("GET /a", "").gives(&[Body("1")]),
+    ])),
+    row("RFC 9875 §2", Must, "32 groups of 32 characters have room in one response; fewer tags than that are refused as a setting.", Serves(Config::default, &[
+        step("GET /a", "").origin(200, concat!("cache-control: max-age=60\ncache-groups: ", groups!()), "1"),
+        step("GET /a", "").gives(&[Body("1")]),
+        step("POST /x", "").origin(200, "cache-group-invalidation: \"group-31-xxxxxxxxxxxxxxxxxxxxxxx\"", ""),
+        step("GET /a", "").origin(200, FRESH, "2").gives(&[Body("2")]),
+    ])),
+    row("RFC 9875 §3", Must, "So they have in Cache-Group-Invalidation.", Serves(Config::default, &[
+        step("GET /a", "").origin(200, "cache-control: max-age=60\ncache-groups: \"group-31-xxxxxxxxxxxxxxxxxxxxxxx\"", "1"),
+        step("POST /x", "").origin(200, concat!("cache-group-invalidation: ", groups!()), ""),
+        step("GET /a", "").origin(200, FRESH, "2").gives(&[Body("2")]),
+    ])),
+    row("RFC 9875 §2.2.1", Rule, "What goes with its group takes no other group of its own along: it does not cascade.", Serves(Config::default, &[
+        step("GET /a", "").origin(200, "cache-control: max-age=60\ncache-groups: \"g\", \"h\"", "1"),
+        step("GET /b", "").origin(200, "cache-control: max-age=60\ncache-groups: \"h\", \"i\"", "2"),
+        step("GET /c", "").origin(200, "cache-control: max-age=60\ncache-groups: \"i\"", "3"),
+        step("POST /x", "").origin(200, "cache-group-invalidation: \"g\"", ""),
+        step("GET /b", "").gives(&[Body("2")]),
+        step("GET /c", "").gives(&[Body("3")]),
+    ])),
+    row("RFC 9875 §2.2.1", Choice, "A response that an unsafe request makes invalid does not take its groups along, which the RFC would allow: an origin that means it says so.", Serves(Config::default, &[
+        step("GET /a", "").origin(200, "cache-control: max-age=60\ncache-groups: \"g\"", "1"),
+        step("GET /b", "").origin(200, "cache-control: max-age=60\ncache-groups: \"g\"", "2"),
+        step("POST /a", "").origin(200, "", ""),
+        step("GET /b", "").gives(&[Body("2")]),
+        step("GET /a", "").origin(200, FRESH, "3").gives(&[Body("3")]),
+    ])),
+    row("RFC 9875 §3", Choice, "Cache-Group-Invalidation counts in the answer to an unsafe request that failed, too: RFC 9111 §4.4 spares what an error did not change, and here the origin names what changed all the same.", Serves(Config::default, &[
+        step("GET /a", "").origin(200, "cache-control: max-age=60\ncache-groups: \"g\"", "1"),
+        step("POST /x", "").origin(500, "cache-group-invalidation: \"g\"", ""),
+        step("GET /a", "").origin(200, FRESH, "2").gives(&[Body("2")]),
     ])),
     row("RFC 9110 §9.2.1", Rule, "GET, HEAD, OPTIONS and TRACE are safe; POST, PUT, DELETE, PATCH and CONNECT are not.", All(&[
         Safe("GET", true), Safe("HEAD", true), Safe("OPTIONS", true), Safe("TRACE", true),

@@ -6,7 +6,7 @@ use crate::cache::policy::Refusal;
 use crate::row::Check::{All, Fits, FitsByLanguage, Refuses, Serves, Stores};
 use crate::row::Level::{Choice, May, Must, Rule, Should};
 use crate::row::{Row, row};
-use crate::script::Expect::{Body, Has, Lacks, Status};
+use crate::script::Expect::{Asked, AskedWithout, Body, Has, Lacks, Status};
 use crate::script::{get, step};
 
 const FRESH: &str = "cache-control: max-age=60";
@@ -123,6 +123,21 @@ pub(crate) const ROWS: &[Row] = &[
         FitsByLanguage("vary: accept-language\ncontent-language: de", "accept-language: de", "accept-language: en, de", false),
         FitsByLanguage("vary: accept-language\ncontent-language: de, en", "accept-language: de", "accept-language: de, en;q=0.1", false),
         FitsByLanguage("vary: accept-language, foo\ncontent-language: de", "accept-language: de\nfoo: 1", "accept-language: de, en;q=0.1\nfoo: 2", false),
+    ])),
+    row("RFC 9110 §7.6.1", Must, "A field that Connection names is not of the request: it does not go on, and Vary does not see it.", Serves(Config::default, &[
+        get("connection: origin\norigin: http://b.test").origin(200, "cache-control: max-age=60\nvary: origin", "1").gives(&[AskedWithout("origin"), AskedWithout("connection")]),
+        get("origin: http://b.test").origin(200, "cache-control: max-age=60\nvary: origin", "2").gives(&[Body("2"), Asked("origin: http://b.test")]),
+        get("").gives(&[Body("1")]),
+        get("connection: close, Origin\norigin: http://b.test").gives(&[Body("1")]),
+    ])),
+    row("RFC 9110 §7.6.1", Must, "Nor can Connection take away what the cache adds to a request.", Serves(Config::default, &[
+        get("").origin(200, "cache-control: max-age=1\netag: \"1\"", "1"),
+        get("connection: if-none-match\nif-none-match: \"2\"").later(2).origin(304, "etag: \"1\"\ncache-control: max-age=60", "").gives(&[Asked("if-none-match: \"1\""), Body("1")]),
+    ])),
+    row("RFC 9110 §7.8", May, "An offer of a protocol that is not passed on is ignored: the store answers.", Serves(Config::default, &[
+        get("").origin(200, FRESH, "1"),
+        get("connection: upgrade, http2-settings\nupgrade: h2c\nhttp2-settings: AAMAAABk").gives(&[Body("1")]),
+        get("connection: keep-alive\nupgrade: websocket").gives(&[Body("1")]),
     ])),
     row("RFC 9110 §12.5.3", Choice, "Coded content varies with Accept-Encoding whether the origin says so or not, and the answer says it.", Serves(Config::default, &[
         get("accept-encoding: gzip").origin(200, "cache-control: max-age=60\ncontent-encoding: gzip", "coded"),

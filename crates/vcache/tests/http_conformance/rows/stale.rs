@@ -26,6 +26,10 @@ fn never_unreachable() -> Config {
     Config { stale_if_unreachable: std::time::Duration::ZERO, ..Config::default() }
 }
 
+fn refreshing_ahead() -> Config {
+    Config { refresh_ahead_percent: 80, ..Config::default() }
+}
+
 fn deaf() -> Config {
     Config { request_directives: false, ..Config::default() }
 }
@@ -92,6 +96,9 @@ pub(crate) const ROWS: &[Row] = &[
         Decides("cache-control: only-if-cached", SHORT, 10, Decision::GatewayTimeout),
         Decides("cache-control: only-if-cached, max-stale", SHORT, 10, STALE),
         Decides("cache-control: only-if-cached, no-cache", SHORT, 0, Decision::GatewayTimeout),
+    ])),
+    row("RFC 9111 §5.2.1.7", Should, "So it is where nothing of the store would do, as with If-Match.", Serves(Config::default, &[
+        get("cache-control: only-if-cached\nif-match: \"1\"").gives(&[Status(504)]),
     ])),
     row("RFC 9111 §5.2.1.7", Should, "only-if-cached with nothing stored is 504, and the origin is not asked.", Serves(Config::default, &[
         get("cache-control: only-if-cached").gives(&[Status(504)]),
@@ -169,6 +176,55 @@ pub(crate) const ROWS: &[Row] = &[
         ForError("cache-control: max-age=10, stale-if-error=5", 15, true),
         ForError("cache-control: max-age=10, stale-if-error=5", 16, false),
         ForError(SHORT, 11, false),
+    ])),
+    row("RFC 5861 §4", Choice, "After an outage the origin is not asked for the same again for a second (`hold_off`); what it allows is answered meanwhile.", Serves(Config::default, &[
+        get("").origin(200, "cache-control: max-age=10, stale-if-error=60", "1"),
+        get("").later(11).origin(503, "", "2").gives(&[Body("1"), Has("cache-status: Verve; fwd=stale; fwd-status=503")]),
+        get("").gives(&[Body("1"), Has("cache-status: Verve; hit; ttl=-1")]),
+        get("cache-control: no-cache").origin(404, "", "3").gives(&[Status(404)]),
+        get("").later(1).origin(200, SHORT, "4").gives(&[Body("4")]),
+    ])),
+    row("RFC 9111 §4.3", Choice, "From a percentage of its lifetime on (`refresh_ahead_percent`, off by default) a fresh response that is asked for is refreshed behind the answer.", Serves(refreshing_ahead, &[
+        get("").origin(200, "cache-control: max-age=10\netag: \"1\"", "1"),
+        get("").later(7).gives(&[Body("1")]),
+        get("").later(1).origin(200, SHORT, "2").gives(&[Body("1"), Has("age: 8"), Asked("if-none-match: \"1\"")]),
+        get("").later(2).gives(&[Body("2"), Has("age: 2")]),
+    ])),
+    row("RFC 5861 §4", May, "stale-if-error of a request stands in place of the response's own: it allows more, or less.", All(&[
+        Serves(Config::default, &[
+            get("").origin(200, SHORT, "1"),
+            get("cache-control: stale-if-error=60").later(11).origin(503, "", "2").gives(&[Status(200), Body("1"), Has("cache-status: Verve; fwd=stale; fwd-status=503")]),
+        ]),
+        Serves(Config::default, &[
+            get("").origin(200, SHORT, "1"),
+            get("cache-control: stale-if-error=5").later(16).origin(503, "", "2").gives(&[Status(503)]),
+        ]),
+        Serves(Config::default, &[
+            get("").origin(200, "cache-control: max-age=10, stale-if-error=600", "1"),
+            get("cache-control: stale-if-error=5").later(16).origin(503, "", "2").gives(&[Status(503)]),
+        ]),
+        Serves(Config::default, &[
+            get("").origin(200, SHORT, "1"),
+            get("cache-control: stale-if-error=0").later(11).down().gives(&[Fails]),
+        ]),
+    ])),
+    row("RFC 5861 §4", Must, "It allows nothing where the response forbids every stale answer.", All(&[
+        Serves(Config::default, &[
+            get("").origin(200, "cache-control: max-age=10, must-revalidate", "1"),
+            get("cache-control: stale-if-error=60").later(11).origin(503, "", "2").gives(&[Status(503)]),
+        ]),
+        Serves(Config::default, &[
+            get("").origin(200, "cache-control: s-maxage=10", "1"),
+            get("cache-control: stale-if-error=60").later(11).origin(503, "", "2").gives(&[Status(503)]),
+        ]),
+        Serves(Config::default, &[
+            get("").origin(200, "cache-control: no-cache\netag: \"1\"", "1"),
+            get("cache-control: stale-if-error=60").later(11).origin(503, "", "2").gives(&[Status(503)]),
+        ]),
+    ])),
+    row("RFC 5861 §4", Choice, "With `request_directives = false` it does not count.", Serves(deaf, &[
+        get("").origin(200, SHORT, "1"),
+        get("cache-control: stale-if-error=60").later(11).origin(503, "", "2").gives(&[Status(503)]),
     ])),
     row("RFC 5861 §4", Rule, "500, 502, 503 and 504 are errors.", All(&[
         Serves(Config::default, &[get("").origin(200, "cache-control: max-age=10, stale-if-error=60", "1"), get("").later(11).origin(500, "", "2").gives(&[Status(200), Body("1")])]),

@@ -57,8 +57,8 @@ pub(crate) const ROWS: &[Row] = &[
         get("range: bytes=0-1").origin(206, "cache-control: max-age=60\netag: \"1\"\ncontent-range: bytes 0-1/10", "01"),
         get("range: bytes=5-6").origin(206, "content-range: bytes 5-6/10", "56").gives(&[Has("cache-status: Verve; fwd=partial; fwd-status=206")]),
     ])),
-    row("RFC 9211 §2.3", Rule, "fwd-status: what the origin answered, where it is not what the client gets.", Serves(Config::default, &[
-        get("").origin(200, "cache-control: max-age=10, stale-if-error=60", "1"),
+    row("RFC 9211 §2.3", Rule, "fwd-status: what the origin answered; said always where it answered, whether the client gets that or something else.", Serves(Config::default, &[
+        get("").origin(200, "cache-control: max-age=10, stale-if-error=60", "1").gives(&[Has("cache-status: Verve; fwd=uri-miss; fwd-status=200; stored")]),
         get("").later(11).origin(503, "", "").gives(&[Has("cache-status: Verve; fwd=stale; fwd-status=503")]),
     ])),
     row("RFC 9211 §2.5", Rule, "stored: only of what is stored.", Serves(Config::default, &[

@@ -11,6 +11,10 @@ use crate::script::get;
 
 const FRESH: &str = "cache-control: max-age=60";
 
+fn bypassing() -> Config {
+    Config { set_cookie: Some(SetCookie::Bypass), ..Config::default() }
+}
+
 #[rustfmt::skip]
 pub(crate) const ROWS: &[Row] = &[
     row("RFC 9111 §3", Must, "Only answers to methods that the cache knows are stored: GET here, and POST where its answer is that to a GET.", All(&[
@@ -86,9 +90,14 @@ pub(crate) const ROWS: &[Row] = &[
         StoresPart("cache-control: max-age=60\ncontent-range: bytes 0-4/10\ncontent-range: bytes 0-4/10", false),
         StoresPart("cache-control: max-age=60\ncontent-type: multipart/byteranges; boundary=x", false),
     ])),
-    row("RFC 9111 §3.3", Choice, "The answer to a request with Range is stored as the whole when it is a 200, and else only as a part.", All(&[
+    row("RFC 9111 §3.3", Choice, "The answer to a request with Range is stored as the whole when it is a 200, or says that there is none or that it is elsewhere for good, and else only as a part.", All(&[
         Stores("range: bytes=0-1", 200, FRESH),
-        Refuses("range: bytes=0-1", 404, FRESH, Refusal::Range),
+        Stores("range: bytes=0-1", 301, FRESH),
+        Stores("range: bytes=0-1", 308, FRESH),
+        Stores("range: bytes=0-1", 404, FRESH),
+        Stores("range: bytes=0-1", 410, FRESH),
+        Refuses("range: bytes=0-1", 404, "cache-control: max-age=60\ncontent-range: bytes */10", Refusal::Range),
+        Refuses("range: bytes=0-1", 400, FRESH, Refusal::Range),
         Refuses("range: bytes=0-1", 416, FRESH, Refusal::Range),
         Refuses("", 200, "cache-control: max-age=60\ncontent-range: bytes 0-4/10", Refusal::Range),
     ])),
@@ -128,7 +137,15 @@ pub(crate) const ROWS: &[Row] = &[
     row("RFC 9111 §5.2.2.4", Must, "no-cache with field names: those fields are not used without validation; here they are not stored.", All(&[
         Omits(SetCookie::Store, "cache-control: max-age=60, no-cache=\"x-a, X-B\"", "x-a"),
         Omits(SetCookie::Store, "cache-control: max-age=60, no-cache=\"x-a, X-B\"", "x-b"),
-        Omits(SetCookie::Store, "cache-control: max-age=60, no-cache=x-a", "x-a"),
+    ])),
+    row("RFC 9111 §5.2.2.4", Choice, "Field names count only in quotes, as the grammar has them: `no-cache=1` and `private=1` are about the whole response.", All(&[
+        Refuses("", 200, "cache-control: private=1, max-age=60", Refusal::Private),
+        Refuses("", 200, "cache-control: private=set-cookie, max-age=60", Refusal::Private),
+        Refuses("", 200, "cache-control: no-cache=1, max-age=60", Refusal::NeverReusable),
+        Serves(Config::default, &[
+            get("").origin(200, "cache-control: no-cache=x-a, max-age=60\netag: \"1\"", "a"),
+            get("").origin(304, "etag: \"1\"", "").gives(&[crate::script::Expect::Body("a")]),
+        ]),
     ])),
     row("RFC 9111 §5.2.2.5", Must, "no-store: not stored.", Refuses("", 200, "cache-control: max-age=60, No-Store", Refusal::NoStore)),
     row("RFC 9111 §5.2.2.7", Must, "private: not stored by a shared cache.", All(&[
@@ -147,6 +164,20 @@ pub(crate) const ROWS: &[Row] = &[
     row("RFC 9111 §7.3", Choice, "Set-Cookie with an explicit lifetime is stored, as the RFC allows; vgate does not (`set_cookie`).", All(&[
         Stores("", 200, "cache-control: max-age=60\nset-cookie: a=1"),
         Omits(SetCookie::Strip, "cache-control: max-age=60\nset-cookie: a=1", "set-cookie"),
+    ])),
+    row("RFC 9111 §7.3", Choice, "Where cookies keep a response out of the store (`set_cookie = \"bypass\"`), one that the origin itself keeps out of it, with no-cache or private and its name, does not: it goes to its own client alone.", All(&[
+        Serves(bypassing, &[
+            get("").origin(200, "cache-control: max-age=60, no-cache=\"Set-Cookie\"\nset-cookie: a=1", "1").gives(&[Has("set-cookie: a=1")]),
+            get("").gives(&[crate::script::Expect::Body("1"), Lacks("set-cookie")]),
+        ]),
+        Serves(bypassing, &[
+            get("").origin(200, "cache-control: max-age=60, private=\"set-cookie\"\nset-cookie: a=1", "1").gives(&[Has("set-cookie: a=1")]),
+            get("").gives(&[crate::script::Expect::Body("1"), Lacks("set-cookie")]),
+        ]),
+        Serves(bypassing, &[
+            get("").origin(200, "cache-control: max-age=60, private=\"x-a\"\nset-cookie: a=1", "1"),
+            get("").origin(200, "", "2").gives(&[crate::script::Expect::Body("2")]),
+        ]),
     ])),
     row("RFC 9111 §7.3", Choice, "Set-Cookie without an explicit lifetime is never stored.", All(&[
         Refuses("", 200, "last-modified: Sun, 06 Nov 2022 10:00:00 GMT\nset-cookie: a=1", Refusal::SetCookie),

@@ -3,7 +3,7 @@
 
 use crate::cache::Config;
 
-use crate::row::Check::{All, Asks, Merges, MergesHead, NotModified, Serves};
+use crate::row::Check::{All, Asks, LearnsNothing, Merges, MergesHead, NotModified, Serves};
 use crate::row::Level::{Choice, May, Must, Rule, Should};
 use crate::row::{Row, row};
 use crate::script::Expect::{Asked, AskedWithout, Body, Has, HasAll, Lacks, Status};
@@ -38,6 +38,24 @@ pub(crate) const ROWS: &[Row] = &[
         get("").origin(200, TAGGED, "a"),
         get("if-none-match: \"1\"").gives(&[Status(304), Body(""), Has("etag: \"1\"")]),
         get("if-none-match: \"2\"").gives(&[Status(200), Body("a")]),
+    ])),
+    row("RFC 9111 §4.3.2", May, "Where nothing is stored that could be validated, the whole is asked for in place of the client's precondition, which is answered from what comes.", All(&[
+        Serves(Config::default, &[
+            get("if-none-match: \"1\"").origin(200, TAGGED, "a").gives(&[Status(304), Body(""), AskedWithout("if-none-match"), Has("etag: \"1\""), Has("cache-status: Verve; fwd=uri-miss; fwd-status=200; stored")]),
+            get("").gives(&[Body("a")]),
+            get("if-none-match: \"1\"").gives(&[Status(304)]),
+        ]),
+        Serves(Config::default, &[
+            get("if-none-match: \"2\"").origin(200, TAGGED, "a").gives(&[Status(200), Body("a")]),
+        ]),
+        Serves(Config::default, &[
+            get("if-modified-since: Sun, 06 Nov 2022 11:00:00 GMT").origin(200, "cache-control: max-age=60\nlast-modified: Sun, 06 Nov 2022 10:00:00 GMT", "a").gives(&[Status(304), AskedWithout("if-modified-since")]),
+            get("").gives(&[Body("a")]),
+        ]),
+    ])),
+    row("RFC 9111 §4.3.2", Choice, "After an answer that may not be shared the client's precondition is the origin's (`hit_for_miss`).", Serves(Config::default, &[
+        get("if-none-match: \"1\"").origin(200, "cache-control: private\netag: \"1\"", "a").gives(&[Status(200), Body("a"), AskedWithout("if-none-match")]),
+        get("if-none-match: \"1\"").origin(304, "cache-control: private\netag: \"1\"", "").gives(&[Status(304), Asked("if-none-match: \"1\"")]),
     ])),
     row("RFC 9111 §4.3.2", Must, "If-None-Match is compared weakly, member by member; * matches what there is.", All(&[
         NotModified("if-none-match: \"1\"", 200, "etag: \"1\"", true),
@@ -87,6 +105,9 @@ pub(crate) const ROWS: &[Row] = &[
     row("RFC 9110 §15.4.5", Must, "A 304 has Cache-Control, Content-Location, Date, ETag, Expires and Vary of the stored response.", Serves(Config::default, &[
         get("").origin(200, "cache-control: max-age=10\netag: \"1\"\ncontent-location: /x\ndate: @0\nexpires: @5\nvary: foo\nx-other: 1", "a"),
         get("if-none-match: \"1\"").gives(&[Status(304), Has("cache-control: max-age=10"), Has("content-location: /x"), Has("date: @0"), Has("etag: \"1\""), Has("expires: @5"), Has("vary: foo"), Has("age: 0")]),
+    ])),
+    row("RFC 9110 §15.4.5", Choice, "A 304 to a request without a precondition means nothing: 502.", Serves(Config::default, &[
+        get("").origin(304, "etag: \"1\"", "").gives(&[Status(502)]),
     ])),
     row("RFC 9110 §15.4.5", Should, "A 304 has no other representation metadata, but Last-Modified where there is no ETag.", All(&[
         Serves(Config::default, &[
@@ -177,11 +198,20 @@ pub(crate) const ROWS: &[Row] = &[
     ])),
     row("RFC 9111 §4.3.5", Should, "The answer to a HEAD with the same validators and length updates the stored response.", All(&[
         MergesHead("etag: \"1\"\ncontent-length: 5", "etag: \"1\"\ncontent-length: 5\nx-a: 1", Some("etag: \"1\"\ncontent-length: 5\nx-a: 1")),
-        MergesHead("etag: \"1\"\ncontent-length: 5", "x-a: 1", Some("etag: \"1\"\ncontent-length: 5\nx-a: 1")),
+        MergesHead("content-length: 5", "content-length: 5\nx-a: 1", Some("content-length: 5\nx-a: 1")),
         Serves(Config::default, &[
             get("").origin(200, "cache-control: max-age=10\netag: \"1\"\ncontent-length: 1", "a"),
             step("HEAD /", "").later(11).origin(200, "cache-control: max-age=60\netag: \"1\"\nx-a: 1", ""),
             get("").later(30).gives(&[Body("a"), Has("x-a: 1"), Has("age: 30")]),
+        ]),
+    ])),
+    row("RFC 9111 §4.3.5", Choice, "Without any validator or length it says nothing, and does not make old content fresh.", All(&[
+        LearnsNothing("etag: \"1\"\ncontent-length: 5", "x-a: 1"),
+        LearnsNothing("x-a: 1", "cache-control: max-age=600"),
+        Serves(Config::default, &[
+            get("").origin(200, "cache-control: max-age=10", "a"),
+            step("HEAD /", "").later(11).origin(200, "cache-control: max-age=600", ""),
+            get("").origin(200, TAGGED, "b").gives(&[Body("b")]),
         ]),
     ])),
     row("RFC 9111 §4.3.5", Should, "With another validator or length the stored response is out of date; here it is taken out.", All(&[

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::http::freshness::Exchange;
-use crate::http::policy::{Rules, admit_part};
+use crate::http::policy::{Ahead, Rules, admit_part};
 
 const CONTENT: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
@@ -24,7 +24,8 @@ fn partial(tag: &'static str, range: Range<u64>) -> Partial {
     let vary = terms.variant(&HeaderMap::new());
     let status = StatusCode::PARTIAL_CONTENT;
     let tags = Arc::default();
-    let head = Head { status, headers, terms, vary, tags, received: now, keep: Duration::ZERO };
+    let (keep, ahead) = (Duration::ZERO, Ahead::default());
+    let head = Head { status, headers, terms, vary, tags, received: now, keep, ahead };
     let bytes = slice(&Bytes::from_static(CONTENT), &range);
     Partial::new(head, &place, bytes).unwrap()
 }

@@ -111,6 +111,8 @@ async fn a_killed_store_has_all_that_it_acknowledged_and_no_damage() {
     for key in &acknowledged {
         assert!(store.get(key).await.unwrap().is_some(), "{key} is lost");
     }
+    let writes = acknowledged.len();
+    println!("the store: {KILLS} kills, {writes} writes acknowledged, none lost, none damaged");
 }
 
 fn behind(
@@ -218,6 +220,8 @@ async fn a_killed_writer_brings_all_that_it_acknowledged_to_the_source() {
         // A write may be committed, and not yet acknowledged when the kill came.
         assert!(has >= version, "{key}: the source has {has:?}, acknowledged was {version:?}");
     }
+    let keys = acknowledged.len();
+    println!("the journal: {KILLS} kills, {keys} keys acknowledged, none older in the source");
 }
 
 #[tokio::test]

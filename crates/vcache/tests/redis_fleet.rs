@@ -382,6 +382,7 @@ async fn four_processes_load_one_missing_key_once() {
         assert!(child.wait().unwrap().success());
     }
     said.sort();
+    println!("loads and right answers of four processes: {said:?}");
     assert_eq!(said, ["0 of 250", "0 of 250", "0 of 250", "1 of 250"]);
 }
 

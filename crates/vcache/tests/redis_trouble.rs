@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     unreachable_pub,
     dead_code,
     missing_docs,
@@ -92,6 +93,7 @@ impl Load {
     async fn is_noticed(&self) {
         until("the breaker opens", async || self.store().stats().open).await;
         self.reads_more().await;
+        self.tell("is away");
     }
 
     /// Redis is used again for all keys, and what is written there is read.
@@ -108,6 +110,11 @@ impl Load {
             .await;
         }
         self.reads_more().await;
+        self.tell("is used for all keys");
+    }
+
+    fn tell(&self, what: &str) {
+        println!("{} reads, no error: Redis {what}", self.reads.load(Ordering::SeqCst));
     }
 
     async fn end(mut self) {
@@ -177,6 +184,7 @@ async fn a_slot_moves_to_another_node_of_the_cluster() {
             _ => 2,
         };
         cluster.move_slot(slot, from, (from + 1) % 3).await;
+        println!("slot {slot} has moved from node {from} to node {}", (from + 1) % 3);
         load.reads_more().await;
     }
     assert_eq!(store.get("tagged").await.unwrap().unwrap().value, "v");

@@ -15,7 +15,7 @@ mod models;
 #[path = "../../src/memory/stripes.rs"]
 mod stripes;
 mod sync;
-#[expect(unexpected_cfgs, reason = "vcache's features")]
+#[allow(dead_code, unexpected_cfgs, reason = "vcache's features, which are not there")]
 #[path = "../../src/tags.rs"]
 mod tags;
 mod threads;

@@ -9,7 +9,7 @@ use crate::error::LoadError;
 
 /// A load, as others wait for it. Cloning gives another handle to the same.
 #[derive(Clone, Default)]
-pub(super) struct Node(Arc<Mutex<Vec<Node>>>);
+pub(super) struct Node(Arc<Mutex<Vec<Self>>>);
 
 /// The loads that one loader works for.
 pub(super) type Group = Arc<[Node]>;
